@@ -1,0 +1,100 @@
+//! A `Runtime` without its type: the engine is compiled once, not once for every runtime.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::declare::lock::Permits;
+use crate::run::blocking::{Another, Thread};
+use crate::run::drive::{Drive, Invited};
+use crate::runtime::{Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
+
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What the engine asks of a runtime.
+///
+/// The methods that spawn take what the engine spawns by its own type, so that no further box is
+/// needed around it.
+pub(crate) trait Backend: Send + Sync {
+    fn attach(&self) -> Result<Arc<dyn Backend>, Unavailable>;
+    fn enter(&self, f: &mut dyn FnMut());
+    fn parallelism(&self) -> usize;
+    fn drive(&self, drive: Drive);
+    fn drive_invited(&self, invited: Invited);
+    fn block(&self, thread: Thread);
+    fn block_another(&self, another: Another);
+    fn sleep(&self, duration: Duration) -> BoxFuture<()>;
+    fn try_acquire(&self, permits: &Permits) -> Option<Box<dyn Send>>;
+    fn acquire(&self, permits: &Permits) -> BoxFuture<Box<dyn Send>>;
+}
+
+/// A runtime as a [`Backend`].
+pub(crate) struct Erased<R>(pub(crate) R);
+
+impl<R: Runtime> Erased<R> {
+    fn lock(permits: &Permits) -> Arc<R::Lock> {
+        permits.shared.native(R::Lock::new)
+    }
+
+    fn semaphore(permits: &Permits, capacity: usize) -> Arc<R::Semaphore> {
+        permits.shared.native(|| R::Semaphore::new(capacity))
+    }
+}
+
+impl<R: Runtime> Backend for Erased<R> {
+    fn attach(&self) -> Result<Arc<dyn Backend>, Unavailable> {
+        Ok(Arc::new(Self(self.0.attach()?)))
+    }
+
+    fn enter(&self, f: &mut dyn FnMut()) {
+        self.0.enter(f);
+    }
+
+    fn parallelism(&self) -> usize {
+        self.0.parallelism().max(1)
+    }
+
+    fn drive(&self, drive: Drive) {
+        self.0.spawn(drive);
+    }
+
+    fn drive_invited(&self, invited: Invited) {
+        self.0.spawn(invited);
+    }
+
+    fn block(&self, thread: Thread) {
+        self.0.spawn_blocking(move || thread.run());
+    }
+
+    fn block_another(&self, another: Another) {
+        self.0.spawn_blocking(move || another.run());
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<()> {
+        Box::pin(self.0.sleep(duration))
+    }
+
+    fn try_acquire(&self, permits: &Permits) -> Option<Box<dyn Send>> {
+        match permits.shared.capacity {
+            None => Some(Box::new(Self::lock(permits).try_acquire()?)),
+            Some(capacity) => {
+                let semaphore = Self::semaphore(permits, capacity);
+                Some(Box::new(semaphore.try_acquire(permits.count)?))
+            }
+        }
+    }
+
+    fn acquire(&self, permits: &Permits) -> BoxFuture<Box<dyn Send>> {
+        match permits.shared.capacity {
+            None => {
+                let guard = Self::lock(permits).acquire();
+                Box::pin(async move { Box::new(guard.await) as Box<dyn Send> })
+            }
+            Some(capacity) => {
+                let held = Self::semaphore(permits, capacity).acquire(permits.count);
+                Box::pin(async move { Box::new(held.await) as Box<dyn Send> })
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Data dependencies: handles on the outside, borrowed arguments on the inside.
+//!
+//! Fetching inputs takes two steps, because an argument may borrow from something that has to be
+//! kept alive beside the run: [`Input::hold`] takes what is needed, [`Input::arg`] lends it.
+
+use std::sync::Arc;
+
+use crate::handle::{Moved, Optional, Task, TaskId};
+use crate::run::ledger::Ledger;
+
+/// How a task uses the output of one upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputUse {
+    /// As `&T`: the upstream must have succeeded.
+    Borrowed,
+    /// As `Option<&T>`.
+    Optional,
+    /// As `T`: the upstream has no other consumer.
+    Moved,
+}
+
+/// One input of a task: a handle, or a list of handles.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an input of a task",
+    label = "expected the handle of an upstream task",
+    note = "pass a `Task<T>` (arrives as `&T`), `task.optional()` (`Option<&T>`), `task.moved()` (`T`), or a `Vec<Task<T>>` or `[Task<T>; N]` (`Vec<&T>`)"
+)]
+pub trait Input: Send + Sync + 'static {
+    /// What the function receives.
+    type Arg<'a>;
+    #[doc(hidden)]
+    type Held: Send;
+
+    #[doc(hidden)]
+    fn hold(&self, ledger: &Ledger) -> Self::Held;
+    #[doc(hidden)]
+    fn arg<'a>(&self, ledger: &'a Ledger, held: &'a mut Self::Held) -> Self::Arg<'a>;
+    #[doc(hidden)]
+    fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse));
+}
+
+impl<A: Send + Sync + 'static> Input for Task<A> {
+    type Arg<'a> = &'a A;
+    /// Set when the run lets go of outputs early: it keeps this one alive.
+    type Held = Option<Arc<A>>;
+
+    fn hold(&self, ledger: &Ledger) -> Option<Arc<A>> {
+        ledger.shared(self.id.index)
+    }
+
+    fn arg<'a>(&self, ledger: &'a Ledger, held: &'a mut Option<Arc<A>>) -> &'a A {
+        borrow(self.id.index, ledger, held)
+            .expect("a task starts only after the tasks that it takes its inputs from succeeded")
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
+        visit(self.id, InputUse::Borrowed);
+    }
+}
+
+impl<A: Send + Sync + 'static> Input for Optional<A> {
+    type Arg<'a> = Option<&'a A>;
+    type Held = Option<Arc<A>>;
+
+    fn hold(&self, ledger: &Ledger) -> Option<Arc<A>> {
+        ledger.shared(self.0.id.index)
+    }
+
+    fn arg<'a>(&self, ledger: &'a Ledger, held: &'a mut Option<Arc<A>>) -> Option<&'a A> {
+        borrow(self.0.id.index, ledger, held)
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
+        visit(self.0.id, InputUse::Optional);
+    }
+}
+
+impl<A: Send + Sync + 'static> Input for Moved<A> {
+    type Arg<'a> = A;
+    type Held = Option<A>;
+
+    fn hold(&self, ledger: &Ledger) -> Option<A> {
+        ledger.take_moved(self.0.id.index)
+    }
+
+    fn arg<'a>(&self, _ledger: &'a Ledger, held: &'a mut Option<A>) -> A {
+        held.take()
+            .expect("the only consumer of an output takes it once")
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
+        visit(self.0.id, InputUse::Moved);
+    }
+}
+
+impl<A: Send + Sync + 'static> Input for Vec<Task<A>> {
+    type Arg<'a> = Vec<&'a A>;
+    /// Empty, or one for each task of the list.
+    type Held = Vec<Option<Arc<A>>>;
+
+    fn hold(&self, ledger: &Ledger) -> Vec<Option<Arc<A>>> {
+        hold_list(self, ledger)
+    }
+
+    fn arg<'a>(&self, ledger: &'a Ledger, held: &'a mut Vec<Option<Arc<A>>>) -> Vec<&'a A> {
+        arg_list(self, ledger, held)
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
+        for task in self {
+            visit(task.id, InputUse::Borrowed);
+        }
+    }
+}
+
+impl<A: Send + Sync + 'static, const N: usize> Input for [Task<A>; N] {
+    type Arg<'a> = Vec<&'a A>;
+    /// Empty, or one for each task of the list.
+    type Held = Vec<Option<Arc<A>>>;
+
+    fn hold(&self, ledger: &Ledger) -> Vec<Option<Arc<A>>> {
+        hold_list(self, ledger)
+    }
+
+    fn arg<'a>(&self, ledger: &'a Ledger, held: &'a mut Vec<Option<Arc<A>>>) -> Vec<&'a A> {
+        arg_list(self, ledger, held)
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
+        for task in self {
+            visit(task.id, InputUse::Borrowed);
+        }
+    }
+}
+
+/// The inputs of a task: one [`Input`], or a tuple of up to twelve.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the inputs of a task",
+    label = "expected the handles of upstream tasks",
+    note = "pass one handle, a tuple of up to 12 handles, or a `Vec` or array of handles of one type",
+    note = "more than 12 inputs: pass handles of one type as a `Vec`, or gather some in a task that returns a struct"
+)]
+pub trait Inputs: Send + Sync + 'static {
+    /// The arguments, as a tuple.
+    type Args<'a>;
+    #[doc(hidden)]
+    type Held: Send;
+
+    #[doc(hidden)]
+    fn hold(&self, ledger: &Ledger) -> Self::Held;
+    #[doc(hidden)]
+    fn args<'a>(&self, ledger: &'a Ledger, held: &'a mut Self::Held) -> Self::Args<'a>;
+    #[doc(hidden)]
+    fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse));
+}
+
+impl Inputs for () {
+    type Args<'a> = ();
+    type Held = ();
+
+    fn hold(&self, _ledger: &Ledger) {}
+
+    fn args<'a>(&self, _ledger: &'a Ledger, (): &'a mut ()) -> Self::Args<'a> {}
+
+    fn visit(&self, _visit: &mut dyn FnMut(TaskId, InputUse)) {}
+}
+
+impl<X: Input> Inputs for X {
+    type Args<'a> = (X::Arg<'a>,);
+    type Held = X::Held;
+
+    fn hold(&self, ledger: &Ledger) -> X::Held {
+        Input::hold(self, ledger)
+    }
+
+    fn args<'a>(&self, ledger: &'a Ledger, held: &'a mut X::Held) -> Self::Args<'a> {
+        (self.arg(ledger, held),)
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
+        Input::visit(self, visit);
+    }
+}
+
+macro_rules! inputs_for_tuple {
+    ($($name:ident $index:tt),+) => {
+        impl<$($name: Input),+> Inputs for ($($name,)+) {
+            type Args<'a> = ($($name::Arg<'a>,)+);
+            type Held = ($($name::Held,)+);
+
+            fn hold(&self, ledger: &Ledger) -> Self::Held {
+                ($(self.$index.hold(ledger),)+)
+            }
+
+            fn args<'a>(&self, ledger: &'a Ledger, held: &'a mut Self::Held) -> Self::Args<'a> {
+                ($(self.$index.arg(ledger, &mut held.$index),)+)
+            }
+
+            fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
+                $(self.$index.visit(visit);)+
+            }
+        }
+    };
+}
+
+crate::tuples::each_tuple!(inputs_for_tuple);
+
+fn borrow<'a, A: Send + Sync + 'static>(
+    index: u32,
+    ledger: &'a Ledger,
+    held: &'a Option<Arc<A>>,
+) -> Option<&'a A> {
+    match held {
+        Some(shared) => Some(shared),
+        None => ledger.output(index),
+    }
+}
+
+fn hold_list<A: Send + Sync + 'static>(tasks: &[Task<A>], ledger: &Ledger) -> Vec<Option<Arc<A>>> {
+    if ledger.keeps_all() {
+        return Vec::new();
+    }
+    tasks
+        .iter()
+        .map(|task| ledger.shared(task.id.index))
+        .collect()
+}
+
+fn arg_list<'a, A: Send + Sync + 'static>(
+    tasks: &[Task<A>],
+    ledger: &'a Ledger,
+    held: &'a [Option<Arc<A>>],
+) -> Vec<&'a A> {
+    tasks
+        .iter()
+        .enumerate()
+        .map(|(position, task)| match held.get(position) {
+            Some(Some(shared)) => &**shared,
+            _ => ledger
+                .output(task.id.index)
+                .expect("a task starts only after the tasks that it takes its inputs from succeeded"),
+        })
+        .collect()
+}

@@ -1,0 +1,242 @@
+//! What can be added to a flow, or be a member of a group.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::handle::{Group, Task, TaskId};
+
+use super::configure::{Configured, Request, TaskExt};
+use super::function::{Body, TaskFn};
+use super::group::{Members, Parallel, Series};
+use super::inputs::Inputs;
+use super::lock::{Lockable, Permits, merge};
+
+/// What [`Flow::add`](crate::Flow::add), [`series!`](crate::series!) and
+/// [`parallel!`](crate::parallel!) take: a function, a configured function, a [`Series`], a
+/// [`Parallel`], or a whole flow in an `Arc`.
+///
+/// `Marker` is always inferred.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be added to a flow",
+    label = "not a task function, group or flow",
+    note = "add a function or closure (async or not), a configured one (`f.after(..)`), a `Series`, a `Parallel` or an `Arc<Flow<_>>`",
+    note = "a function with parameters needs `.inputs(..)` with a handle for each, of the same type: `&T` takes a `Task<T>`",
+    note = "a function must be `Fn + Send + Sync + 'static`, its future `Send`, and it must return a type that implements `asyncflow::Output` (add `#[derive(Output)]`) or a `Result`"
+)]
+pub trait Item<Marker> {
+    /// What `Flow::add` gives back.
+    type Handle;
+
+    #[doc(hidden)]
+    fn into_member(self) -> Member;
+    #[doc(hidden)]
+    fn handle(id: TaskId) -> Self::Handle;
+}
+
+/// Marks functions that are added as they are.
+pub struct Function<Marker>(PhantomData<fn() -> Marker>);
+
+/// Marks functions that were configured.
+pub struct Ready<Marker>(PhantomData<fn() -> Marker>);
+
+impl<Marker> fmt::Debug for Function<Marker> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Function")
+    }
+}
+
+impl<Marker> fmt::Debug for Ready<Marker> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ready")
+    }
+}
+
+impl<F, Marker> Item<Function<Marker>> for F
+where
+    F: TaskFn<(), Marker>,
+{
+    type Handle = Task<F::Value>;
+
+    fn into_member(self) -> Member {
+        Member(Element::Task(Declaration {
+            body: self.into_body(()),
+            request: Request::default(),
+        }))
+    }
+
+    fn handle(id: TaskId) -> Self::Handle {
+        Task::new(id)
+    }
+}
+
+impl<F, I, Marker> Item<Ready<Marker>> for Configured<F, I>
+where
+    F: TaskFn<I, Marker>,
+    I: Inputs,
+{
+    type Handle = Task<F::Value>;
+
+    fn into_member(self) -> Member {
+        let mut request = self.request;
+        self.inputs
+            .visit(&mut |task, _| request.upstreams.push(task));
+        Member(Element::Task(Declaration {
+            body: self.function.into_body(self.inputs),
+            request,
+        }))
+    }
+
+    fn handle(id: TaskId) -> Self::Handle {
+        Task::new(id)
+    }
+}
+
+impl Item<Ready<()>> for Series {
+    type Handle = Group;
+
+    fn into_member(self) -> Member {
+        Member(Element::Group(self.0))
+    }
+
+    fn handle(end: TaskId) -> Group {
+        Group { end }
+    }
+}
+
+impl Item<Ready<()>> for Parallel {
+    type Handle = Group;
+
+    fn into_member(self) -> Member {
+        Member(Element::Group(self.0))
+    }
+
+    fn handle(end: TaskId) -> Group {
+        Group { end }
+    }
+}
+
+impl Item<Ready<()>> for Member {
+    type Handle = Group;
+
+    fn into_member(self) -> Member {
+        self
+    }
+
+    fn handle(end: TaskId) -> Group {
+        Group { end }
+    }
+}
+
+/// Anything that can be added to a flow, as a value of one type: what a [`Series`] or a
+/// [`Parallel`] is collected from when its members are not all async functions of one type.
+///
+/// ```
+/// use asyncflow_core::{Member, Parallel};
+/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}};
+/// # let mut flow = Flow::<Inline>::new();
+/// let members = (0..8).map(|n| Member::new(move || println!("plain function {n}")));
+/// flow.add(members.collect::<Parallel>());
+/// # block_on(flow.execute()).unwrap();
+/// ```
+pub struct Member(pub(crate) Element);
+
+impl Member {
+    /// Makes a member of a function, a configured function, a group or a flow.
+    pub fn new<T: Item<Marker>, Marker>(item: T) -> Self {
+        item.into_member()
+    }
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The erased form of an [`Item`].
+#[derive(Debug)]
+pub(crate) enum Element {
+    Task(Declaration),
+    Group(Members),
+}
+
+/// A task before it has a place in a flow.
+#[derive(Debug)]
+pub(crate) struct Declaration {
+    pub(crate) body: Body,
+    pub(crate) request: Request,
+}
+
+/// What [`with_lock`] takes. `Marker` is always inferred.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be given a lock",
+    label = "not a task function or group",
+    note = "pass a function, a configured function, a `series![..]` or a `parallel![..]`"
+)]
+pub trait WithLock<Marker> {
+    /// The same with the lock.
+    type Locked;
+
+    #[doc(hidden)]
+    fn locked(self, permits: Permits) -> Self::Locked;
+}
+
+impl<F, Marker> WithLock<Function<Marker>> for F
+where
+    F: TaskExt<Marker>,
+{
+    type Locked = Configured<F>;
+
+    fn locked(self, permits: Permits) -> Configured<F> {
+        self.with_lock(permits)
+    }
+}
+
+impl<F, I> WithLock<Ready<()>> for Configured<F, I> {
+    type Locked = Self;
+
+    fn locked(self, permits: Permits) -> Self {
+        self.with_lock(permits)
+    }
+}
+
+impl WithLock<Ready<()>> for Series {
+    type Locked = Self;
+
+    fn locked(mut self, permits: Permits) -> Self {
+        merge(&mut self.0.permits, permits);
+        self
+    }
+}
+
+impl WithLock<Ready<()>> for Parallel {
+    type Locked = Self;
+
+    fn locked(mut self, permits: Permits) -> Self {
+        merge(&mut self.0.permits, permits);
+        self
+    }
+}
+
+/// Lets a function run only while it holds `lock`: the same as
+/// [`f.with_lock(&lock)`](TaskExt::with_lock).
+///
+/// Also takes a whole group, every member of which then takes the lock for itself.
+///
+/// ```
+/// use asyncflow_core::{Lock, parallel, with_lock};
+/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}};
+/// # let mut flow = Flow::<Inline>::new();
+/// # async fn read() {}
+/// # async fn write() {}
+/// # async fn tidy() {}
+/// let disk = Lock::new();
+/// flow.add(parallel![with_lock(read, &disk), with_lock(parallel![write, tidy], &disk)]);
+/// # block_on(flow.execute()).unwrap();
+/// ```
+pub fn with_lock<T, Marker>(item: T, lock: impl Lockable) -> T::Locked
+where
+    T: WithLock<Marker>,
+{
+    item.locked(lock.to_permits())
+}

@@ -1,0 +1,99 @@
+//! A flow as a task of another.
+//!
+//! The inner run holds a share in the outer one, so the outer run does not end before all of the
+//! inner has, blocking functions included. When the outer run stops, the inner one is stopped in
+//! the same way, and so gets to do its own clean-up.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::flow::Flow;
+use crate::handle::{Task, TaskId};
+use crate::outcome::run::Run;
+use crate::run::agent::Agent;
+use crate::run::end::End;
+use crate::runtime::Runtime;
+
+use super::configure::Request;
+use super::function::{AnyBody, AsyncBody, Body, Job};
+use super::inputs::InputUse;
+use super::item::{Declaration, Element, Item, Member};
+
+/// Marks flows that are added to a flow.
+#[derive(Debug)]
+pub struct Nested;
+
+impl<R: Runtime> Item<Nested> for Arc<Flow<R>> {
+    type Handle = Task<Run>;
+
+    fn into_member(self) -> Member {
+        Member(Element::Task(Declaration {
+            body: Body::Async(Box::new(NestedTask(self))),
+            request: Request::default(),
+        }))
+    }
+
+    fn handle(id: TaskId) -> Task<Run> {
+        Task::new(id)
+    }
+}
+
+struct NestedTask<R: Runtime>(Arc<Flow<R>>);
+
+impl<R: Runtime> AnyBody for NestedTask<R> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_body(&self) -> &dyn AnyBody {
+        self
+    }
+
+    fn function_name(&self) -> &'static str {
+        "flow"
+    }
+
+    fn visit_inputs(&self, _visit: &mut dyn FnMut(TaskId, InputUse)) {}
+
+    fn claim(&self) -> Option<&AtomicBool> {
+        None
+    }
+
+    fn returns_unit(&self) -> bool {
+        false
+    }
+}
+
+impl<R: Runtime> AsyncBody for NestedTask<R> {
+    fn start(&self, run: Agent, index: u32) -> Job {
+        let flow = Arc::clone(&self.0);
+        Box::pin(async move {
+            let result = {
+                let mut inner = pin!(flow.execute().within(run.clone()));
+                poll_fn(|cx| {
+                    if run.stops_task(index) {
+                        inner.stop(run.mode());
+                    }
+                    inner.as_mut().poll(cx)
+                })
+                .await
+            };
+            let end = match result {
+                Ok(inner) => {
+                    run.ledger().store(index, inner);
+                    End::Done
+                }
+                Err(error) if error.is_cancelled() && run.stops_task(index) => End::Cancelled,
+                Err(error) => End::Failed(Box::new(error)),
+            };
+            (run, end)
+        })
+    }
+
+    fn sees_stop(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,490 @@
+//! Executing: how, and the future of it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+
+use futures_channel::oneshot;
+
+use crate::backend::Backend;
+use crate::bits::Bits;
+use crate::declare::function::claim;
+use crate::flow::Flow;
+use crate::graph::Graph;
+use crate::handle::{Task, TaskId, Upstreams};
+use crate::observer::Observer;
+use crate::outcome::error::{Failure, FlowError};
+use crate::outcome::refusal::Refusal;
+use crate::outcome::report::Report;
+use crate::outcome::run::Run;
+use crate::outcome::status::TaskStatus;
+use crate::run::agent::Agent;
+use crate::run::drive::Drive;
+use crate::run::execution::{Execution, Finished, Give, Mode, Plan, Selection};
+use crate::run::watch::Watch;
+use crate::runtime::Runtime;
+
+/// One execution of a flow: a future of its [`Run`], made by [`Flow::execute`].
+///
+/// Its methods say how to execute, and are called before it is first awaited. Nothing starts
+/// before that.
+#[must_use = "an execution does nothing until it is awaited"]
+pub struct Execute<'f, R: Runtime> {
+    flow: &'f Flow<R>,
+    state: State,
+}
+
+enum State {
+    Planned(Box<Options>),
+    Driving(Driving),
+    Done,
+}
+
+/// How to execute.
+#[derive(Default)]
+struct Options {
+    keep_going: bool,
+    max_concurrency: Option<usize>,
+    targets: Option<Vec<TaskId>>,
+    given: Vec<(TaskId, Give)>,
+    timed: bool,
+    observers: Vec<Arc<dyn Observer>>,
+    /// A share in the run that this one is a task of.
+    outer: Option<Agent>,
+}
+
+impl<'f, R: Runtime> Execute<'f, R> {
+    pub(crate) fn new(flow: &'f Flow<R>) -> Self {
+        Self {
+            flow,
+            state: State::Planned(Box::default()),
+        }
+    }
+
+    /// Lets everything that does not depend on a failure still run.
+    ///
+    /// By default the first failure drops the async tasks that run, starts no new ones, and waits
+    /// for the blocking functions that run.
+    pub fn keep_going(self) -> Self {
+        self.with(|options| options.keep_going = true)
+    }
+
+    /// Lets at most `limit` tasks run at the same time. Waiting for permits is not running.
+    ///
+    /// A limit of 0 is refused.
+    pub fn max_concurrency(self, limit: usize) -> Self {
+        self.with(|options| options.max_concurrency = Some(limit))
+    }
+
+    /// Runs only these tasks and what they depend on; takes what [`after`](crate::TaskExt::after)
+    /// takes. Can be repeated.
+    ///
+    /// The outputs of other tasks are dropped as soon as their last consumer has ended.
+    pub fn only(self, targets: impl Upstreams) -> Self {
+        self.with(|options| {
+            let list = options.targets.get_or_insert_default();
+            targets.visit(&mut |task| list.push(task));
+        })
+    }
+
+    /// Gives a task its value: an [input](Flow::input) of the run, or any other task, whose
+    /// function is then not called.
+    ///
+    /// The task still waits for its upstreams, unless [`only`](Self::only) leaves them out: they
+    /// are not needed for the sake of a task that is given.
+    pub fn given<T: Send + Sync + 'static>(self, task: Task<T>, value: T) -> Self {
+        let index = task.id.index;
+        let give: Give = Box::new(move |ledger| ledger.store(index, value));
+        self.with(|options| options.given.push((task.id, give)))
+    }
+
+    /// Measures when each task became ready, had its permits, started and ended.
+    pub fn timed(self) -> Self {
+        self.with(|options| options.timed = true)
+    }
+
+    /// Tells `observer` what happens as it happens. Can be repeated.
+    pub fn observe(self, observer: impl Observer) -> Self {
+        self.with(|options| options.observers.push(Arc::new(observer)))
+    }
+
+    /// Starts the execution, whether or not what is returned is polled.
+    pub fn start(mut self) -> Running {
+        let options = match std::mem::replace(&mut self.state, State::Done) {
+            State::Planned(options) => options,
+            State::Driving(_) | State::Done => {
+                panic!("an execution cannot be started after it was polled")
+            }
+        };
+        Running {
+            state: match prepare(self.flow, *options) {
+                Ok(mut driving) => {
+                    if let Some(drive) = driving.drive.take() {
+                        let agent = drive.agent().clone();
+                        agent.spawn(drive);
+                    }
+                    Started::Driving(driving)
+                }
+                Err(error) => Started::Over(Some(Err(error))),
+            },
+        }
+    }
+
+    /// Makes this the run of a task of another run.
+    pub(crate) fn within(self, outer: Agent) -> Self {
+        self.with(|options| options.outer = Some(outer))
+    }
+
+    /// Stops the run.
+    pub(crate) fn stop(&self, mode: Mode) {
+        if let State::Driving(driving) = &self.state {
+            driving.stop(mode);
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        match &mut self.state {
+            State::Planned(options) => change(options),
+            State::Driving(_) | State::Done => {
+                panic!("an execution cannot be configured after it was polled")
+            }
+        }
+        self
+    }
+}
+
+impl<R: Runtime> Future for Execute<'_, R> {
+    type Output = Result<Run, FlowError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let State::Planned(options) = &mut this.state {
+            let options = std::mem::take(&mut **options);
+            match prepare(this.flow, options) {
+                Ok(driving) => this.state = State::Driving(driving),
+                Err(error) => {
+                    this.state = State::Done;
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        let State::Driving(driving) = &mut this.state else {
+            panic!("an execution was polled after it was done");
+        };
+        let result = std::task::ready!(driving.poll(cx));
+        this.state = State::Done;
+        Poll::Ready(result)
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Execute<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Execute").finish_non_exhaustive()
+    }
+}
+
+/// An execution that has started: a future of its [`Run`], made by [`Flow::start`].
+///
+/// It goes on whether or not this is polled. Dropping it cancels the run, like dropping an
+/// [`Execute`].
+#[must_use = "dropping it cancels the run"]
+pub struct Running {
+    state: Started,
+}
+
+enum Started {
+    Driving(Driving),
+    Over(Option<Result<Run, FlowError>>),
+}
+
+impl Running {
+    /// Cancels the run, and waits until everything has stopped: async tasks are dropped at their
+    /// await point, blocking functions run to their end, and tasks made with
+    /// [`always`](crate::TaskExt::always) do their clean-up.
+    ///
+    /// # Errors
+    ///
+    /// That the run was cancelled, or what had failed; nothing if it had come to its end before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the run: what has not stopped by then is not waited for.
+    pub async fn cancel(self) -> Result<Run, FlowError> {
+        if let Started::Driving(driving) = &self.state {
+            driving.stop(Mode::Stopping);
+        }
+        self.await
+    }
+
+    /// What has become of every task so far.
+    pub fn report(&mut self) -> Option<Report> {
+        if let Started::Driving(driving) = &mut self.state {
+            if let Some(agent) = Agent::upgrade(&driving.run) {
+                return Some(agent.report_so_far());
+            }
+            if let Ok(Some(finished)) = driving.done.try_recv() {
+                self.state = Started::Over(Some(conclude(finished)));
+            }
+        }
+        match &self.state {
+            Started::Over(Some(Ok(run))) => Some(run.report().clone()),
+            Started::Over(Some(Err(error))) => error.report().cloned(),
+            _ => None,
+        }
+    }
+}
+
+impl Future for Running {
+    type Output = Result<Run, FlowError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = match &mut self.state {
+            Started::Driving(driving) => std::task::ready!(driving.poll(cx)),
+            Started::Over(result) => result.take().expect("polled after it was done"),
+        };
+        self.state = Started::Over(None);
+        Poll::Ready(result)
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
+    }
+}
+
+/// A run that is under way, as whoever waits for it sees it.
+struct Driving {
+    backend: Arc<dyn Backend>,
+    run: Weak<Execution>,
+    done: oneshot::Receiver<Finished>,
+    /// The first driver, polled in place: a small flow is over before another thread could have
+    /// been woken for it.
+    drive: Option<Drive>,
+}
+
+impl Driving {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Run, FlowError>> {
+        if let Some(drive) = &mut self.drive {
+            let mut polled = Poll::Pending;
+            self.backend
+                .enter(&mut || polled = Pin::new(&mut *drive).poll(cx));
+            std::task::ready!(polled);
+            self.drive = None;
+        }
+        match std::task::ready!(Pin::new(&mut self.done).poll(cx)) {
+            Ok(finished) => Poll::Ready(conclude(finished)),
+            Err(oneshot::Canceled) => unreachable!("the last agent of a run sends what it came to"),
+        }
+    }
+
+    fn stop(&self, mode: Mode) {
+        if let Some(agent) = Agent::upgrade(&self.run) {
+            agent.stop(mode);
+        }
+    }
+}
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        self.stop(Mode::Dropped);
+        if let Some(drive) = self.drive.take() {
+            let mut drive = Some(drive);
+            self.backend.enter(&mut || drop(drive.take()));
+        }
+    }
+}
+
+/// Finds mistakes, and makes everything ready to start.
+fn prepare<R: Runtime>(flow: &Flow<R>, options: Options) -> Result<Driving, FlowError> {
+    let backend = flow
+        .backend
+        .attach()
+        .map_err(|unavailable| FlowError::refused(Refusal::Runtime(unavailable)))?;
+    let graph = flow.declared.compile().map_err(FlowError::refused)?;
+    let plan = plan(graph, options).map_err(FlowError::refused)?;
+    let (sender, done) = oneshot::channel();
+    let execution = Execution::new(Arc::clone(graph), Arc::clone(&backend), plan, sender);
+    let agent = Agent::new(execution);
+    let run = agent.downgrade();
+    if let Some(watch) = &agent.watch {
+        let tasks = agent.graph().tasks().count();
+        watch.tell(|observer| observer.run_started(tasks));
+        for root in agent.roots() {
+            watch.ready(*root);
+        }
+    }
+    Ok(Driving {
+        backend,
+        run,
+        done,
+        drive: Some(Drive::driver(agent)),
+    })
+}
+
+fn plan(graph: &Arc<Graph>, options: Options) -> Result<Plan, Refusal> {
+    let Options {
+        keep_going,
+        max_concurrency,
+        targets,
+        given,
+        timed,
+        observers,
+        outer,
+    } = options;
+    if max_concurrency == Some(0) {
+        return Err(Refusal::ZeroConcurrency);
+    }
+    let mut values = HashMap::new();
+    for (task, give) in given {
+        if task.flow != graph.id() {
+            return Err(Refusal::ForeignHandle { method: "given" });
+        }
+        if values.insert(task.index, give).is_some() {
+            return Err(Refusal::GivenTwice {
+                task: graph.name(task.index).to_owned(),
+            });
+        }
+    }
+    let selection = match targets {
+        Some(targets) => Some(select(graph, &targets, &values)?),
+        None => None,
+    };
+    let runs = |index: &u32| {
+        !values.contains_key(index)
+            && selection
+                .as_ref()
+                .is_none_or(|selection| selection.selected.contains(*index))
+    };
+    if let Some(input) = graph.inputs.iter().find(|index| runs(index)) {
+        return Err(Refusal::NotGiven {
+            task: graph.name(*input).to_owned(),
+        });
+    }
+    claim_once(graph, runs)?;
+    let watch = (timed || !observers.is_empty())
+        .then(|| Watch::new(Arc::clone(graph), timed, observers));
+    Ok(Plan {
+        keep_going,
+        max_concurrency,
+        selection,
+        given: values,
+        watch,
+        outer,
+    })
+}
+
+/// Takes on every task of the run that can run only once, or none of them.
+fn claim_once(graph: &Graph, runs: impl Fn(&u32) -> bool) -> Result<(), Refusal> {
+    let mut claimed = Vec::new();
+    for index in graph.once.iter().filter(|index| runs(index)) {
+        let Some(flag) = graph.node(*index).body().and_then(|body| body.claim()) else {
+            continue;
+        };
+        if !claim(flag) {
+            for flag in claimed {
+                release(flag);
+            }
+            return Err(Refusal::Spent {
+                task: graph.name(*index).to_owned(),
+            });
+        }
+        claimed.push(flag);
+    }
+    Ok(())
+}
+
+fn release(flag: &std::sync::atomic::AtomicBool) {
+    flag.store(false, Ordering::Release);
+}
+
+/// Everything that the targets depend on, apart from what only a given task depends on.
+fn select(
+    graph: &Graph,
+    targets: &[TaskId],
+    given: &HashMap<u32, Give>,
+) -> Result<Selection, Refusal> {
+    let mut selected = Bits::new(graph.len());
+    let mut kept = Bits::new(graph.len());
+    let mut stack = Vec::new();
+    for target in targets {
+        if target.flow != graph.id() {
+            return Err(Refusal::ForeignHandle { method: "only" });
+        }
+        stack.push(target.index);
+    }
+    // The end of a group may be a gate: what is asked for is what comes before it.
+    while let Some(index) = stack.pop() {
+        if !kept.insert(index) {
+            continue;
+        }
+        if let Ok(place) = graph.moved.binary_search_by_key(&index, |(output, _)| *output) {
+            return Err(Refusal::MovedTarget {
+                output: graph.name(index).to_owned(),
+                by: graph.name(graph.moved[place].1).to_owned(),
+            });
+        }
+        if graph.node(index).is_gate() {
+            stack.extend(graph.upstreams(index));
+        }
+    }
+    stack.extend(targets.iter().map(|target| target.index));
+    while let Some(index) = stack.pop() {
+        if selected.insert(index) && !given.contains_key(&index) {
+            stack.extend(graph.upstreams(index));
+        }
+    }
+    let mut roots = Vec::new();
+    let pending = (0..graph.len() as u32)
+        .map(|index| {
+            let upstreams = graph.upstreams(index);
+            let waits = upstreams
+                .iter()
+                .filter(|upstream| selected.contains(**upstream))
+                .count();
+            if waits == 0 && selected.contains(index) {
+                roots.push(index);
+            }
+            AtomicU32::new(waits as u32)
+        })
+        .collect();
+    Ok(Selection {
+        selected,
+        targets: kept,
+        roots: roots.into_boxed_slice(),
+        pending,
+    })
+}
+
+/// The result of a run that is over.
+fn conclude(finished: Finished) -> Result<Run, FlowError> {
+    let Finished {
+        graph,
+        statuses,
+        outputs,
+        troubles,
+        attempts,
+        watched,
+        mode,
+    } = finished;
+    let cut_short = statuses.contains(&TaskStatus::Cancelled);
+    let failures: Vec<Failure> = troubles
+        .into_iter()
+        .map(|trouble| {
+            let name = graph.name(trouble.index).to_owned();
+            Failure::new(graph.task_id(trouble.index), name, trouble.end)
+        })
+        .collect();
+    let run = Run::new(Report::new(graph, statuses, attempts, watched), outputs);
+    match mode {
+        _ if !failures.is_empty() => Err(FlowError::failed(failures, run)),
+        _ if !cut_short => Ok(run),
+        // Nobody stopped it, and yet there are tasks that did not come to their end.
+        Mode::Go => Err(FlowError::abandoned(run)),
+        Mode::Stopping | Mode::Dropped => Err(FlowError::cancelled(run)),
+    }
+}

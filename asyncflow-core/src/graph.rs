@@ -1,0 +1,519 @@
+//! The graph: what was declared, and the dense form that runs are made of.
+//!
+//! Tasks are numbered in the order in which they were declared. A task can only be declared after
+//! the tasks that it depends on, since it needs their handles; so every edge leads from a smaller
+//! number to a larger one, the numbers are a topological order, and a cycle cannot be written.
+//!
+//! Nothing here knows of futures being polled or threads being started.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use crate::declare::configure::{Config, Request};
+use crate::declare::function::{AnyBody, Body, Gate};
+use crate::declare::group::add_group;
+use crate::declare::inputs::InputUse;
+use crate::declare::item::{Declaration, Element};
+use crate::handle::{FlowId, TaskId};
+use crate::names::Names;
+use crate::outcome::refusal::Refusal;
+
+/// Stands for "no place": the task's output is `()`.
+const NO_SLOT: u32 = u32::MAX;
+
+/// One place in the graph: a task, or a gate.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) body: Body,
+    /// Boxed, because most tasks have none.
+    pub(crate) config: Option<Box<Config>>,
+}
+
+impl Node {
+    pub(crate) fn body(&self) -> Option<&dyn AnyBody> {
+        match &self.body {
+            Body::Async(body) => Some(body.as_any_body()),
+            Body::Plain(body) => Some(body.as_any_body()),
+            Body::Input(_) | Body::Gate(_) => None,
+        }
+    }
+
+    pub(crate) fn always(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| config.always)
+    }
+
+    pub(crate) fn is_gate(&self) -> bool {
+        matches!(self.body, Body::Gate(_))
+    }
+
+    pub(crate) fn condition(&self) -> Option<TaskId> {
+        self.config.as_ref().and_then(|config| config.condition)
+    }
+
+    fn has_value(&self) -> bool {
+        match &self.body {
+            Body::Input(input) => !input.is_unit,
+            Body::Gate(_) => false,
+            Body::Async(body) => !body.returns_unit(),
+            Body::Plain(body) => !body.returns_unit(),
+        }
+    }
+
+    /// Calls `visit` for every task whose output this one uses, and how.
+    pub(crate) fn visit_inputs(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
+        if let Some(body) = self.body() {
+            body.visit_inputs(visit);
+        }
+        if let Some(condition) = self.condition() {
+            visit(condition, InputUse::Borrowed);
+        }
+    }
+}
+
+/// A stretch of declared nodes.
+///
+/// A flow has one, which grows in place as long as no run uses it. What is declared while a run
+/// does use it begins another.
+#[derive(Debug, Default)]
+struct Segment {
+    /// The number of its first node.
+    first: usize,
+    nodes: Vec<Node>,
+    /// The upstreams of its nodes, one node after the other.
+    upstreams: Vec<u32>,
+    /// For each node, where its upstreams end.
+    upstream_ends: Vec<u32>,
+}
+
+impl Segment {
+    fn upstreams(&self, place: usize) -> &[u32] {
+        let start = match place {
+            0 => 0,
+            _ => self.upstream_ends[place - 1],
+        };
+        &self.upstreams[start as usize..self.upstream_ends[place] as usize]
+    }
+}
+
+/// What has been declared so far.
+pub(crate) struct Declared {
+    id: FlowId,
+    segments: Vec<Arc<Segment>>,
+    len: usize,
+    /// How many of the nodes are tasks.
+    tasks: usize,
+    /// The dense form, until something is added.
+    compiled: OnceLock<Result<Arc<Graph>, Refusal>>,
+}
+
+impl fmt::Debug for Declared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Declared")
+            .field("tasks", &self.tasks)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Declared {
+    pub(crate) fn new() -> Self {
+        Self {
+            id: FlowId::next(),
+            segments: vec![Arc::default()],
+            len: 0,
+            tasks: 0,
+            compiled: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn tasks(&self) -> usize {
+        self.tasks
+    }
+
+    /// Adds a task or a whole group; gives the task, or the end of the group.
+    #[track_caller]
+    pub(crate) fn add(&mut self, element: Element) -> TaskId {
+        let index = match element {
+            Element::Task(Declaration { body, request }) => self.add_task(body, request, &[]),
+            Element::Group(members) => add_group(self, members),
+        };
+        TaskId {
+            flow: self.id,
+            index,
+        }
+    }
+
+    /// Adds a task that comes after `entry` and after what it asks for itself.
+    #[track_caller]
+    pub(crate) fn add_task(&mut self, body: Body, request: Request, entry: &[u32]) -> u32 {
+        let Request {
+            upstreams,
+            any,
+            config,
+        } = request;
+        for task in upstreams.iter().chain(any.iter().flatten()) {
+            self.check(*task);
+        }
+        let condition = config.as_ref().and_then(|config| config.condition);
+        if let Some(condition) = condition {
+            self.check(condition);
+        }
+        let gates: Vec<u32> = any
+            .iter()
+            .map(|any| self.push(Body::Gate(Gate::Any), None, any.iter().map(|task| task.index)))
+            .collect();
+        self.tasks += 1;
+        let upstreams = upstreams.iter().chain(&condition).map(|task| task.index);
+        let all = entry.iter().copied().chain(gates).chain(upstreams);
+        self.push(body, config, all)
+    }
+
+    /// Adds a gate that opens once all of `upstreams` have succeeded.
+    pub(crate) fn gate(&mut self, upstreams: &[u32]) -> u32 {
+        self.push(Body::Gate(Gate::All), None, upstreams.iter().copied())
+    }
+
+    /// The index of a task of this flow.
+    ///
+    /// # Panics
+    ///
+    /// If the handle belongs to another flow.
+    #[track_caller]
+    pub(crate) fn check(&self, task: TaskId) -> u32 {
+        assert!(
+            task.flow == self.id,
+            "a task was given the handle of a task of another flow: \
+             use handles that `add` of this same flow returned"
+        );
+        task.index
+    }
+
+    fn push(
+        &mut self,
+        body: Body,
+        config: Option<Box<Config>>,
+        upstreams: impl Iterator<Item = u32>,
+    ) -> u32 {
+        let index = u32::try_from(self.len)
+            .ok()
+            .filter(|index| *index < u32::MAX / 2)
+            .expect("a flow has room for two thousand million tasks");
+        self.compiled.take();
+        let last = self.segments.last_mut().expect("there is always one");
+        if Arc::get_mut(last).is_none() {
+            self.segments.push(Arc::new(Segment {
+                first: self.len,
+                ..Segment::default()
+            }));
+        }
+        let segment = self
+            .segments
+            .last_mut()
+            .and_then(Arc::get_mut)
+            .expect("it is unshared, or was made a line above");
+        segment.upstreams.extend(upstreams);
+        segment
+            .upstream_ends
+            .push(u32::try_from(segment.upstreams.len()).expect("at most 2^32 edges"));
+        segment.nodes.push(Node { body, config });
+        self.len += 1;
+        index
+    }
+
+    /// The dense form of what has been declared, or why it cannot be executed.
+    pub(crate) fn compile(&self) -> Result<&Arc<Graph>, Refusal> {
+        self.compiled
+            .get_or_init(|| {
+                let graph = Graph::new(self);
+                crate::validate::graph(&graph)?;
+                Ok(Arc::new(graph))
+            })
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    /// The dense form, also of a flow that could not be executed: for looking at it.
+    pub(crate) fn look(&self) -> Arc<Graph> {
+        match self.compile() {
+            Ok(graph) => Arc::clone(graph),
+            Err(_) => Arc::new(Graph::new(self)),
+        }
+    }
+}
+
+/// What the engine needs to know of a node beside what it runs, in one place.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    /// Where its successors begin; they end where those of the next node begin.
+    successors: u32,
+    /// How many upstreams it has.
+    upstreams: u32,
+    /// Where in a run its output is, or [`NO_SLOT`].
+    slot: u32,
+}
+
+/// The dense form: successors in compressed sparse rows.
+pub(crate) struct Graph {
+    id: FlowId,
+    /// The first segment, which nearly always is the only one.
+    first: Arc<Segment>,
+    rest: Box<[Arc<Segment>]>,
+    /// One for each node, and one more that marks the end.
+    shapes: Box<[Shape]>,
+    successors: Box<[u32]>,
+    /// Nodes without upstreams.
+    pub(crate) roots: Box<[u32]>,
+    /// Tasks that can run only once.
+    pub(crate) once: Box<[u32]>,
+    /// Tasks without a function.
+    pub(crate) inputs: Box<[u32]>,
+    /// Tasks whose output is taken by value, and by which task; ordered.
+    pub(crate) moved: Box<[(u32, u32)]>,
+    pub(crate) has_gates: bool,
+    slots: u32,
+    names: OnceLock<Names>,
+}
+
+impl fmt::Debug for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Graph")
+            .field("nodes", &self.len())
+            .field("edges", &self.successors.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Graph {
+    fn new(declared: &Declared) -> Self {
+        let mut segments = declared.segments.iter().cloned();
+        let first = segments.next().expect("there is always one");
+        let mut graph = Self {
+            id: declared.id,
+            first,
+            rest: segments.collect(),
+            shapes: Box::default(),
+            successors: Box::default(),
+            roots: Box::default(),
+            once: Box::default(),
+            inputs: Box::default(),
+            moved: Box::default(),
+            has_gates: declared.len > declared.tasks,
+            slots: 0,
+            names: OnceLock::new(),
+        };
+        graph.index(declared.len);
+        graph
+    }
+
+    /// Fills in everything that is derived from the nodes and their upstreams.
+    fn index(&mut self, len: usize) {
+        let mut shapes = Vec::with_capacity(len + 1);
+        let mut slots = 0;
+        let (mut roots, mut once, mut inputs, mut moved) = (vec![], vec![], vec![], vec![]);
+        for (index, node, upstreams) in self.nodes() {
+            let slot = match node.has_value() {
+                true => {
+                    slots += 1;
+                    slots - 1
+                }
+                false => NO_SLOT,
+            };
+            if upstreams.is_empty() {
+                roots.push(index);
+            }
+            if let Some(body) = node.body() {
+                if body.claim().is_some() {
+                    once.push(index);
+                }
+                body.visit_inputs(&mut |task, how| {
+                    if how == InputUse::Moved {
+                        moved.push((task.index, index));
+                    }
+                });
+            } else if !node.is_gate() {
+                inputs.push(index);
+            }
+            shapes.push(Shape {
+                successors: 0,
+                upstreams: upstreams.len() as u32,
+                slot,
+            });
+        }
+        moved.sort_unstable();
+        shapes.push(Shape {
+            successors: 0,
+            upstreams: 0,
+            slot: NO_SLOT,
+        });
+
+        // Counting sort of the edges by their upstream end: count, sum up, fill in.
+        let mut edges = 0;
+        for (_, _, upstreams) in self.nodes() {
+            for upstream in upstreams {
+                shapes[*upstream as usize + 1].successors += 1;
+            }
+            edges += upstreams.len();
+        }
+        let mut sum = 0;
+        for shape in &mut shapes {
+            sum += shape.successors;
+            shape.successors = sum;
+        }
+        let mut successors = vec![0; edges].into_boxed_slice();
+        let mut next: Vec<u32> = shapes.iter().map(|shape| shape.successors).collect();
+        for (index, _, upstreams) in self.nodes() {
+            for upstream in upstreams {
+                let place = &mut next[*upstream as usize];
+                successors[*place as usize] = index;
+                *place += 1;
+            }
+        }
+
+        self.shapes = shapes.into_boxed_slice();
+        self.successors = successors;
+        self.roots = roots.into_boxed_slice();
+        self.once = once.into_boxed_slice();
+        self.inputs = inputs.into_boxed_slice();
+        self.moved = moved.into_boxed_slice();
+        self.slots = slots;
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = (u32, &Node, &[u32])> {
+        self.segments().flat_map(|segment| {
+            segment.nodes.iter().enumerate().map(move |(place, node)| {
+                let index = (segment.first + place) as u32;
+                (index, node, segment.upstreams(place))
+            })
+        })
+    }
+
+    fn segments(&self) -> impl Iterator<Item = &Segment> {
+        std::iter::once(&self.first).chain(&self.rest).map(|segment| &**segment)
+    }
+
+    /// The segment of a node, and its place there.
+    fn locate(&self, index: u32) -> (&Segment, usize) {
+        let index = index as usize;
+        if index < self.first.nodes.len() {
+            return (&self.first, index);
+        }
+        let later = self
+            .rest
+            .partition_point(|segment| segment.first <= index)
+            .checked_sub(1)
+            .expect("the index is one of this graph");
+        let segment = &self.rest[later];
+        (segment, index - segment.first)
+    }
+
+    pub(crate) fn id(&self) -> FlowId {
+        self.id
+    }
+
+    /// How many nodes there are, gates included.
+    pub(crate) fn len(&self) -> usize {
+        self.shapes.len() - 1
+    }
+
+    /// How many places the outputs need.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots as usize
+    }
+
+    pub(crate) fn node(&self, index: u32) -> &Node {
+        match self.first.nodes.get(index as usize) {
+            Some(node) => node,
+            None => {
+                let (segment, place) = self.locate(index);
+                &segment.nodes[place]
+            }
+        }
+    }
+
+    /// Every task, in the order of declaration; no gates.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = (u32, &Node)> {
+        self.nodes()
+            .filter(|(_, node, _)| !node.is_gate())
+            .map(|(index, node, _)| (index, node))
+    }
+
+    pub(crate) fn successors(&self, index: u32) -> &[u32] {
+        let start = self.shapes[index as usize].successors as usize;
+        let end = self.shapes[index as usize + 1].successors as usize;
+        &self.successors[start..end]
+    }
+
+    pub(crate) fn upstreams(&self, index: u32) -> &[u32] {
+        let (segment, place) = self.locate(index);
+        segment.upstreams(place)
+    }
+
+    /// For every node how many upstreams it has.
+    pub(crate) fn upstream_counts(&self) -> impl Iterator<Item = u32> {
+        let shapes = &self.shapes[..self.len()];
+        shapes.iter().map(|shape| shape.upstreams)
+    }
+
+    pub(crate) fn slot(&self, index: u32) -> Option<usize> {
+        match self.shapes[index as usize].slot {
+            NO_SLOT => None,
+            slot => Some(slot as usize),
+        }
+    }
+
+    /// Whether some task takes this output by value.
+    pub(crate) fn is_moved(&self, index: u32) -> bool {
+        self.moved
+            .binary_search_by_key(&index, |(output, _)| *output)
+            .is_ok()
+    }
+
+    pub(crate) fn name(&self, index: u32) -> &str {
+        self.names.get_or_init(|| Names::new(self)).get(index)
+    }
+
+    pub(crate) fn task_id(&self, index: u32) -> TaskId {
+        TaskId {
+            flow: self.id,
+            index,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate_graph(upstreams: &[&[u32]]) -> Graph {
+        let mut declared = Declared::new();
+        for upstreams in upstreams {
+            declared.gate(upstreams);
+        }
+        Graph::new(&declared)
+    }
+
+    #[test]
+    fn successors_mirror_upstreams() {
+        let graph = gate_graph(&[&[], &[0], &[0], &[1, 2, 0]]);
+        assert_eq!(graph.successors(0), [1, 2, 3]);
+        assert_eq!(graph.successors(1), [3]);
+        assert_eq!(graph.successors(3), []);
+        assert_eq!(*graph.roots, [0]);
+        assert_eq!(graph.upstream_counts().collect::<Vec<_>>(), [0, 1, 1, 3]);
+    }
+
+    #[test]
+    fn declaring_while_the_graph_is_in_use_begins_a_segment() {
+        let mut declared = Declared::new();
+        let a = declared.gate(&[]);
+        let before = declared.look();
+        let b = declared.gate(&[a]);
+        let between = declared.look();
+        let c = declared.gate(&[a, b]);
+        let after = declared.look();
+        assert_eq!((before.len(), between.len(), after.len()), (1, 2, 3));
+        assert_eq!(after.upstreams(c), [a, b]);
+        assert_eq!(after.upstreams(b), [a]);
+        assert!(after.node(c).is_gate());
+        assert_eq!(after.successors(a), [b, c]);
+    }
+}

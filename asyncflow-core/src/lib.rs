@@ -1,0 +1,72 @@
+//! The engine of asyncflow: functions executed concurrently, with respect for the dependencies
+//! between them, on any runtime that implements [`Runtime`].
+//!
+//! Applications use the crate `asyncflow`, which adds the backends for Tokio, async-std and smol;
+//! this one is for those who bring a runtime of their own.
+//!
+//! # Layout
+//!
+//! In the order in which a task passes through:
+//!
+//! * `declare`: functions, inputs, locks and groups, on their way into a [`Flow`];
+//! * `graph`: what was declared, and the dense form that runs are made of;
+//! * `run`: one execution, from its roots to its end: ready queues, drivers, blocking threads,
+//!   permits, cancelling;
+//! * `outcome`: the [`Run`], the [`Report`] and the [`FlowError`].
+//!
+//! Beside them: [`Runtime`], what a backend implements, and [`Observer`], what watches a run.
+
+#[cfg(feature = "async-lock")]
+pub mod async_locks;
+mod backend;
+mod bits;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod declare;
+#[doc(hidden)]
+pub mod doctest;
+mod execute;
+mod flow;
+mod graph;
+mod handle;
+mod names;
+mod observer;
+mod outcome;
+mod output;
+#[doc(hidden)]
+pub mod probe;
+mod run;
+mod runtime;
+mod sync;
+mod tuples;
+mod validate;
+
+pub use declare::configure::{Callable, Configured, TaskExt};
+pub use declare::function::{Async, Once, Plain, TaskFn, once};
+pub use declare::group::{Parallel, Series};
+pub use declare::inputs::{Input, InputUse, Inputs};
+pub use declare::item::{Function, Item, Member, Ready, WithLock, with_lock};
+pub use declare::lock::{Lock, Lockable, Permits, Semaphore};
+pub use declare::nested::Nested;
+pub use execute::{Execute, Running};
+pub use flow::Flow;
+pub use handle::{Group, Moved, Optional, Task, TaskId, Upstreams};
+pub use observer::{Observer, TaskRef};
+pub use outcome::error::{Failure, FlowError, Panic, TimedOut};
+pub use outcome::report::{Report, TaskReport};
+pub use outcome::run::Run;
+pub use outcome::status::TaskStatus;
+pub use output::{BoxError, Fallible, Outcome, Output, Value};
+pub use run::watch::Times;
+pub use runtime::{Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
+
+/// The policies that [`retry`](TaskExt::retry) takes.
+pub use backon;
+
+/// What a program that declares flows imports: extension traits, macros, handles.
+pub mod prelude {
+    pub use crate::{
+        Flow, FlowError, Group, Lock, Output, Parallel, Run, Semaphore, Series, Task, TaskExt,
+        TaskId, TaskStatus, once, parallel, series, with_lock,
+    };
+}

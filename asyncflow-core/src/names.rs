@@ -1,0 +1,87 @@
+//! The names of tasks, made when somebody first asks for one.
+
+use std::collections::HashMap;
+
+use crate::graph::{Graph, Node};
+
+/// One name for each node of a graph; no two tasks have the same.
+pub(crate) struct Names(Box<[Box<str>]>);
+
+impl Names {
+    pub(crate) fn new(graph: &Graph) -> Self {
+        let mut names = vec![Box::default(); graph.len()];
+        let mut taken: HashMap<&str, usize> = HashMap::new();
+        let wanted: Vec<(u32, Box<str>)> = graph
+            .tasks()
+            .map(|(index, node)| (index, wanted(node)))
+            .collect();
+        for (_, name) in &wanted {
+            taken.insert(name, 0);
+        }
+        for (index, name) in &wanted {
+            let count = taken.get_mut(&**name).expect("every wanted name is in it");
+            *count += 1;
+            names[*index as usize] = match *count {
+                1 => name.clone(),
+                _ => {
+                    // A name that ends in `#2` may have been given by hand.
+                    let mut number = *count;
+                    let mut numbered = format!("{name}#{number}");
+                    while taken.contains_key(&*numbered) {
+                        number += 1;
+                        numbered = format!("{name}#{number}");
+                    }
+                    *taken.get_mut(&**name).expect("it was found above") = number;
+                    numbered.into_boxed_str()
+                }
+            };
+        }
+        Self(names.into_boxed_slice())
+    }
+
+    pub(crate) fn get(&self, index: u32) -> &str {
+        &self.0[index as usize]
+    }
+}
+
+fn wanted(node: &Node) -> Box<str> {
+    if let Some(name) = node.config.as_ref().and_then(|config| config.name.as_deref()) {
+        return name.into();
+    }
+    match node.body() {
+        Some(body) => short(body.function_name()).into(),
+        None => "input".into(),
+    }
+}
+
+/// The last part of a path: `fetch` of `app::load::fetch`, `main::{closure}` of
+/// `app::main::{{closure}}`.
+fn short(path: &str) -> String {
+    // What follows a `<` are type arguments, whose paths are none of ours.
+    let path = path.split('<').next().unwrap_or(path);
+    let mut parts: Vec<&str> = path.split("::").collect();
+    let mut closures = 0;
+    while parts.last() == Some(&"{{closure}}") && parts.len() > 1 {
+        closures += 1;
+        parts.pop();
+    }
+    let last = parts.last().copied().unwrap_or(path);
+    match closures {
+        0 => last.to_owned(),
+        _ => format!("{last}::{{closure}}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn short_names() {
+        assert_eq!(short("app::load::fetch"), "fetch");
+        assert_eq!(short("app::load::fetch<alloc::string::String>"), "fetch");
+        assert_eq!(short("app::main::{{closure}}"), "main::{closure}");
+        assert_eq!(short("app::main::{{closure}}::{{closure}}"), "main::{closure}");
+        assert_eq!(short("fetch"), "fetch");
+    }
+}

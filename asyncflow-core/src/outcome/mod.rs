@@ -1,0 +1,7 @@
+//! What comes out: statuses, the report, the outputs, and the error.
+
+pub(crate) mod error;
+pub(crate) mod refusal;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod status;

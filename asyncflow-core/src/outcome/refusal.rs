@@ -1,0 +1,85 @@
+//! Why an execution was refused before anything started.
+
+use std::fmt;
+
+use crate::runtime::Unavailable;
+
+/// A mistake that was found before anything started.
+#[derive(Clone, Debug)]
+pub(crate) enum Refusal {
+    Runtime(Unavailable),
+    ForeignHandle { method: &'static str },
+    TooManyPermits { task: String, wanted: usize, capacity: usize },
+    NoPermits { task: String },
+    ZeroConcurrency,
+    Spent { task: String },
+    NotGiven { task: String },
+    GivenTwice { task: String },
+    MovedTwice { output: String, by: String, also: String },
+    MovedTarget { output: String, by: String },
+    MovedIntoRetry { output: String, by: String },
+    OnceWithRetry { task: String },
+    AlwaysNeedsOptional { task: String, input: String },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Runtime(unavailable) => unavailable.fmt(f),
+            Self::ForeignHandle { method } => write!(
+                f,
+                "`{method}` was given a handle of another flow: use handles that `add` of this flow returned"
+            ),
+            Self::TooManyPermits { task, wanted, capacity } => write!(
+                f,
+                "task `{task}` needs {wanted} permits of a semaphore that has {capacity}: \
+                 it could never start; make the semaphore larger or ask for fewer"
+            ),
+            Self::NoPermits { task } => write!(
+                f,
+                "task `{task}` asks for 0 permits: ask for at least one, or leave the semaphore out"
+            ),
+            Self::ZeroConcurrency => f.write_str(
+                "`max_concurrency(0)` would let no task start: allow at least one at a time",
+            ),
+            Self::Spent { task } => write!(
+                f,
+                "task `{task}` was made with `once` and has been executed before: \
+                 give it an `Fn` to execute the flow again"
+            ),
+            Self::NotGiven { task } => write!(
+                f,
+                "input `{task}` was not given: supply it with `.given(task, value)`"
+            ),
+            Self::GivenTwice { task } => write!(
+                f,
+                "task `{task}` was given two values: call `.given` once for each task"
+            ),
+            Self::MovedTwice { output, by, also } => write!(
+                f,
+                "the output of task `{output}` is taken by value by `{by}`, but `{also}` needs it too: \
+                 let both borrow it, or only one of them use it"
+            ),
+            Self::MovedTarget { output, by } => write!(
+                f,
+                "the output of task `{output}` is taken by value by `{by}`, so the run cannot hand it out: \
+                 let `{by}` borrow it, or leave `{output}` out of the targets"
+            ),
+            Self::MovedIntoRetry { output, by } => write!(
+                f,
+                "task `{by}` takes the output of `{output}` by value and has a retry policy: \
+                 a second attempt would find it gone; let it borrow the output"
+            ),
+            Self::OnceWithRetry { task } => write!(
+                f,
+                "task `{task}` was made with `once` and has a retry policy: \
+                 its function cannot be called a second time; give it an `Fn`"
+            ),
+            Self::AlwaysNeedsOptional { task, input } => write!(
+                f,
+                "task `{task}` always runs, also when `{input}` has no output: \
+                 take it as `{input}.optional()`, which arrives as `Option<&T>`"
+            ),
+        }
+    }
+}

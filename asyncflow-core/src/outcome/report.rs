@@ -1,0 +1,224 @@
+//! The report of a run: for every task what became of it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::graph::Graph;
+use crate::handle::TaskId;
+use crate::run::watch::Times;
+
+use super::status::TaskStatus;
+
+/// For every task of a run its name, its status, its attempts, and when what happened if it was
+/// executed with [`timed`](crate::Execute::timed).
+///
+/// `Display` is a readable table.
+#[derive(Clone)]
+pub struct Report {
+    graph: Arc<Graph>,
+    statuses: Arc<[TaskStatus]>,
+    /// Of tasks that had more than one.
+    attempts: HashMap<u32, u32>,
+    times: Option<Arc<[Times]>>,
+    wall: Option<Duration>,
+}
+
+impl Report {
+    pub(crate) fn new(
+        graph: Arc<Graph>,
+        statuses: Vec<TaskStatus>,
+        attempts: HashMap<u32, u32>,
+        watched: Option<(Duration, Option<Vec<Times>>)>,
+    ) -> Self {
+        let (wall, times) = match watched {
+            Some((wall, times)) => (times.is_some().then_some(wall), times),
+            None => (None, None),
+        };
+        Self {
+            graph,
+            statuses: statuses.into(),
+            attempts,
+            times: times.map(Arc::from),
+            wall,
+        }
+    }
+
+    /// What became of a task.
+    ///
+    /// # Panics
+    ///
+    /// If the handle belongs to another flow, or the task was added after the run.
+    #[track_caller]
+    pub fn status(&self, task: impl Into<TaskId>) -> TaskStatus {
+        self.task(task).status()
+    }
+
+    /// What is reported of one task.
+    ///
+    /// # Panics
+    ///
+    /// If the handle belongs to another flow, or the task was added after the run.
+    #[track_caller]
+    pub fn task(&self, task: impl Into<TaskId>) -> TaskReport<'_> {
+        let task = task.into();
+        assert!(
+            task.flow == self.graph.id() && (task.index as usize) < self.graph.len(),
+            "the report was asked about a task that is not part of its run: \
+             use a handle that this flow's `add` returned before it was executed"
+        );
+        TaskReport {
+            report: self,
+            index: task.index,
+        }
+    }
+
+    /// What is reported of every task, in the order of declaration.
+    pub fn tasks(&self) -> impl Iterator<Item = TaskReport<'_>> {
+        self.graph.tasks().map(|(index, _)| TaskReport {
+            report: self,
+            index,
+        })
+    }
+
+    /// How long the run took, if it was timed.
+    pub fn wall(&self) -> Option<Duration> {
+        self.wall
+    }
+
+    /// How many tasks have a status.
+    pub fn count(&self, matches: impl Fn(TaskStatus) -> bool) -> usize {
+        self.tasks().filter(|task| matches(task.status())).count()
+    }
+
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+}
+
+/// What is reported of one task.
+#[derive(Clone, Copy)]
+pub struct TaskReport<'a> {
+    report: &'a Report,
+    index: u32,
+}
+
+impl<'a> TaskReport<'a> {
+    /// The handle of the task.
+    pub fn id(&self) -> TaskId {
+        self.report.graph.task_id(self.index)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'a str {
+        self.report.graph.name(self.index)
+    }
+
+    /// What became of it.
+    pub fn status(&self) -> TaskStatus {
+        self.report.statuses[self.index as usize]
+    }
+
+    /// How often its function was started.
+    pub fn attempts(&self) -> u32 {
+        match self.report.attempts.get(&self.index) {
+            Some(attempts) => *attempts,
+            None => match self.status() {
+                TaskStatus::Succeeded
+                | TaskStatus::Failed
+                | TaskStatus::Panicked
+                | TaskStatus::TimedOut => 1,
+                _ => u32::from(self.times().is_some_and(|times| times.started.is_some())),
+            },
+        }
+    }
+
+    /// When what happened, if the run was timed.
+    pub fn times(&self) -> Option<Times> {
+        let times = self.report.times.as_ref()?;
+        Some(times[self.index as usize])
+    }
+}
+
+impl fmt::Debug for TaskReport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskReport")
+            .field("name", &self.name())
+            .field("status", &self.status())
+            .field("attempts", &self.attempts())
+            .field("times", &self.times())
+            .finish()
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.tasks()).finish()
+    }
+}
+
+/// As much of a name as a table has room for, and nothing in it that would break the table.
+pub(crate) fn printable(name: &str, width: usize) -> String {
+    let mut clean: String = name
+        .chars()
+        .take(width + 1)
+        .map(|c| match c.is_control() || is_direction(c) {
+            true => '\u{fffd}',
+            false => c,
+        })
+        .collect();
+    if clean.chars().count() > width {
+        clean = clean.chars().take(width - 1).collect();
+        clean.push('…');
+    }
+    clean
+}
+
+/// Characters that turn the direction of the text after them.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const WIDEST: usize = 32;
+        let width = self
+            .tasks()
+            .map(|task| printable(task.name(), WIDEST).chars().count())
+            .max()
+            .unwrap_or(0)
+            .max("task".len());
+        write!(f, "{:width$}  {:12}  tries", "task", "status")?;
+        if self.times.is_some() {
+            write!(f, "  {:>9}  {:>9}  {:>9}", "waited", "start", "ran")?;
+        }
+        for task in self.tasks() {
+            let name = printable(task.name(), WIDEST);
+            write!(f, "\n{name:width$}  {:12}  {:>5}", task.status(), task.attempts())?;
+            if let Some(times) = task.times() {
+                let waited = times.started.zip(times.ready).map(|(to, from)| to.saturating_sub(from));
+                let ran = times.ended.zip(times.started).map(|(to, from)| to.saturating_sub(from));
+                write!(
+                    f,
+                    "  {:>9}  {:>9}  {:>9}",
+                    seconds(waited),
+                    seconds(times.started),
+                    seconds(ran)
+                )?;
+            }
+            if let TaskStatus::Skipped { because } = task.status() {
+                let culprit = printable(self.graph.name(because.index), WIDEST);
+                write!(f, "  because of `{culprit}`")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn seconds(duration: Option<Duration>) -> String {
+    match duration {
+        Some(duration) => format!("{:.3?}", duration),
+        None => "-".to_owned(),
+    }
+}

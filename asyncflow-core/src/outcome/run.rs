@@ -1,0 +1,116 @@
+//! The result of a run: its outputs and its report.
+
+use std::any::Any;
+use std::fmt;
+use std::ops::Index;
+
+use crate::handle::Task;
+use crate::run::ledger::{Output, unit};
+use crate::run::unwind;
+
+use super::report::Report;
+
+/// What an execution came to: the output of every task that succeeded, and the report.
+///
+/// ```
+/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}};
+/// # let mut flow = Flow::<Inline>::new();
+/// let name = flow.add(|| String::from("asyncflow"));
+/// let mut run = block_on(flow.execute()).unwrap();
+/// assert_eq!(run[name], "asyncflow");
+/// assert_eq!(run.get(name).map(String::len), Some(9));
+/// assert_eq!(run.take(name), Some("asyncflow".to_owned()));
+/// assert_eq!(run.get(name), None);
+/// ```
+pub struct Run {
+    report: Report,
+    outputs: Vec<Option<Output>>,
+}
+
+impl Run {
+    pub(crate) fn new(report: Report, outputs: Vec<Option<Output>>) -> Self {
+        Self { report, outputs }
+    }
+
+    /// The output of a task; `None` if it has none: it did not succeed, another task took it by
+    /// value, it was no target of a run for some targets, or it was [taken](Self::take).
+    ///
+    /// # Panics
+    ///
+    /// If the handle belongs to another flow, or the task was added after the run.
+    #[track_caller]
+    pub fn get<T: Any + Send + Sync>(&self, task: Task<T>) -> Option<&T> {
+        let status = self.report.status(task);
+        match self.report.graph().slot(task.id.index) {
+            Some(slot) => self.outputs[slot].as_ref()?.downcast_ref(),
+            None if status.is_success() => unit(),
+            None => None,
+        }
+    }
+
+    /// Takes the output of a task out of the run; `None` when [`get`](Self::get) gives `None`.
+    ///
+    /// # Panics
+    ///
+    /// If the handle belongs to another flow, or the task was added after the run.
+    #[track_caller]
+    pub fn take<T: Any + Send + Sync>(&mut self, task: Task<T>) -> Option<T> {
+        let status = self.report.status(task);
+        let output: Box<dyn Any> = match self.report.graph().slot(task.id.index) {
+            Some(slot) => self.outputs[slot].take()?,
+            None if status.is_success() => Box::new(()),
+            None => return None,
+        };
+        output.downcast().ok().map(|value| *value)
+    }
+
+    /// What became of every task.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+}
+
+/// The output of a task.
+///
+/// # Panics
+///
+/// Where [`Run::get`] gives `None`.
+impl<T: Any + Send + Sync> Index<Task<T>> for Run {
+    type Output = T;
+
+    #[track_caller]
+    fn index(&self, task: Task<T>) -> &T {
+        self.get(task).unwrap_or_else(|| {
+            let report = self.report.task(task);
+            let (name, status) = (report.name(), report.status());
+            let graph = self.report.graph();
+            let mover = graph.moved.iter().find(|(output, _)| *output == task.id.index);
+            match mover {
+                Some((_, by)) => panic!(
+                    "task `{name}` has no output any more: `{}` took it by value",
+                    graph.name(*by)
+                ),
+                None if status.is_success() => panic!(
+                    "task `{name}` has no output any more: it was taken, or was no target of the run"
+                ),
+                None => panic!("task `{name}` has no output: it was {status}"),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("report", &self.report)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        for output in self.outputs.drain(..).flatten() {
+            unwind::contain(|| drop(output));
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Plain functions on blocking threads; the protocol is the [`crew`](super::crew)'s.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use futures_channel::oneshot;
+
+use crate::declare::function::Body;
+
+use super::agent::Agent;
+use super::crew::Ask;
+use super::end::{End, PanicPayload, Status};
+use super::execution::{Execution, Step};
+use super::ready::Sent;
+use super::slots::Slot;
+use super::unwind;
+
+/// A plain function to be called.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) task: u32,
+    pub(crate) kind: Kind,
+}
+
+/// Who settles the task after its function returned.
+pub(crate) enum Kind {
+    /// The thread, which also gives back what the task holds.
+    Simple(Holds),
+    /// The supervisor of an attempt, which waits for its end, unless it has lost patience.
+    Attempt(Attempt),
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Simple(_) => "Simple",
+            Self::Attempt(_) => "Attempt",
+        })
+    }
+}
+
+/// What a task holds while it runs; given back when dropped.
+#[derive(Default)]
+pub(crate) struct Holds {
+    pub(crate) permits: Vec<Box<dyn Send>>,
+    pub(crate) slot: Option<Slot>,
+}
+
+/// One attempt at a task that is supervised.
+pub(crate) struct Attempt {
+    pub(crate) holds: Holds,
+    /// Says once, and to one of the two, whether this attempt counts.
+    pub(crate) claim: Arc<AtomicBool>,
+    /// Told when a thread starts the function, which is when its time starts.
+    pub(crate) started: oneshot::Sender<()>,
+    pub(crate) done: oneshot::Sender<End>,
+    pub(crate) number: u32,
+}
+
+impl Agent {
+    /// Has a plain function called on a blocking thread.
+    pub(crate) fn call_blocking(&self, call: Call) {
+        let ask = self.crew.push(call);
+        self.ask(ask);
+    }
+
+    fn ask(&self, ask: Ask) {
+        match ask {
+            Ask::Nothing => {}
+            Ask::Committed => {
+                let thread = Thread(self.clone());
+                unwind::contain(|| self.backend.block(thread));
+            }
+            Ask::Another => {
+                let another = Another(self.downgrade());
+                unwind::contain(|| self.backend.block_another(another));
+            }
+        }
+    }
+}
+
+/// A thread of the crew that is committed to its queue.
+pub(crate) struct Thread(Agent);
+
+/// A thread of the crew that was asked for and joins if the run is not over when it comes.
+pub(crate) struct Another(Weak<Execution>);
+
+impl Thread {
+    /// Calls functions until there are no more.
+    pub(crate) fn run(self) {
+        let agent = self.0;
+        while let Some((call, ask)) = agent.crew.take() {
+            agent.ask(ask);
+            // What the function made ready goes on here, so a chain of plain functions stays on
+            // its thread.
+            let mut next = work(&agent, call);
+            while let Some(task) = next {
+                next = work(&agent, Call::simple(task));
+            }
+        }
+    }
+}
+
+impl Another {
+    pub(crate) fn run(mut self) {
+        if let Some(agent) = Agent::upgrade(&std::mem::take(&mut self.0)) {
+            agent.crew.join();
+            Thread(agent).run();
+        }
+    }
+}
+
+impl Drop for Another {
+    fn drop(&mut self) {
+        // Empty once it has come.
+        if let Some(agent) = Agent::upgrade(&self.0) {
+            agent.crew.decline();
+        }
+    }
+}
+
+impl Call {
+    pub(crate) fn simple(task: u32) -> Self {
+        Self {
+            task,
+            kind: Kind::Simple(Holds::default()),
+        }
+    }
+}
+
+/// Does one piece of work; gives a plain task that it made ready, to go on with.
+fn work(agent: &Agent, call: Call) -> Option<u32> {
+    let Call { task, kind } = call;
+    match kind {
+        Kind::Simple(holds) => {
+            // The run may have stopped since the task was put in the queue.
+            let end = match agent.stops_task(task) {
+                true => End::Cancelled,
+                false => {
+                    if let Some(watch) = &agent.watch {
+                        if holds.permits.is_empty() && holds.slot.is_none() {
+                            watch.permitted(task);
+                        }
+                        watch.started(task, 1);
+                    }
+                    call_function(agent, task, &|| true)
+                }
+            };
+            drop_holds(holds);
+            settle_here(agent, task, end)
+        }
+        Kind::Attempt(attempt) => {
+            let Attempt {
+                holds,
+                claim,
+                started,
+                done,
+                number,
+            } = attempt;
+            // Nobody listens if there is no limit.
+            let _ = started.send(());
+            let wanted = || !claim.swap(true, Ordering::AcqRel);
+            let end = match agent.stops_task(task) {
+                true => End::Cancelled,
+                false => {
+                    if let Some(watch) = &agent.watch {
+                        watch.started(task, number);
+                    }
+                    call_function(agent, task, &wanted)
+                }
+            };
+            drop_holds(holds);
+            if let Err(late) = done.send(end) {
+                late.discard();
+            }
+            None
+        }
+    }
+}
+
+/// Calls the function of a plain task.
+fn call_function(agent: &Agent, task: u32, wanted: &dyn Fn() -> bool) -> End {
+    let Body::Plain(body) = &agent.node(task).body else {
+        unreachable!("only plain functions are put in the queue of the crew");
+    };
+    match unwind::catch(|| body.call(agent.ledger(), task, wanted)) {
+        Ok(Ok(())) => End::Done,
+        Ok(Err(error)) => End::Failed(error),
+        Err(payload) => End::Panicked(PanicPayload(payload)),
+    }
+}
+
+/// Settles a task on a blocking thread: one plain task that is ready because of it is returned,
+/// the other plain ones are queued, and all else goes to the drivers.
+fn settle_here(agent: &Agent, task: u32, end: End) -> Option<u32> {
+    let mut next = None;
+    let mut skipped: Vec<(u32, Status)> = Vec::new();
+    agent.settle(task, end, &mut |ready| pass_on(agent, ready, &mut next, &mut skipped));
+    while let Some((task, status)) = skipped.pop() {
+        agent.end(task, status, &mut |ready| {
+            pass_on(agent, ready, &mut next, &mut skipped)
+        });
+    }
+    next
+}
+
+fn pass_on(
+    agent: &Agent,
+    ready: u32,
+    next: &mut Option<u32>,
+    skipped: &mut Vec<(u32, Status)>,
+) {
+    // Only a plain task may be looked at here: looking at another is up to whoever takes it.
+    if !matches!(agent.node(ready).body, Body::Plain(_)) || agent.slots.is_some() {
+        return agent.send(Sent {
+            task: ready,
+            slot: None,
+        });
+    }
+    match agent.step(ready) {
+        Step::Call if next.is_none() => *next = Some(ready),
+        Step::Call => agent.call_blocking(Call::simple(ready)),
+        Step::End(status) => skipped.push((ready, status)),
+        Step::Poll | Step::Supervise => agent.send(Sent {
+            task: ready,
+            slot: None,
+        }),
+    }
+}
+
+fn drop_holds(holds: Holds) {
+    unwind::contain(|| drop(holds));
+}

@@ -1,0 +1,628 @@
+//! An execution: what all threads of a run share, and how a task that ended makes others ready.
+//!
+//! # How a task becomes ready
+//!
+//! Each node has a count of *pending* upstreams. Every upstream that ends, however it ends, takes
+//! one off; who takes off the last has made the node ready, and is the only one who may pass it
+//! on. An upstream that did not succeed leaves *blame* on its successors before it takes one off,
+//! so whoever takes up the ready task sees all of it: blamed tasks are skipped instead of started.
+//! Skipping is ending, too, so it goes on in the same way, one task at a time, however many there
+//! are.
+//!
+//! Counts are taken off with release and acquire ordering: what a task wrote before it ended is
+//! visible to whoever makes its successor ready, and from there to the successor.
+//!
+//! # How a run stops
+//!
+//! A [`Mode`] other than `Go` lets no task start that is not meant for clean-up; those that are
+//! ready are ended as cancelled, so that the clean-up behind them becomes ready. Waiting tasks are
+//! woken to see it; see [`super::waiting`].
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
+use std::time::Duration;
+
+use futures_channel::oneshot;
+
+use crate::backend::Backend;
+use crate::bits::Bits;
+use crate::declare::function::{Body, Gate};
+use crate::graph::{Graph, Node};
+use crate::outcome::report::Report;
+use crate::outcome::status::TaskStatus;
+use crate::sync::{AtomicU8, AtomicU32, Mutex, Ordering, lock};
+
+use super::agent::Agent;
+use super::blocking::Call;
+use super::crew::Crew;
+use super::drive::{Drive, Invited};
+use super::end::{End, Status};
+use super::ledger::{Ledger, Output};
+use super::ready::{Ready, Sent};
+use super::roster::{self, Roster};
+use super::slots::Slots;
+use super::unwind;
+use super::waiting::{Place, Waiting};
+use super::watch::{Times, Watch};
+
+/// Blame that is nobody's: the run was cancelled.
+const CANCELLED: u32 = u32::MAX - 1;
+/// No blame.
+const NO_BLAME: u32 = u32::MAX;
+
+/// Whether tasks may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Mode {
+    /// All that are ready.
+    Go = 0,
+    /// Only those for clean-up: a task failed, or the run was cancelled by a call.
+    Stopping = 1,
+    /// None: nobody waits for the run any more.
+    Dropped = 2,
+}
+
+/// Set in the same byte as the mode once any task bears blame.
+const BLAMED: u8 = 4;
+
+/// What to do with a ready task.
+pub(crate) enum Step {
+    /// Poll its future.
+    Poll,
+    /// Call its function on a blocking thread.
+    Call,
+    /// Start it with permits, a time limit or several attempts.
+    Supervise,
+    /// It has ended without being started.
+    End(Status),
+}
+
+/// How an execution differs from a plain one.
+#[derive(Default)]
+pub(crate) struct Plan {
+    pub(crate) keep_going: bool,
+    pub(crate) max_concurrency: Option<usize>,
+    pub(crate) selection: Option<Selection>,
+    /// The values of tasks that are given.
+    pub(crate) given: HashMap<u32, Give>,
+    pub(crate) watch: Option<Watch>,
+    /// A share in the run that this one is a task of.
+    pub(crate) outer: Option<Agent>,
+}
+
+/// Stores a given value in the place of its task's output.
+pub(crate) type Give = Box<dyn FnOnce(&Ledger) + Send>;
+
+/// The part of a graph that a run for some targets needs.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    pub(crate) selected: Bits,
+    pub(crate) targets: Bits,
+    /// Selected nodes with no selected upstream.
+    pub(crate) roots: Box<[u32]>,
+    /// For each node, how many selected upstreams it waits for.
+    pub(crate) pending: Box<[AtomicU32]>,
+}
+
+#[doc(hidden)]
+pub struct Execution {
+    ledger: Ledger,
+    pub(crate) backend: Arc<dyn Backend>,
+    pending: Box<[AtomicU32]>,
+    /// The nodes that are part of this run; all of them if there is no selection.
+    selected: Option<Bits>,
+    /// Roots of a selection, in place of the graph's.
+    roots: Option<Box<[u32]>>,
+    pub(crate) ready: Ready,
+    pub(crate) roster: Roster,
+    pub(crate) crew: Crew<Call>,
+    pub(crate) slots: Option<Slots>,
+    waiting: Waiting,
+    /// A [`Mode`], and [`BLAMED`]: one byte that tells whether anything is out of the ordinary.
+    alert: AtomicU8,
+    /// For each node the smallest index of a task that is to blame for its not being started.
+    /// Made when the first is.
+    blame: OnceLock<Box<[AtomicU32]>>,
+    keep_going: bool,
+    /// Whether anything about this run needs a closer look at each task.
+    special: bool,
+    given: Mutex<HashMap<u32, Give>>,
+    troubles: Mutex<Vec<Trouble>>,
+    /// Attempts of tasks that had more than one.
+    attempts: Mutex<HashMap<u32, u32>>,
+    pub(crate) watch: Option<Box<Watch>>,
+    done: oneshot::Sender<Finished>,
+    /// A share in the run that this one is a task of, which so outlives it.
+    outer: Option<Agent>,
+}
+
+/// A task that failed, and how.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    pub(crate) index: u32,
+    pub(crate) end: End,
+}
+
+/// What is left of a run when its last agent is gone.
+pub(crate) struct Finished {
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) statuses: Vec<TaskStatus>,
+    pub(crate) outputs: Vec<Option<Output>>,
+    /// In the order of declaration.
+    pub(crate) troubles: Vec<Trouble>,
+    pub(crate) attempts: HashMap<u32, u32>,
+    /// How long it took, and the times of each node, as far as they were measured.
+    pub(crate) watched: Option<(Duration, Option<Vec<Times>>)>,
+    pub(crate) mode: Mode,
+}
+
+impl fmt::Debug for Execution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Execution").finish_non_exhaustive()
+    }
+}
+
+impl Execution {
+    pub(crate) fn new(
+        graph: Arc<Graph>,
+        backend: Arc<dyn Backend>,
+        plan: Plan,
+        done: oneshot::Sender<Finished>,
+    ) -> Self {
+        let drivers = backend.parallelism();
+        let special = plan.max_concurrency.is_some()
+            || plan.watch.is_some()
+            || !plan.given.is_empty()
+            || plan.selection.is_some();
+        let mut ledger = Ledger::new(Arc::clone(&graph));
+        let (pending, selected, roots) = match plan.selection {
+            Some(Selection {
+                selected,
+                targets,
+                roots,
+                pending,
+            }) => {
+                ledger.keep_only(targets, &selected);
+                (pending, Some(selected), Some(roots))
+            }
+            None => {
+                let pending = graph.upstream_counts().map(AtomicU32::new).collect();
+                (pending, None, None)
+            }
+        };
+        Self {
+            ledger,
+            backend,
+            pending,
+            selected,
+            roots,
+            ready: Ready::new(drivers),
+            roster: Roster::new(drivers),
+            crew: Crew::new(),
+            slots: plan.max_concurrency.map(Slots::new),
+            waiting: Waiting::new(),
+            alert: AtomicU8::new(Mode::Go as u8),
+            blame: OnceLock::new(),
+            keep_going: plan.keep_going,
+            special,
+            given: Mutex::new(plan.given),
+            troubles: Mutex::default(),
+            attempts: Mutex::default(),
+            watch: plan.watch.map(Box::new),
+            done,
+            outer: plan.outer,
+        }
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.ledger.graph
+    }
+
+    pub(crate) fn node(&self, index: u32) -> &Node {
+        self.graph().node(index)
+    }
+
+    pub(crate) fn roots(&self) -> &[u32] {
+        self.roots.as_deref().unwrap_or(&self.graph().roots)
+    }
+
+    /// Decides what to do with a ready task.
+    pub(crate) fn step(&self, index: u32) -> Step {
+        let node = self.node(index);
+        let ordinary = self.alert.load(Ordering::Relaxed) == 0 && !self.special;
+        match &node.body {
+            Body::Async(_) if ordinary && node.config.is_none() => Step::Poll,
+            Body::Plain(_) if ordinary && node.config.is_none() => Step::Call,
+            _ => self.step_with_care(index, node),
+        }
+    }
+
+    #[cold]
+    fn step_with_care(&self, index: u32, node: &Node) -> Step {
+        let always = node.always();
+        if !always && let Some(blame) = self.blame_of(index) {
+            return Step::End(match blame {
+                CANCELLED => Status::Cancelled,
+                _ => Status::Skipped,
+            });
+        }
+        if self.stops(always) {
+            return Step::End(Status::Cancelled);
+        }
+        if let Some(flag) = node.condition() {
+            match self.ledger.output(flag.index) {
+                Some(true) => {}
+                Some(false) => {
+                    self.set_blame(index, flag.index);
+                    return Step::End(Status::Skipped);
+                }
+                // Only clean-up gets here after its condition failed; it has nothing to go by.
+                None => {
+                    let blame = self.blame_of(index).unwrap_or(CANCELLED);
+                    self.set_blame(index, blame);
+                    return Step::End(Status::Skipped);
+                }
+            }
+        }
+        let give = match self.special {
+            true => lock(&self.given).remove(&index),
+            false => None,
+        };
+        if let Some(give) = give {
+            give(&self.ledger);
+            return Step::End(Status::Given);
+        }
+        let supervised =
+            self.slots.is_some() || node.config.as_ref().is_some_and(|config| config.supervised());
+        match &node.body {
+            Body::Async(_) | Body::Plain(_) if supervised => Step::Supervise,
+            Body::Async(_) => Step::Poll,
+            Body::Plain(_) => Step::Call,
+            Body::Input(_) => unreachable!("inputs that are not given are refused at the start"),
+            Body::Gate(_) => Step::End(Status::Succeeded),
+        }
+    }
+
+    /// Whether a task may not start, or go on waiting, because of how the run stands.
+    pub(crate) fn stops(&self, always: bool) -> bool {
+        match self.mode() {
+            Mode::Go => false,
+            Mode::Stopping => !always,
+            Mode::Dropped => true,
+        }
+    }
+
+    pub(crate) fn stops_task(&self, index: u32) -> bool {
+        self.alert.load(Ordering::Acquire) & !BLAMED != 0 && self.stops(self.node(index).always())
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        match self.alert.load(Ordering::Acquire) & !BLAMED {
+            0 => Mode::Go,
+            1 => Mode::Stopping,
+            _ => Mode::Dropped,
+        }
+    }
+
+    /// Lets no more tasks start, and wakes those that wait to tell them.
+    pub(crate) fn stop(&self, mode: Mode) {
+        let mut before = self.alert.load(Ordering::Relaxed);
+        loop {
+            let stronger = (before & !BLAMED).max(mode as u8) | before & BLAMED;
+            match self.alert.compare_exchange_weak(
+                before,
+                stronger,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => break,
+                Err(current) => before = current,
+            }
+        }
+        if before & !BLAMED < mode as u8 {
+            self.waiting.wake_all();
+        }
+    }
+
+    /// Takes note of how a task ended. Gives every task that is ready because of it to `ready`.
+    pub(crate) fn settle(&self, index: u32, end: End, ready: &mut dyn FnMut(u32)) {
+        let status = match end {
+            End::Done => Status::Succeeded,
+            End::Cancelled => Status::Cancelled,
+            End::HandedOver => return,
+            End::Failed(_) => Status::Failed,
+            End::Panicked(_) => Status::Panicked,
+            End::TimedOut(_) => Status::TimedOut,
+        };
+        if matches!(status, Status::Failed | Status::Panicked | Status::TimedOut) {
+            lock(&self.troubles).push(Trouble { index, end });
+            if !self.keep_going {
+                self.stop(Mode::Stopping);
+            }
+        }
+        self.end(index, status, ready);
+    }
+
+    /// Takes note of a task's status. Gives every task that is ready because of it to `ready`.
+    pub(crate) fn end(&self, index: u32, status: Status, ready: &mut dyn FnMut(u32)) {
+        self.record(index, status);
+        if self.graph().has_gates {
+            return self.end_among_gates(index, status, ready);
+        }
+        // In reverse: see `Drive::passing`.
+        for successor in self.graph().successors(index).iter().rev() {
+            if self.upstream_ended(index, status, *successor) {
+                self.pass(*successor, ready);
+            }
+        }
+    }
+
+    /// Like [`Self::end`] where successors may be gates, which are ended on the spot.
+    fn end_among_gates(&self, index: u32, status: Status, ready: &mut dyn FnMut(u32)) {
+        let mut ended = vec![(index, status)];
+        while let Some((index, status)) = ended.pop() {
+            for successor in self.graph().successors(index).iter().rev() {
+                let status = match self.node(*successor).body {
+                    Body::Gate(Gate::Any) => self.any_ended(index, status, *successor),
+                    Body::Gate(Gate::All) => self
+                        .upstream_ended(index, status, *successor)
+                        .then(|| self.gate_status(*successor)),
+                    _ => {
+                        if self.upstream_ended(index, status, *successor) {
+                            self.pass(*successor, ready);
+                        }
+                        None
+                    }
+                };
+                if let Some(status) = status {
+                    self.ledger.set_status(*successor, status);
+                    ended.push((*successor, status));
+                }
+            }
+        }
+    }
+
+    fn record(&self, index: u32, status: Status) {
+        self.ledger.set_status(index, status);
+        self.ledger.consumed(index);
+        if let Some(watch) = &self.watch {
+            watch.ended(index, self.task_status(index, status));
+        }
+    }
+
+    fn pass(&self, index: u32, ready: &mut dyn FnMut(u32)) {
+        if let Some(watch) = &self.watch {
+            watch.ready(index);
+        }
+        ready(index);
+    }
+
+    /// One upstream of `successor` has ended; whether it was the last.
+    fn upstream_ended(&self, upstream: u32, status: Status, successor: u32) -> bool {
+        if self.outside(successor) {
+            return false;
+        }
+        if !status.is_success() {
+            self.blame(upstream, status, successor);
+        }
+        self.countdown(successor)
+    }
+
+    fn outside(&self, index: u32) -> bool {
+        self.selected
+            .as_ref()
+            .is_some_and(|selected| !selected.contains(index))
+    }
+
+    /// Takes one off the pending upstreams; whether none is left.
+    fn countdown(&self, index: u32) -> bool {
+        let pending = &self.pending[index as usize];
+        // If there is only one left it is this one, and nobody else will touch the count.
+        pending.load(Ordering::Acquire) == 1 || pending.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// One upstream of a gate for any has ended; the gate's status if that opened or shut it.
+    ///
+    /// The first success opens the gate. Only what is no success counts down, so a gate that
+    /// opened is never counted down to nothing.
+    fn any_ended(&self, upstream: u32, status: Status, gate: u32) -> Option<Status> {
+        if self.outside(gate) {
+            return None;
+        }
+        if status.is_success() {
+            const OPENED: u32 = 1 << 31;
+            let before = self.pending[gate as usize].fetch_or(OPENED, Ordering::AcqRel);
+            return (before & OPENED == 0).then_some(Status::Succeeded);
+        }
+        self.blame(upstream, status, gate);
+        self.countdown_exact(gate).then(|| self.gate_status(gate))
+    }
+
+    fn countdown_exact(&self, gate: u32) -> bool {
+        self.pending[gate as usize].fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// The status of a gate whose upstreams have all ended.
+    fn gate_status(&self, gate: u32) -> Status {
+        match self.blame_of(gate) {
+            None => Status::Succeeded,
+            Some(CANCELLED) => Status::Cancelled,
+            Some(_) => Status::Skipped,
+        }
+    }
+
+    /// Leaves blame on a successor for what became of one of its upstreams.
+    #[cold]
+    fn blame(&self, upstream: u32, status: Status, successor: u32) {
+        let culprit = match status {
+            Status::Skipped => self.blame_of(upstream).unwrap_or(upstream),
+            Status::Cancelled => CANCELLED,
+            _ => upstream,
+        };
+        self.blames()[successor as usize].fetch_min(culprit, Ordering::Relaxed);
+    }
+
+    fn set_blame(&self, index: u32, culprit: u32) {
+        self.blames()[index as usize].store(culprit, Ordering::Relaxed);
+    }
+
+    fn blames(&self) -> &[AtomicU32] {
+        self.blame.get_or_init(|| {
+            self.alert.fetch_or(BLAMED, Ordering::AcqRel);
+            let nodes = 0..self.graph().len();
+            nodes.map(|_| AtomicU32::new(NO_BLAME)).collect()
+        })
+    }
+
+    fn blame_of(&self, index: u32) -> Option<u32> {
+        match self.blame.get()?[index as usize].load(Ordering::Relaxed) {
+            NO_BLAME => None,
+            culprit => Some(culprit),
+        }
+    }
+
+    fn task_status(&self, index: u32, status: Status) -> TaskStatus {
+        match status {
+            Status::Succeeded => TaskStatus::Succeeded,
+            Status::Given => TaskStatus::Given,
+            Status::Failed => TaskStatus::Failed,
+            Status::Panicked => TaskStatus::Panicked,
+            Status::TimedOut => TaskStatus::TimedOut,
+            Status::NotSelected => TaskStatus::NotSelected,
+            Status::Open | Status::Cancelled => TaskStatus::Cancelled,
+            Status::Skipped => match self.blame_of(index) {
+                Some(culprit) if culprit < CANCELLED => TaskStatus::Skipped {
+                    because: self.graph().task_id(culprit),
+                },
+                _ => TaskStatus::Cancelled,
+            },
+        }
+    }
+
+    /// The report of a run that is still going on.
+    pub(crate) fn report_so_far(&self) -> Report {
+        let statuses = (0..self.graph().len() as u32)
+            .map(|index| match self.ledger.status(index) {
+                Status::Open if self.outside(index) => TaskStatus::NotSelected,
+                Status::Open => TaskStatus::Unfinished,
+                status => self.task_status(index, status),
+            })
+            .collect();
+        let graph = Arc::clone(&self.ledger.graph);
+        let watched = self.watch.as_ref().map(|watch| watch.times());
+        Report::new(graph, statuses, lock(&self.attempts).clone(), watched)
+    }
+
+    pub(crate) fn note_attempts(&self, index: u32, attempts: u32) {
+        lock(&self.attempts).insert(index, attempts);
+    }
+
+    /// Lists a waker to be woken when the run stops; `true` if it has already.
+    pub(crate) fn wait(&self, index: u32, place: &mut Option<Place>, waker: &Waker) -> bool {
+        self.waiting.list(index, place, waker);
+        self.stops_task(index)
+    }
+
+    pub(crate) fn wait_no_more(&self, place: Place) {
+        self.waiting.unlist(place);
+    }
+
+    /// The last agent is gone, and with it everything that ran.
+    pub(crate) fn finish(self) {
+        let mode = self.mode();
+        let nodes = self.graph().len();
+        for index in 0..nodes as u32 {
+            if self.ledger.status(index) == Status::Open {
+                self.ledger.set_status(
+                    index,
+                    match (self.outside(index), self.node(index).is_gate()) {
+                        (true, _) => Status::NotSelected,
+                        // Nobody waited for it.
+                        (false, true) => Status::Succeeded,
+                        // The run was dropped, or the runtime went away.
+                        (false, false) => Status::Cancelled,
+                    },
+                );
+            }
+        }
+        if let Some(watch) = &self.watch {
+            watch.tell(|observer| observer.run_ended());
+        }
+        let statuses = (0..nodes as u32)
+            .map(|index| self.task_status(index, self.ledger.status(index)))
+            .collect();
+        let (graph, raw, mut outputs) = self.ledger.close();
+        for (index, status) in raw.iter().enumerate() {
+            // What a task stored that ended otherwise in the end is nobody's business.
+            if !status.is_success()
+                && let Some(slot) = graph.slot(index as u32)
+                && let Some(output) = outputs[slot].take()
+            {
+                unwind::contain(|| drop(output));
+            }
+        }
+        let into = |mutex: Mutex<Vec<Trouble>>| {
+            mutex.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+        };
+        let mut troubles = into(self.troubles);
+        troubles.sort_by_key(|trouble| trouble.index);
+        let attempts = std::mem::take(&mut *lock(&self.attempts));
+        let finished = Finished {
+            graph,
+            statuses,
+            outputs,
+            troubles,
+            attempts,
+            watched: self.watch.map(|watch| watch.times()),
+            mode,
+        };
+        if let Err(unwanted) = self.done.send(finished) {
+            unwanted.discard();
+        }
+        // Only now may the run end that this one is part of.
+        drop(self.outer);
+    }
+}
+
+impl Finished {
+    /// Drops everything, whatever the outputs do in their `Drop`.
+    fn discard(self) {
+        for output in self.outputs.into_iter().flatten() {
+            unwind::contain(|| drop(output));
+        }
+        for trouble in self.troubles {
+            trouble.end.discard();
+        }
+    }
+}
+
+impl Agent {
+    /// Puts a ready task where a driver will take it, and sees to it that there is one.
+    pub(crate) fn send(&self, sent: Sent) {
+        self.ready.send(sent);
+        self.call_driver();
+    }
+
+    /// Called after a task was put where any driver can take it.
+    pub(crate) fn call_driver(&self) {
+        match self.roster.call() {
+            roster::Call::Enough => {}
+            roster::Call::Start => self.spawn(Drive::driver(self.clone())),
+            roster::Call::Invite => {
+                let invited = Invited::new(self);
+                unwind::contain(|| self.backend.drive_invited(invited));
+            }
+        }
+    }
+
+    /// Has the runtime poll a drive. If it cannot, the drive is dropped, which is noticed.
+    pub(crate) fn spawn(&self, drive: Drive) {
+        unwind::contain(|| self.backend.drive(drive));
+    }
+}

@@ -1,0 +1,101 @@
+//! Slots: how many tasks of a run may run at a time, for `max_concurrency`.
+//!
+//! A task takes a slot last, after its permits. So the holders of slots wait for nothing but
+//! their own functions, and no two tasks wait for each other. A task that finds no slot is parked
+//! here, without a thread and, if it needs no permits, without a future; a slot that comes back
+//! goes to the one that has waited longest.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use futures_channel::oneshot;
+
+use crate::sync::{Mutex, lock};
+
+use super::agent::Agent;
+use super::ready::Sent;
+
+#[derive(Debug)]
+pub(crate) struct Slots(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    free: usize,
+    parked: VecDeque<Parked>,
+}
+
+#[derive(Debug)]
+enum Parked {
+    /// A ready task that needs nothing else.
+    Task(u32),
+    /// A task that holds permits.
+    Holder(oneshot::Sender<Slot>),
+}
+
+/// The right to run; given back when dropped. It keeps the run alive, and with it those parked.
+pub(crate) struct Slot(Option<Agent>);
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Slot")
+    }
+}
+
+impl Slots {
+    pub(crate) fn new(free: usize) -> Self {
+        Self(Mutex::new(State {
+            free,
+            parked: VecDeque::new(),
+        }))
+    }
+
+    /// A slot for a task, or nothing: then it is parked, and sent when a slot is free.
+    pub(crate) fn enter(&self, agent: &Agent, task: u32) -> Option<Slot> {
+        let mut state = lock(&self.0);
+        if state.free == 0 {
+            state.parked.push_back(Parked::Task(task));
+            return None;
+        }
+        state.free -= 1;
+        Some(Slot(Some(agent.clone())))
+    }
+
+    /// A slot for a task that holds permits already.
+    pub(crate) fn wait(&self, agent: &Agent) -> Result<Slot, oneshot::Receiver<Slot>> {
+        let mut state = lock(&self.0);
+        if state.free == 0 {
+            let (sender, receiver) = oneshot::channel();
+            state.parked.push_back(Parked::Holder(sender));
+            return Err(receiver);
+        }
+        state.free -= 1;
+        Ok(Slot(Some(agent.clone())))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let Some(agent) = self.0.take() else { return };
+        let Some(slots) = &agent.slots else { return };
+        loop {
+            let next = {
+                let mut state = lock(&slots.0);
+                let next = state.parked.pop_front();
+                state.free += usize::from(next.is_none());
+                next
+            };
+            match next {
+                None => return,
+                Some(Parked::Task(task)) => {
+                    let slot = Some(Self(Some(agent.clone())));
+                    return agent.send(Sent { task, slot });
+                }
+                Some(Parked::Holder(sender)) => match sender.send(Self(Some(agent.clone()))) {
+                    Ok(()) => return,
+                    // It was cancelled while it waited; the slot goes to the next.
+                    Err(mut unwanted) => drop(unwanted.0.take()),
+                },
+            }
+        }
+    }
+}

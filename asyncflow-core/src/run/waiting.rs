@@ -1,0 +1,71 @@
+//! Whom to wake when a run stops.
+//!
+//! A task that finishes on its first poll is never listed here. One that waits leaves its waker,
+//! so that it is polled when the run stops, sees that, and drops its future.
+//!
+//! # Protocol
+//!
+//! Who waits lists its waker *and then* looks whether the run has stopped. Who stops the run says
+//! so *and then* wakes everyone on the list. Both sides go through the list's lock in between, so
+//! either the waker is on the list by the time of the wake-up, or the waiting task sees the stop.
+
+use std::task::Waker;
+
+use slab::Slab;
+
+use crate::sync::{Mutex, lock};
+
+/// How many lists there are, so that waiting tasks on different threads seldom meet.
+const LISTS: usize = 4;
+
+#[derive(Debug)]
+pub(crate) struct Waiting([Mutex<Slab<Waker>>; LISTS]);
+
+/// A place on the list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    list: usize,
+    key: usize,
+}
+
+impl Waiting {
+    pub(crate) fn new() -> Self {
+        Self(std::array::from_fn(|_| Mutex::new(Slab::new())))
+    }
+
+    /// Lists a waker, in the place that the task had before if it had one.
+    pub(crate) fn list(&self, task: u32, place: &mut Option<Place>, waker: &Waker) {
+        match *place {
+            Some(Place { list, key }) => {
+                let mut wakers = lock(&self.0[list]);
+                if !wakers[key].will_wake(waker) {
+                    let before = std::mem::replace(&mut wakers[key], waker.clone());
+                    drop(wakers);
+                    // Outside of the lock: dropping a waker may run anything.
+                    drop(before);
+                }
+            }
+            None => {
+                let list = task as usize % LISTS;
+                let waker = waker.clone();
+                let key = lock(&self.0[list]).insert(waker);
+                *place = Some(Place { list, key });
+            }
+        }
+    }
+
+    pub(crate) fn unlist(&self, place: Place) {
+        let waker = lock(&self.0[place.list]).remove(place.key);
+        drop(waker);
+    }
+
+    /// Wakes everyone; called after the run was said to stop.
+    pub(crate) fn wake_all(&self) {
+        for list in &self.0 {
+            let wakers: Vec<Waker> = lock(list).iter().map(|(_, waker)| waker.clone()).collect();
+            for waker in wakers {
+                waker.wake();
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Clocks and observers: the one place where a run is watched.
+//!
+//! A run that is not watched has none of this, and reads no clock.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::graph::Graph;
+use crate::observer::Observer;
+use crate::outcome::status::TaskStatus;
+
+use super::unwind;
+
+/// Stands for a moment that has not come.
+const NEVER: u64 = u64::MAX;
+
+pub(crate) struct Watch {
+    graph: Arc<Graph>,
+    start: Instant,
+    observers: Vec<Arc<dyn Observer>>,
+    /// Present if the run is timed.
+    moments: Option<Box<[Moments]>>,
+}
+
+/// When a task became ready, started and so on: nanoseconds since the run began.
+struct Moments {
+    ready: AtomicU64,
+    permitted: AtomicU64,
+    started: AtomicU64,
+    ended: AtomicU64,
+}
+
+/// When a task of a timed run became ready, got its permits, started and ended, since the start of
+/// the run. What did not happen is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// When the last of its upstreams had ended.
+    pub ready: Option<Duration>,
+    /// When it had the permits that it needs, for its last attempt.
+    pub permitted: Option<Duration>,
+    /// When its function was first called.
+    pub started: Option<Duration>,
+    /// When it had its status.
+    pub ended: Option<Duration>,
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch")
+            .field("observers", &self.observers.len())
+            .field("timed", &self.moments.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    pub(crate) fn new(graph: Arc<Graph>, timed: bool, observers: Vec<Arc<dyn Observer>>) -> Self {
+        let moments = timed.then(|| {
+            let never = || AtomicU64::new(NEVER);
+            let moments = (0..graph.len()).map(|_| Moments {
+                ready: never(),
+                permitted: never(),
+                started: never(),
+                ended: never(),
+            });
+            moments.collect()
+        });
+        Self {
+            graph,
+            start: Instant::now(),
+            observers,
+            moments,
+        }
+    }
+
+    fn mark(&self, index: u32, moment: impl Fn(&Moments) -> &AtomicU64) {
+        if let Some(moments) = &self.moments {
+            let elapsed = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(NEVER - 1);
+            moment(&moments[index as usize]).store(elapsed, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells every observer; one that panics is not asked to take more than its own harm.
+    pub(crate) fn tell(&self, event: impl Fn(&dyn Observer)) {
+        for observer in &self.observers {
+            unwind::contain(|| event(&**observer));
+        }
+    }
+
+    fn tell_of(&self, index: u32, event: impl Fn(&dyn Observer, crate::TaskRef<'_>)) {
+        if self.observers.is_empty() || self.graph.node(index).is_gate() {
+            return;
+        }
+        let task = crate::TaskRef::new(self.graph.task_id(index), self.graph.name(index));
+        self.tell(|observer| event(observer, task));
+    }
+
+    pub(crate) fn ready(&self, index: u32) {
+        self.mark(index, |moments| &moments.ready);
+        self.tell_of(index, |observer, task| observer.task_ready(task));
+    }
+
+    pub(crate) fn waits(&self, index: u32, permits: &crate::Permits) {
+        self.tell_of(index, |observer, task| observer.task_waiting(task, permits));
+    }
+
+    pub(crate) fn permitted(&self, index: u32) {
+        self.mark(index, |moments| &moments.permitted);
+    }
+
+    pub(crate) fn started(&self, index: u32, attempt: u32) {
+        if attempt == 1 {
+            self.mark(index, |moments| &moments.started);
+        }
+        self.tell_of(index, |observer, task| observer.task_started(task, attempt));
+    }
+
+    pub(crate) fn attempt_failed(&self, index: u32, attempt: u32, why: &dyn fmt::Display) {
+        self.tell_of(index, |observer, task| observer.attempt_failed(task, attempt, why));
+    }
+
+    pub(crate) fn ended(&self, index: u32, status: TaskStatus) {
+        self.mark(index, |moments| &moments.ended);
+        self.tell_of(index, |observer, task| observer.task_ended(task, status));
+    }
+
+    /// How long the run took so far, and the times of each node if it is timed.
+    pub(crate) fn times(&self) -> (Duration, Option<Vec<Times>>) {
+        let read = |moment: &AtomicU64| match moment.load(Ordering::Relaxed) {
+            NEVER => None,
+            nanos => Some(Duration::from_nanos(nanos)),
+        };
+        let times = self.moments.as_ref().map(|moments| {
+            let times = moments.iter().map(|moments| Times {
+                ready: read(&moments.ready),
+                permitted: read(&moments.permitted),
+                started: read(&moments.started),
+                ended: read(&moments.ended),
+            });
+            times.collect()
+        });
+        (self.start.elapsed(), times)
+    }
+}

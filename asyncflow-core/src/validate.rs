@@ -1,0 +1,96 @@
+//! Mistakes in a graph that are found before anything starts.
+
+use crate::declare::inputs::InputUse;
+use crate::graph::Graph;
+use crate::outcome::refusal::Refusal;
+
+/// Finds what would make every execution of the graph impossible.
+pub(crate) fn graph(graph: &Graph) -> Result<(), Refusal> {
+    for (index, node) in graph.tasks() {
+        let Some(config) = &node.config else { continue };
+        let task = || graph.name(index).to_owned();
+        for permits in &config.permits {
+            let (wanted, capacity) = (permits.count, permits.shared.permits());
+            if wanted > capacity {
+                return Err(Refusal::TooManyPermits {
+                    task: task(),
+                    wanted,
+                    capacity,
+                });
+            }
+            if wanted == 0 {
+                return Err(Refusal::NoPermits { task: task() });
+            }
+        }
+        if config.retry.is_some() && graph.once.contains(&index) {
+            return Err(Refusal::OnceWithRetry { task: task() });
+        }
+        if config.always
+            && let Some(body) = node.body()
+        {
+            let mut needed = None;
+            body.visit_inputs(&mut |input, how| {
+                if how != InputUse::Optional {
+                    needed = needed.or(Some(input.index));
+                }
+            });
+            if let Some(input) = needed {
+                return Err(Refusal::AlwaysNeedsOptional {
+                    task: task(),
+                    input: graph.name(input).to_owned(),
+                });
+            }
+        }
+    }
+    moved(graph)
+}
+
+/// An output that is taken by value has one consumer, which is not attempted twice.
+fn moved(graph: &Graph) -> Result<(), Refusal> {
+    if graph.moved.is_empty() {
+        return Ok(());
+    }
+    let name = |index: u32| graph.name(index).to_owned();
+    for (output, by) in &graph.moved {
+        let config = graph.node(*by).config.as_ref();
+        if config.is_some_and(|config| config.retry.is_some()) {
+            return Err(Refusal::MovedIntoRetry {
+                output: name(*output),
+                by: name(*by),
+            });
+        }
+    }
+    // How often each task uses each output; a consumer may be listed twice by itself.
+    let mut seen: Vec<Option<u32>> = vec![None; graph.len()];
+    for (index, node) in graph.tasks() {
+        let mut refusal = None;
+        node.visit_inputs(&mut |input, _| {
+            let taken = graph
+                .moved
+                .binary_search_by_key(&input.index, |(output, _)| *output);
+            let Ok(place) = taken else { return };
+            if seen[input.index as usize].replace(index).is_some() && refusal.is_none() {
+                let (output, by) = graph.moved[place];
+                let other = graph
+                    .tasks()
+                    .find(|(other, node)| *other != by && uses(node, input.index))
+                    .map_or(by, |(other, _)| other);
+                refusal = Some(Refusal::MovedTwice {
+                    output: name(output),
+                    by: name(by),
+                    also: name(other),
+                });
+            }
+        });
+        if let Some(refusal) = refusal {
+            return Err(refusal);
+        }
+    }
+    Ok(())
+}
+
+fn uses(node: &crate::graph::Node, output: u32) -> bool {
+    let mut found = false;
+    node.visit_inputs(&mut |input, _| found |= input.index == output);
+    found
+}

@@ -1,0 +1,59 @@
+//! The work alone, without a graph: what no engine can beat.
+
+use std::thread;
+
+use crate::contender::{Engine, Runnable, Unfit, only_async};
+use crate::job::{Body, Job, TokioClock};
+use crate::plan::{Plan, Work};
+use crate::runtime::WORKERS;
+use crate::shape::Shape;
+
+/// As many threads as workers, each with its share of the CPU work; one thread for a chain.
+#[derive(Debug)]
+pub(super) struct Ideal;
+
+impl Engine for Ideal {
+    type Clock = TokioClock;
+    const CLOCK: TokioClock = TokioClock;
+    const NAME: &'static str = "ideal (no graph)";
+    const REUSABLE: bool = true;
+
+    fn accepts(&self, plan: &Plan) -> Result<(), Unfit> {
+        only_async(plan)?;
+        match plan.work {
+            Work::Spin(_) => Ok(()),
+            _ => Err(Unfit::Unsupported("only CPU work".to_owned())),
+        }
+    }
+
+    fn build<B: Body>(&self, plan: &Plan, body: &B) -> Box<dyn Runnable> {
+        Box::new(Shares {
+            jobs: (0..plan.tasks).map(|task| body.job(task)).collect(),
+            threads: if plan.shape == Shape::Chain {
+                1
+            } else {
+                WORKERS
+            },
+        })
+    }
+
+    fn is_engine(&self) -> bool {
+        false
+    }
+}
+
+struct Shares<J> {
+    jobs: Vec<J>,
+    threads: usize,
+}
+
+impl<J: Job> Runnable for Shares<J> {
+    fn run(&mut self) {
+        let share = self.jobs.len().div_ceil(self.threads);
+        thread::scope(|scope| {
+            for jobs in self.jobs.chunks(share) {
+                scope.spawn(|| jobs.iter().cloned().for_each(Job::call));
+            }
+        });
+    }
+}

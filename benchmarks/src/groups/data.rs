@@ -1,0 +1,27 @@
+//! What it costs to pass a value along.
+
+use super::{Group, tasks};
+use crate::measure::Mode;
+use crate::plan::Plan;
+use crate::shape::Shape;
+use crate::sheet::{Sheet, Unit};
+
+pub(super) const GROUP: Group = Group {
+    name: "data",
+    about: "a chain that passes a `usize` along, beside one that does not",
+    run: |session| {
+        let size = if session.options.quick { 2_000 } else { 10_000 };
+        let plan = Plan::new(Shape::Chain, size);
+        for (mode, what) in [(Mode::Run, "run only"), (Mode::Life, "build, run and drop")] {
+            let sheet = Sheet {
+                title: format!("chain of {}, {what}", tasks(size)),
+                cases: vec![("unit".to_owned(), plan), ("usize".to_owned(), plan.data())],
+                mode,
+                unit: Unit::NanosPerTask,
+                mean: false,
+            };
+            sheet.run(session);
+        }
+        Ok(())
+    },
+};

@@ -1,0 +1,65 @@
+//! Peak memory per task, each measured in a process of its own.
+
+use super::{Group, tasks};
+use crate::plan::Plan;
+use crate::session::Session;
+use crate::shape::Shape;
+use crate::table::{Table, readable};
+use crate::trial::peak_memory;
+
+/// What a process needs anyway is measured with a graph of this size, and subtracted.
+const SMALL: usize = 1_000;
+
+pub(super) const GROUP: Group = Group {
+    name: "memory",
+    about: "peak memory of a process that builds and runs a graph, per task",
+    run: |session| {
+        let size = if session.options.quick {
+            20_000
+        } else {
+            100_000
+        };
+        let shapes = [Shape::Chain, Shape::Independent, Shape::Layers];
+        let mut plans: Vec<Plan> = shapes.map(|shape| Plan::new(shape, size)).into();
+        if !session.options.quick {
+            plans.push(Plan::new(Shape::Layers, 1_000_000));
+        }
+        let mut columns = vec!["contender".to_owned()];
+        let label = |plan: &Plan| format!("{}, {}", plan.shape, tasks(plan.tasks));
+        columns.extend(plans.iter().map(label));
+        let mut table = Table::new("peak memory: bytes per task", columns);
+        for index in 0..session.contenders.len() {
+            let name = session.contenders[index].name();
+            eprintln!("  peak memory: {name} …");
+            let mut row = vec![name.to_owned()];
+            for plan in &plans {
+                row.push(match bytes_per_task(session, index, plan) {
+                    Ok(bytes) => readable(bytes),
+                    Err(why) => {
+                        table.notes.push(format!("{name}, {}: {why}", label(plan)));
+                        "–".to_owned()
+                    }
+                });
+            }
+            if row[1..].iter().any(|cell| cell != "–") {
+                table.rows.push(row);
+            }
+        }
+        table.notes.push(format!(
+            "growth of VmHWM from a graph of {} on, in a process of its own, which builds, runs \
+             and drops the graph once; it includes the handles that building needs",
+            tasks(SMALL)
+        ));
+        session.report(table);
+        Ok(())
+    },
+};
+
+fn bytes_per_task(session: &mut Session, index: usize, plan: &Plan) -> Result<f64, String> {
+    let contender = session.contenders[index].as_ref();
+    let verdict = session.trials.verdict(contender, plan);
+    verdict.map_err(|unfit| unfit.to_string())?;
+    let small = peak_memory(contender, &plan.resized(SMALL))?;
+    let large = peak_memory(contender, plan)?;
+    Ok((large as f64 - small as f64) / (plan.tasks - SMALL) as f64)
+}

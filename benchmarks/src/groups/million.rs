@@ -1,0 +1,36 @@
+//! A million tasks with four million edges, beside ten thousand of the same shape.
+
+use std::time::Duration;
+
+use super::{Group, tasks};
+use crate::measure::Mode;
+use crate::plan::Plan;
+use crate::shape::Shape;
+use crate::sheet::{Sheet, Unit};
+use crate::trial::Trials;
+
+pub(super) const GROUP: Group = Group {
+    name: "million",
+    about: "layers of a million tasks with four million edges",
+    run: |session| {
+        if session.options.quick {
+            session.say("left out with --quick");
+            return Ok(());
+        }
+        // A single life takes longer here than contenders are otherwise allowed.
+        let trials = std::mem::replace(&mut session.trials, Trials::new(Duration::from_secs(8)));
+        for (mode, what) in [(Mode::Run, "run only"), (Mode::Life, "build, run and drop")] {
+            let case = |size| (tasks(size), Plan::new(Shape::Layers, size));
+            let sheet = Sheet {
+                title: format!("layers of 100 with 4 edges each, {what}"),
+                cases: [10_000, 1_000_000].map(case).into(),
+                mode,
+                unit: Unit::NanosPerTask,
+                mean: false,
+            };
+            sheet.run(session);
+        }
+        session.trials = trials;
+        Ok(())
+    },
+};

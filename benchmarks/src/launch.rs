@@ -1,0 +1,73 @@
+//! The outer process: prepares what must be there before the first runtime starts, and runs the
+//! benchmarks as a child.
+//!
+//! smol and async-std read their thread counts from environment variables when they are first
+//! used, and setting a variable in one's own process is unsafe; hence the child.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::{self, Command};
+
+use crate::contenders::{PROGRAM_VARIABLE, compile};
+use crate::options::Options;
+use crate::runtime::{ENTRY_VARIABLE, Entry, WORKERS};
+
+/// The variable by which the child knows that it is the child. Its value says why oneTBB is
+/// missing, if it is.
+const LAUNCHED_VARIABLE: &str = "ASYNCFLOW_BENCHMARKS_LAUNCHED";
+
+/// In the child: why oneTBB takes no part, or an empty string. `None` in the outer process.
+pub fn launched() -> Option<String> {
+    env::var(LAUNCHED_VARIABLE).ok()
+}
+
+/// Runs this program again, with `arguments`, prepared. Returns its exit code.
+///
+/// # Errors
+/// If the child cannot be started.
+pub fn relaunch(options: &Options, arguments: &[OsString]) -> io::Result<i32> {
+    let folder = TemporaryFolder::create()?;
+    let program = folder.0.join("flow_graph");
+    let mut command = Command::new(env::current_exe()?);
+    command
+        .args(arguments)
+        .env("SMOL_THREADS", WORKERS.to_string())
+        .env("ASYNC_STD_THREAD_COUNT", WORKERS.to_string());
+    command.env(
+        ENTRY_VARIABLE,
+        match options.entry {
+            Entry::BlockOn => "block-on",
+            Entry::Worker => "worker",
+        },
+    );
+    match compile(&program) {
+        Ok(()) => command
+            .env(PROGRAM_VARIABLE, &program)
+            .env(LAUNCHED_VARIABLE, ""),
+        Err(why) => command.env(LAUNCHED_VARIABLE, why),
+    };
+    let status = command.status()?;
+    Ok(status.code().unwrap_or(1))
+}
+
+/// Removed when it is dropped.
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    fn create() -> io::Result<TemporaryFolder> {
+        let name = format!("asyncflow-benchmarks-{}", process::id());
+        let folder = env::temp_dir().join(name);
+        fs::create_dir_all(&folder)?;
+        Ok(TemporaryFolder(folder))
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        // Left behind, it does no harm.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

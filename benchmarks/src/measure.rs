@@ -1,0 +1,116 @@
+//! Timing: in every round, each contender runs once, so that whatever the machine does meanwhile
+//! hits all of them alike.
+
+use std::time::Duration;
+
+use crate::contender::{Contender, Prepared, Unfit};
+use crate::plan::Plan;
+use crate::statistics::{Figure, Samples};
+use crate::trial::Trials;
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Running a graph that was built before.
+    Run,
+    /// Building, running and dropping it.
+    Life,
+}
+
+/// How much effort is spent on a case.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Rounds that are measured, after one that is not.
+    pub rounds: usize,
+    /// A contender that has spent so much time on a case takes no part in its further rounds.
+    pub budget: Duration,
+}
+
+/// Rounds that every contender takes part in, however slow it is.
+const LEAST_ROUNDS: usize = 3;
+/// A run shorter than this is repeated, and the mean of the repetitions is one sample: else the
+/// clock and the entry into the runtime would be most of what is measured.
+const SHORTEST_SAMPLE: Duration = Duration::from_micros(300);
+/// At most so many repetitions make one sample.
+const MOST_REPETITIONS: u32 = 100;
+
+/// One contender's result in a case.
+pub type Outcome = Result<Figure, Unfit>;
+
+/// Measures all contenders on `plan`.
+pub fn measure(
+    contenders: &[Box<dyn Contender>],
+    trials: &mut Trials,
+    plan: &Plan,
+    mode: Mode,
+    effort: Effort,
+) -> Vec<Outcome> {
+    let mut lanes: Vec<Result<Lane<'_>, Unfit>> = contenders
+        .iter()
+        .map(|contender| {
+            trials.verdict(contender.as_ref(), plan)?;
+            Ok(Lane::new(contender.as_ref(), plan, mode))
+        })
+        .collect();
+    for round in 0..=effort.rounds {
+        for lane in lanes.iter_mut().flatten() {
+            if round == 0 {
+                lane.warm_up();
+            } else if lane.samples.len() < LEAST_ROUNDS || lane.spent < effort.budget {
+                lane.sample();
+            }
+        }
+    }
+    lanes
+        .into_iter()
+        .map(|lane| {
+            let figure = lane?.samples.figure();
+            Ok(figure.expect("every lane has at least one sample"))
+        })
+        .collect()
+}
+
+/// One contender in one case.
+struct Lane<'a> {
+    contender: &'a dyn Contender,
+    plan: &'a Plan,
+    /// `None` when whole lives are measured.
+    prepared: Option<Box<dyn Prepared + 'a>>,
+    repetitions: u32,
+    samples: Samples,
+    spent: Duration,
+}
+
+impl<'a> Lane<'a> {
+    fn new(contender: &'a dyn Contender, plan: &'a Plan, mode: Mode) -> Lane<'a> {
+        Lane {
+            contender,
+            plan,
+            prepared: (mode == Mode::Run).then(|| contender.prepare(plan)),
+            repetitions: 1,
+            samples: Samples::default(),
+            spent: Duration::ZERO,
+        }
+    }
+
+    fn once(&mut self) -> Duration {
+        match &mut self.prepared {
+            Some(prepared) => prepared.run(),
+            None => self.contender.life(self.plan),
+        }
+    }
+
+    fn warm_up(&mut self) {
+        self.once();
+        let time = self.once().max(Duration::from_nanos(1));
+        let repetitions = SHORTEST_SAMPLE.as_nanos().div_ceil(time.as_nanos());
+        let repetitions = u32::try_from(repetitions).unwrap_or(MOST_REPETITIONS);
+        self.repetitions = repetitions.clamp(1, MOST_REPETITIONS);
+    }
+
+    fn sample(&mut self) {
+        let total: Duration = (0..self.repetitions).map(|_| self.once()).sum();
+        self.spent += total;
+        self.samples.push(total / self.repetitions);
+    }
+}

@@ -1,0 +1,12 @@
+//! Peak memory of this process.
+
+use std::fs;
+
+/// The most resident memory that this process has ever had (`VmHWM`), in bytes; 0 where
+/// `/proc` does not tell.
+pub fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}

@@ -1,0 +1,190 @@
+//! What a contender has to pass before it is timed, in a process of its own: a crash, a stack
+//! overflow or a hang costs it its place, and not the benchmark.
+
+use std::collections::HashMap;
+use std::env;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::contender::{Contender, Unfit};
+use crate::contenders;
+use crate::plan::Plan;
+
+/// The first argument of a child process; see [`answer`].
+pub const CHILD: &str = "--child";
+
+/// The size of the first check, small enough for contenders whose cost is cubic.
+const SMALL: usize = 500;
+/// From this size on, a contender's time is worth extrapolating.
+const FORECAST_FROM: usize = 250;
+/// Up to this size, the check is repeated at full size.
+const FULL_CHECK: usize = 200_000;
+/// Below this, a time says more about the machine than about how a contender grows.
+const SIGNIFICANT: Duration = Duration::from_millis(5);
+
+/// Remembers who passed what.
+#[derive(Debug)]
+pub struct Trials {
+    verdicts: HashMap<(&'static str, Plan), Result<(), Unfit>>,
+    /// Who would take longer to build and run a graph once is not timed.
+    limit: Duration,
+}
+
+impl Trials {
+    /// No verdicts yet.
+    pub fn new(limit: Duration) -> Trials {
+        Trials {
+            verdicts: HashMap::new(),
+            limit,
+        }
+    }
+
+    /// Whether `contender` is correct on `plan`, and fast enough to be measured.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn verdict(&mut self, contender: &dyn Contender, plan: &Plan) -> Result<(), Unfit> {
+        contender.accepts(plan)?;
+        let limit = self.limit;
+        let key = (contender.name(), *plan);
+        let verdict = self.verdicts.entry(key);
+        verdict
+            .or_insert_with(|| ask(contender, plan, limit))
+            .clone()
+    }
+}
+
+fn ask(contender: &dyn Contender, plan: &Plan, limit: Duration) -> Result<(), Unfit> {
+    let limit_millis = limit.as_millis().to_string();
+    let patience = limit * 4 + Duration::from_secs(20);
+    let answer = child(
+        &["check", contender.name(), &plan.to_string(), &limit_millis],
+        patience,
+    );
+    match answer {
+        Ok(answer) if answer == "ok" => Ok(()),
+        Ok(answer) => Err(match answer.strip_prefix("slow: ") {
+            Some(why) => Unfit::TooSlow(why.to_owned()),
+            None => Unfit::Broken(answer),
+        }),
+        Err(why) => Err(Unfit::Broken(why)),
+    }
+}
+
+/// The peak memory, in bytes, of a process in which `contender` builds and runs `plan` once.
+///
+/// # Errors
+/// Says what happened to the process.
+pub fn peak_memory(contender: &dyn Contender, plan: &Plan) -> Result<u64, String> {
+    let arguments = ["peak", contender.name(), &plan.to_string()];
+    let answer = child(&arguments, Duration::from_secs(60))?;
+    answer.parse().map_err(|_| answer)
+}
+
+/// Runs this program as a child that answers one line.
+fn child(arguments: &[&str], patience: Duration) -> Result<String, String> {
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let mut child = Command::new(program)
+        .arg(CHILD)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let deadline = Instant::now() + patience;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(2)),
+            Ok(None) => {
+                // This is the child started above, and it is still ours to end.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("no end within {} s", patience.as_secs()));
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    };
+    let mut answer = String::new();
+    if let Some(mut stdout) = child.stdout.take() {
+        let _ = stdout.read_to_string(&mut answer);
+    }
+    if status.success() {
+        return Ok(answer.trim().to_owned());
+    }
+    let mut errors = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        let _ = stderr.read_to_string(&mut errors);
+    }
+    let first = errors.lines().find(|line| !line.trim().is_empty());
+    Err(format!("{status}: {}", first.unwrap_or("no message")))
+}
+
+/// In a child process: the line to print, for the arguments after [`CHILD`].
+pub fn answer(arguments: &[String]) -> String {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (name, plan) = match arguments[..] {
+        [_, name, plan, ..] => (name, Plan::parse(plan)),
+        _ => return "a child needs a command, a contender and a plan".to_owned(),
+    };
+    let contenders = contenders::all();
+    let contender = contenders.iter().find(|contender| contender.name() == name);
+    let (Some(contender), Some(plan)) = (contender, plan) else {
+        return format!("there is no such contender or plan: {arguments:?}");
+    };
+    match arguments[..] {
+        ["check", _, _, limit] => {
+            let limit = Duration::from_millis(limit.parse().unwrap_or(1000));
+            match examine(contender.as_ref(), &plan, limit) {
+                Ok(()) => "ok".to_owned(),
+                Err(why) => why,
+            }
+        }
+        ["peak", ..] => {
+            contender.life(&plan);
+            contender.peak_memory().to_string()
+        }
+        _ => format!("unknown command: {arguments:?}"),
+    }
+}
+
+fn examine(contender: &dyn Contender, plan: &Plan, limit: Duration) -> Result<(), String> {
+    contender.check(&plan.resized(plan.tasks.min(SMALL)))?;
+    forecast(contender, plan, limit)?;
+    if plan.tasks > SMALL && plan.tasks <= FULL_CHECK {
+        contender.check(plan)?;
+    }
+    Ok(())
+}
+
+/// Doubles the size until it is clear whether the full size stays within `limit`.
+fn forecast(contender: &dyn Contender, plan: &Plan, limit: Duration) -> Result<(), String> {
+    let mut last: Option<(usize, Duration)> = None;
+    let mut size = FORECAST_FROM;
+    // The first execution also pays for starting the runtime.
+    contender.life(&plan.resized(size.min(plan.tasks)));
+    while size < plan.tasks && size <= 16 * FORECAST_FROM {
+        let time = contender.life(&plan.resized(size));
+        if let Some((last_size, last_time)) = last.filter(|_| time > SIGNIFICANT) {
+            let growth = (time.as_secs_f64() / last_time.as_secs_f64())
+                .log2()
+                .max(1.0);
+            let factor = (plan.tasks as f64 / size as f64).powf(growth);
+            let expected = time.as_secs_f64() * factor;
+            // A forecast is off by a factor of two easily; and twice the limit does no harm.
+            if expected > 2.0 * limit.as_secs_f64() {
+                return Err(format!(
+                    "slow: {last_size} tasks took {:.1} ms to build and run, {size} took {:.1} ms",
+                    last_time.as_secs_f64() * 1e3,
+                    time.as_secs_f64() * 1e3,
+                ));
+            }
+        }
+        last = Some((size, time));
+        size *= 2;
+    }
+    Ok(())
+}
