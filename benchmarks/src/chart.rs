@@ -249,7 +249,7 @@ fn line(svg: &mut String, index: usize, series: &Series, label: f64, x: &Axis, y
         svg,
         format_args!(
             "<polyline points=\"{end_x:.1},{end_y:.1} {from},{label:.1} {to},{label:.1}\" \
-             fill=\"none\" stroke=\"{colour}\" stroke-opacity=\".55\"/>\n\
+             fill=\"none\" stroke=\"{colour}\" stroke-opacity=\".55\" stroke-dasharray=\"2 3\"/>\n\
              <text x=\"{text}\" y=\"{baseline:.1}\" style=\"fill:{colour}\" \
              font-weight=\"600\">{name}</text>\n"
         ),

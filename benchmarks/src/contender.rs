@@ -10,7 +10,7 @@ use crate::recorder::Recorder;
 /// Why a contender takes no part in something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// It has no way to express the plan.
+    /// It has no way to express the plan, or nobody wrote it down.
     Unsupported(String),
     /// It would take too long.
     TooSlow(String),
@@ -21,7 +21,7 @@ pub enum Unfit {
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unfit::Unsupported(why) => write!(f, "cannot express it: {why}"),
+            Unfit::Unsupported(why) => write!(f, "left out: {why}"),
             Unfit::TooSlow(why) => write!(f, "too slow: {why}"),
             Unfit::Broken(why) => write!(f, "WRONG: {why}"),
         }
@@ -119,13 +119,13 @@ pub trait Runnable {
 pub fn only_async(plan: &Plan) -> Result<(), Unfit> {
     let refuse = |what: &str| Err(Unfit::Unsupported(what.to_owned()));
     if plan.functions != Functions::Async {
-        return refuse("plain functions on blocking threads");
+        return refuse("no plain functions on blocking threads");
     }
     if plan.permits != Permits::None {
-        return refuse("permits");
+        return refuse("no permits");
     }
     if plan.data {
-        return refuse("not measured with data");
+        return refuse("no data version");
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use std::process::{self, Command};
 
 use crate::contenders::{PROGRAM_VARIABLE, compile};
 use crate::options::Options;
-use crate::runtime::{ENTRY_VARIABLE, Entry, WORKERS};
+use crate::runtime::{ENTRY_VARIABLE, WORKERS};
 
 /// The variable by which the child knows that it is the child. Its value says why oneTBB is
 /// missing, if it is.
@@ -35,14 +35,8 @@ pub fn relaunch(options: &Options, arguments: &[OsString]) -> io::Result<i32> {
     command
         .args(arguments)
         .env("SMOL_THREADS", WORKERS.to_string())
-        .env("ASYNC_STD_THREAD_COUNT", WORKERS.to_string());
-    command.env(
-        ENTRY_VARIABLE,
-        match options.entry {
-            Entry::BlockOn => "block-on",
-            Entry::Worker => "worker",
-        },
-    );
+        .env("ASYNC_STD_THREAD_COUNT", WORKERS.to_string())
+        .env(ENTRY_VARIABLE, options.entry.name());
     match compile(&program) {
         Ok(()) => command
             .env(PROGRAM_VARIABLE, &program)

@@ -1,7 +1,12 @@
-//! Timing: in every round, each contender runs once, so that whatever the machine does meanwhile
+//! Timing: in every round, each contender has a turn, so that whatever the machine does meanwhile
 //! hits all of them alike.
+//!
+//! A turn begins with a run that is not timed: else a contender would pay for the caches that the
+//! one before it left cold, and for its own threads that fell asleep meanwhile; and contenders that
+//! share a runtime would pay less than those that have their own. Then come up to five samples.
+//! Rounds begin with another contender each time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::contender::{Contender, Prepared, Unfit};
 use crate::plan::Plan;
@@ -20,7 +25,7 @@ pub enum Mode {
 /// How much effort is spent on a case.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Rounds that are measured, after one that is not.
+    /// Rounds, after a first one that only warms up.
     pub rounds: usize,
     /// A contender that has spent so much time on a case takes no part in its further rounds.
     pub budget: Duration,
@@ -33,6 +38,10 @@ const LEAST_ROUNDS: usize = 3;
 const SHORTEST_SAMPLE: Duration = Duration::from_micros(300);
 /// At most so many repetitions make one sample.
 const MOST_REPETITIONS: u32 = 100;
+/// A turn ends with the sample after which it has lasted this long.
+const TURN: Duration = Duration::from_millis(5);
+/// At most so many samples are taken in a turn.
+const MOST_SAMPLES: usize = 5;
 
 /// One contender's result in a case.
 pub type Outcome = Result<Figure, Unfit>;
@@ -52,13 +61,18 @@ pub fn measure(
             Ok(Lane::new(contender.as_ref(), plan, mode))
         })
         .collect();
-    for round in 0..=effort.rounds {
-        for lane in lanes.iter_mut().flatten() {
-            if round == 0 {
-                lane.warm_up();
-            } else if lane.samples.len() < LEAST_ROUNDS || lane.spent < effort.budget {
-                lane.sample();
+    let mut running: Vec<&mut Lane<'_>> = lanes.iter_mut().flatten().collect();
+    for lane in &mut running {
+        lane.warm_up();
+    }
+    for round in 0..effort.rounds {
+        for lane in &mut running {
+            if round < LEAST_ROUNDS || lane.spent < effort.budget {
+                lane.turn();
             }
+        }
+        if !running.is_empty() {
+            running.rotate_left(1);
         }
     }
     lanes
@@ -78,6 +92,7 @@ struct Lane<'a> {
     prepared: Option<Box<dyn Prepared + 'a>>,
     repetitions: u32,
     samples: Samples,
+    /// With everything around the samples: what the benchmark's user waits for.
     spent: Duration,
 }
 
@@ -108,9 +123,16 @@ impl<'a> Lane<'a> {
         self.repetitions = repetitions.clamp(1, MOST_REPETITIONS);
     }
 
-    fn sample(&mut self) {
-        let total: Duration = (0..self.repetitions).map(|_| self.once()).sum();
-        self.spent += total;
-        self.samples.push(total / self.repetitions);
+    fn turn(&mut self) {
+        let start = Instant::now();
+        self.once();
+        for _ in 0..MOST_SAMPLES {
+            let total: Duration = (0..self.repetitions).map(|_| self.once()).sum();
+            self.samples.push(total / self.repetitions);
+            if start.elapsed() > TURN {
+                break;
+            }
+        }
+        self.spent += start.elapsed();
     }
 }

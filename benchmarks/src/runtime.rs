@@ -22,11 +22,19 @@ pub enum Entry {
 }
 
 impl Entry {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Entry::BlockOn => "block-on",
+            Entry::Worker => "worker",
+        }
+    }
+
     /// The one that this process was started with.
     pub fn current() -> Entry {
         static CURRENT: OnceLock<Entry> = OnceLock::new();
         *CURRENT.get_or_init(|| match env::var(ENTRY_VARIABLE).as_deref() {
-            Ok("worker") => Entry::Worker,
+            Ok(name) if name == Entry::Worker.name() => Entry::Worker,
             _ => Entry::BlockOn,
         })
     }

@@ -48,10 +48,10 @@ impl Session {
         };
         Session {
             contenders: all,
-            trials: Trials::new(Duration::from_millis(if quick { 150 } else { 2_000 })),
+            trials: Trials::new(Duration::from_millis(if quick { 250 } else { 2_000 })),
             effort: Effort {
-                rounds: options.rounds.unwrap_or(if quick { 5 } else { 15 }),
-                budget: Duration::from_millis(if quick { 40 } else { 1_500 }),
+                rounds: options.rounds.unwrap_or(if quick { 4 } else { 15 }),
+                budget: Duration::from_millis(if quick { 20 } else { 1_000 }),
             },
             sizes,
             options,
@@ -73,9 +73,9 @@ impl Session {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
         self.say(&format!(
-            "{WORKERS} workers on {} cores, {:?}, {}; figures are comparable only within a table",
+            "{WORKERS} workers on {} cores, executed from {}, {}; figures are comparable only within a table",
             std::thread::available_parallelism().map_or(0, usize::from),
-            self.options.entry,
+            self.options.entry.name(),
             if self.options.quick {
                 "quick: small sizes, few rounds"
             } else {

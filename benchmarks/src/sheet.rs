@@ -163,23 +163,33 @@ impl Sheet {
         session.report(table);
     }
 
-    /// Why cells are empty, a line for each contender and reason.
+    /// Why cells are empty: a line for each reason and the cases that it holds for.
     fn notes(&self, rows: &[Row]) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes: Vec<(String, Vec<&str>)> = Vec::new();
         for row in rows {
             let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
             for (outcome, (label, _)) in row.outcomes.iter().zip(&self.cases) {
-                let Err(unfit) = outcome else { continue };
-                let reason = unfit.to_string();
-                match reasons.iter_mut().find(|(known, _)| *known == reason) {
-                    Some((_, labels)) => labels.push(label),
-                    None => reasons.push((reason, vec![label])),
+                if let Err(unfit) = outcome {
+                    gather(&mut reasons, unfit.to_string(), label);
                 }
             }
             for (reason, labels) in reasons {
-                notes.push(format!("{}, {}: {reason}", row.name, labels.join(", ")));
+                gather(
+                    &mut notes,
+                    format!("{}: {reason}", labels.join(", ")),
+                    row.name,
+                );
             }
         }
-        notes
+        let note = |(reason, names): (String, Vec<&str>)| format!("{}, {reason}", names.join(", "));
+        notes.into_iter().map(note).collect()
+    }
+}
+
+/// Puts `item` with the others that have the same key.
+fn gather<'a>(groups: &mut Vec<(String, Vec<&'a str>)>, key: String, item: &'a str) {
+    match groups.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, items)) => items.push(item),
+        None => groups.push((key, vec![item])),
     }
 }

@@ -22,7 +22,7 @@ impl Engine for Ideal {
         only_async(plan)?;
         match plan.work {
             Work::Spin(_) => Ok(()),
-            _ => Err(Unfit::Unsupported("only CPU work".to_owned())),
+            _ => Err(Unfit::Unsupported("only measured with CPU work".to_owned())),
         }
     }
 

@@ -140,19 +140,19 @@ impl Contender for OneTbb {
     fn accepts(&self, plan: &Plan) -> Result<(), Unfit> {
         let refuse = |what: &str| Err(Unfit::Unsupported(what.to_owned()));
         match plan {
-            Plan { data: true, .. } => refuse("not measured with data"),
+            Plan { data: true, .. } => refuse("no data version"),
             Plan {
                 permits: Permits::Lock | Permits::Semaphore(_),
                 ..
-            } => refuse("permits"),
+            } => refuse("no permits"),
             Plan {
                 functions: Functions::Mixed,
                 ..
-            } => refuse("async functions"),
+            } => refuse("no async functions"),
             Plan {
                 work: Work::Sleep(_) | Work::SkewedSleep(_) | Work::Yield(_),
                 ..
-            } => refuse("tasks that wait"),
+            } => refuse("its tasks cannot wait"),
             // Its tasks are plain functions on worker threads; so it stands beside both kinds.
             _ => Ok(()),
         }

@@ -125,10 +125,12 @@ impl<S: Spawn + 'static> Engine for S {
 
 fn accepts(plan: &Plan) -> Result<(), Unfit> {
     if plan.data {
-        return Err(Unfit::Unsupported("not measured with data".to_owned()));
+        return Err(Unfit::Unsupported("no data version".to_owned()));
     }
     if plan.functions != Functions::Async && plan.permits != Permits::None {
-        return Err(Unfit::Unsupported("permits of plain functions".to_owned()));
+        return Err(Unfit::Unsupported(
+            "no permits of plain functions".to_owned(),
+        ));
     }
     Ok(())
 }

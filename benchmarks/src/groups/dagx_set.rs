@@ -120,6 +120,7 @@ fn measure(
     }
     for round in 0..=session.effort.rounds {
         for (contender, lane) in contenders.iter().zip(&mut lanes) {
+            // A sample is many lives, so that what was cold before it hardly counts.
             let Some((lives, samples)) = lane else {
                 continue;
             };

@@ -13,6 +13,9 @@ pub(super) const GROUP: Group = Group {
         let size = if session.options.quick { 2_000 } else { 10_000 };
         let plan = Plan::new(Shape::Chain, size);
         for (mode, what) in [(Mode::Run, "run only"), (Mode::Life, "build, run and drop")] {
+            if session.options.quick && mode == Mode::Life {
+                continue;
+            }
             let sheet = Sheet {
                 title: format!("chain of {}, {what}", tasks(size)),
                 cases: vec![("unit".to_owned(), plan), ("usize".to_owned(), plan.data())],

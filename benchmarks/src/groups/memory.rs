@@ -31,6 +31,10 @@ pub(super) const GROUP: Group = Group {
         for index in 0..session.contenders.len() {
             let name = session.contenders[index].name();
             eprintln!("  peak memory: {name} …");
+            let accepts = |plan| session.contenders[index].accepts(plan).is_ok();
+            if !plans.iter().any(accepts) {
+                continue;
+            }
             let mut row = vec![name.to_owned()];
             for plan in &plans {
                 row.push(match bytes_per_task(session, index, plan) {
@@ -41,9 +45,7 @@ pub(super) const GROUP: Group = Group {
                     }
                 });
             }
-            if row[1..].iter().any(|cell| cell != "–") {
-                table.rows.push(row);
-            }
+            table.rows.push(row);
         }
         table.notes.push(format!(
             "growth of VmHWM from a graph of {} on, in a process of its own, which builds, runs \

@@ -1,0 +1,192 @@
+//! The item that `#[task]` stands on: a function that can be a task, or a refusal.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Ident, LitStr, Result, Safety, Signature, Token, Visibility};
+
+/// A function, its body untouched.
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) signature: Signature,
+    /// One group of braces. Not parsed, so that nothing in it can be misunderstood or lose a span.
+    pub(crate) body: TokenTree,
+}
+
+const NO_FUNCTION: &str = "`#[task]` goes on a function inside of a function body: write `#[task(flow)] fn name() { .. }`; add anything else with `flow.add(..)`";
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let start = input.span();
+        let visibility = input.parse()?;
+        if !is_function(input) {
+            return Err(Error::new(start, NO_FUNCTION));
+        }
+        let signature = input.parse()?;
+        if input.peek(Token![;]) {
+            return Err(input.error("a task needs a body: write `{ .. }` in place of `;`"));
+        }
+        Ok(Self {
+            attributes,
+            visibility,
+            signature,
+            body: input.parse()?,
+        })
+    }
+}
+
+/// Looks past what may stand before `fn`.
+fn is_function(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    while !ahead.peek(Token![fn]) && ahead.peek(Ident::peek_any) {
+        let word = ahead.call(Ident::parse_any).map(|word| word.to_string());
+        match word.as_deref() {
+            Ok("extern") => {
+                let _: Result<Option<LitStr>> = ahead.parse();
+            }
+            Ok("const" | "async" | "unsafe" | "safe" | "gen" | "default") => {}
+            _ => return false,
+        }
+    }
+    ahead.peek(Token![fn])
+}
+
+impl Function {
+    /// Refuses what no task can be. Parameters are checked [elsewhere](crate::params).
+    pub(crate) fn check(&self) -> Result<()> {
+        let signature = &self.signature;
+        let mut errors = Vec::new();
+        let mut refuse = |span: Span, message: &str| errors.push(Error::new(span, message));
+
+        if !matches!(self.visibility, Visibility::Inherited) {
+            let message = "a task is local to the body that it stands in: remove the visibility";
+            refuse(self.visibility.span(), message);
+        }
+        if let Some(constness) = &signature.constness {
+            refuse(
+                constness.span(),
+                "a task runs when its flow is executed: remove `const`",
+            );
+        }
+        match &signature.safety {
+            Safety::Unsafe(keyword) => refuse(
+                keyword.span(),
+                "nobody could vouch for the call of an `unsafe` task: remove `unsafe`, and call the unsafe function in an `unsafe` block in the body",
+            ),
+            Safety::Safe(keyword) => refuse(keyword.span(), "remove `safe`"),
+            Safety::Default => {}
+        }
+        if let Some(abi) = &signature.abi {
+            refuse(
+                abi.extern_token.span(),
+                "a task is called from Rust: remove `extern`",
+            );
+        }
+        if let Some(parameter) = signature.generics.params.first() {
+            refuse(
+                parameter.span(),
+                "a task function cannot be generic: write the types of the upstreams' outputs, and `&T` without a lifetime",
+            );
+        }
+        if let Some(clause) = &signature.generics.where_clause {
+            refuse(
+                clause.where_token.span(),
+                "a task function is not generic, so nothing is left to bound: remove the `where` clause",
+            );
+        }
+        if let Some(variadic) = &signature.variadic {
+            refuse(
+                variadic.dots.spans[0],
+                "a task has a fixed number of inputs: take a `Vec<&T>` for the outputs of a list of tasks",
+            );
+        }
+        if let Some(second) = self.attributes.iter().find(|attribute| is_task(attribute)) {
+            refuse(
+                second.pound_token.span(),
+                "a function becomes one task: remove the second `#[task]`; to add a function twice, declare it without `#[task]` and use `flow.add(..)`",
+            );
+        }
+        let first = errors.into_iter().reduce(|mut first, next| {
+            first.combine(next);
+            first
+        });
+        first.map_or(Ok(()), Err)
+    }
+
+    /// The `#[cfg(..)]`s, which must also stand on whatever uses the function.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Attribute> {
+        self.attributes
+            .iter()
+            .filter(|attribute| attribute.path().is_ident("cfg"))
+    }
+}
+
+fn is_task(attribute: &Attribute) -> bool {
+    let path = &attribute.path().segments;
+    let ours = path.len() == 1 || path.first().is_some_and(|first| first.ident == "asyncflow");
+    ours && path.last().is_some_and(|last| last.ident == "task")
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        for attribute in &self.attributes {
+            attribute.to_tokens(tokens);
+        }
+        self.visibility.to_tokens(tokens);
+        self.signature.to_tokens(tokens);
+        self.body.to_tokens(tokens);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_told_from_other_items() {
+        for function in [
+            "fn f() {}",
+            "pub async fn f() {}",
+            "unsafe extern \"C\" fn f() {}",
+            "const fn f() {}",
+        ] {
+            assert!(syn::parse_str::<Function>(function).is_ok(), "{function}");
+        }
+        for other in [
+            "struct S;",
+            "const N: u8 = 1;",
+            "extern \"C\" {}",
+            "let a = 1;",
+            "a + b",
+            "unsafe impl T for S {}",
+        ] {
+            let error = syn::parse_str::<Function>(other).map(drop).unwrap_err();
+            assert_eq!(error.to_string(), NO_FUNCTION, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_not_looked_into() {
+        let source = "fn f () { syntax of < tomorrow }";
+        let function: Function = syn::parse_str(source).unwrap();
+        assert_eq!(function.to_token_stream().to_string(), source);
+    }
+
+    #[test]
+    fn everything_wrong_is_reported_at_once() {
+        let function: Function =
+            syn::parse_str("#[task(other)] pub const unsafe extern fn f<T>() where T: Copy {}")
+                .unwrap();
+        assert_eq!(function.check().unwrap_err().into_iter().count(), 7);
+    }
+
+    #[test]
+    fn only_our_own_attribute_is_a_second_task() {
+        let function: Function = syn::parse_str("#[other::task] #[inline] fn f() {}").unwrap();
+        assert!(function.check().is_ok());
+    }
+}

@@ -1,0 +1,359 @@
+//! The parameters of a task function: each names the handle of an upstream, and its type says how
+//! the output arrives.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{
+    Error, FnArg, GenericArgument, Ident, Pat, PatType, PathArguments, Result, Type, TypeReference,
+};
+
+/// As many as `.inputs` takes.
+const MOST: usize = 12;
+
+/// A checked parameter.
+pub(crate) struct Param {
+    /// The handle in scope that it names.
+    pub(crate) handle: Ident,
+    pub(crate) how: How,
+    /// The `T` of the upstream's `Task<T>`.
+    pub(crate) output: Type,
+    /// The type as it was written.
+    pub(crate) declared: Type,
+}
+
+/// How the output of the upstream arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// `&T`
+    Borrowed,
+    /// `Option<&T>`
+    Optional,
+    /// `Vec<&T>`
+    Listed,
+    /// `#[moved] T`
+    Moved,
+}
+
+/// Checks all parameters and strips our own attributes off them; `always` is whether the task has
+/// that argument. Reports every wrong parameter, not just the first.
+pub(crate) fn check<'a>(
+    arguments: impl IntoIterator<Item = &'a mut FnArg>,
+    always: bool,
+) -> Result<Vec<Param>> {
+    let mut params = Vec::new();
+    let mut errors: Option<Error> = None;
+    for (position, argument) in arguments.into_iter().enumerate() {
+        let checked = if position == MOST {
+            Err(Error::new_spanned(&*argument, TOO_MANY))
+        } else {
+            check_one(argument, always)
+        };
+        match (checked, &mut errors) {
+            (Ok(param), _) => params.push(param),
+            (Err(error), Some(errors)) => errors.combine(error),
+            (Err(error), None) => errors = Some(error),
+        }
+        if position == MOST {
+            break;
+        }
+    }
+    errors.map_or(Ok(params), Err)
+}
+
+const TOO_MANY: &str = "a task has at most 12 inputs: take a `Vec<&T>` of outputs of one type, or let an upstream gather some in a struct";
+
+fn check_one(argument: &mut FnArg, always: bool) -> Result<Param> {
+    let parameter = match argument {
+        FnArg::Typed(parameter) => parameter,
+        FnArg::Receiver(receiver) => {
+            let message = "a task cannot take `self`: take the output of an upstream, `name: &T`, or add a closure that captures what it needs, `flow.add(move || ..)`";
+            return Err(Error::new_spanned(receiver, message));
+        }
+    };
+    let moved = take_moved(parameter)?;
+    refuse_impl_trait(&parameter.ty)?;
+    let (how, output) = match moved {
+        Some(_) => (How::Moved, owned(parameter)?),
+        None => lent(parameter)?,
+    };
+    let handle = handle(parameter, how)?;
+    if always && how != How::Optional {
+        let output = text(&output);
+        let message = format!(
+            "an `always` task also runs when an upstream has no output: write `{handle}: Option<&{output}>`"
+        );
+        return Err(Error::new_spanned(&*parameter, message));
+    }
+    Ok(Param {
+        handle,
+        how,
+        output,
+        declared: (*parameter.ty).clone(),
+    })
+}
+
+/// Strips `#[moved]` off a parameter; its span, if it was there.
+fn take_moved(parameter: &mut PatType) -> Result<Option<Span>> {
+    let mut moved = None;
+    let mut wrong = None;
+    parameter.attrs.retain(|attribute| {
+        if attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr") {
+            let message = "a parameter of a task cannot be conditional: write the function twice, each with its own `#[cfg(..)]`";
+            wrong = Some(Error::new_spanned(attribute, message));
+        }
+        if !attribute.path().is_ident("moved") {
+            return true;
+        }
+        if let Err(error) = attribute.meta.require_path_only() {
+            wrong = Some(Error::new(error.span(), "write `#[moved]` alone"));
+        }
+        moved = Some(attribute.pound_token.span);
+        false
+    });
+    wrong.map_or(Ok(moved), Err)
+}
+
+/// The type of a `#[moved]` parameter.
+fn owned(parameter: &PatType) -> Result<Type> {
+    match bare(&parameter.ty) {
+        Type::Reference(TypeReference {
+            mutability: Some(_),
+            elem,
+            ..
+        }) => {
+            let (name, output) = (text(&parameter.pat), text(elem));
+            let message =
+                format!("`#[moved]` gives the output itself: write `#[moved] {name}: {output}`");
+            Err(Error::new_spanned(parameter, message))
+        }
+        owned => Ok(owned.clone()),
+    }
+}
+
+/// How a parameter without `#[moved]` receives the output, and the type of that.
+fn lent(parameter: &PatType) -> Result<(How, Type)> {
+    let declared = bare(&parameter.ty);
+    let (how, reference) = match declared {
+        Type::Reference(reference) => (How::Borrowed, reference),
+        _ => match in_wrapper(declared) {
+            Some(found) => found,
+            None => return Err(by_value(parameter)),
+        },
+    };
+    if reference.mutability.is_some() {
+        let (name, output) = (text(&parameter.pat), text(&reference.elem));
+        let message = format!(
+            "outputs are shared and read-only: write `{name}: &{output}`, or `#[moved] mut {name}: {output}` to take it by value as its only consumer"
+        );
+        return Err(Error::new_spanned(parameter, message));
+    }
+    if let Some(lifetime) = reference.lifetime.as_ref().filter(|it| it.ident != "_") {
+        let output = text(&reference.elem);
+        let message = format!(
+            "a task borrows its inputs only while it runs: write `&{output}`, without a lifetime"
+        );
+        return Err(Error::new_spanned(lifetime, message));
+    }
+    Ok((how, bare(&reference.elem).clone()))
+}
+
+/// The reference in an `Option<&T>` or `Vec<&T>`.
+fn in_wrapper(declared: &Type) -> Option<(How, &TypeReference)> {
+    let Type::Path(path) = declared else {
+        return None;
+    };
+    let wrapper = path.path.segments.last()?;
+    let how = match wrapper.ident.to_string().as_str() {
+        "Option" => How::Optional,
+        "Vec" => How::Listed,
+        _ => return None,
+    };
+    let PathArguments::AngleBracketed(arguments) = &wrapper.arguments else {
+        return None;
+    };
+    match arguments.args.first()? {
+        GenericArgument::Type(argument) => match bare(argument) {
+            Type::Reference(reference) => Some((how, reference)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn by_value(parameter: &PatType) -> Error {
+    let (name, output) = (text(name_of(&parameter.pat)), text(&parameter.ty));
+    let message = format!(
+        "a parameter borrows the output of an upstream: write `{name}: &{output}`, or `#[moved] {name}: {output}` to take it by value as its only consumer"
+    );
+    Error::new_spanned(parameter, message)
+}
+
+/// The handle that a parameter names.
+fn handle(parameter: &PatType, how: How) -> Result<Ident> {
+    let declared = text(&parameter.ty);
+    let message = match &*parameter.pat {
+        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {
+            if name.mutability.is_none() || how == How::Moved {
+                return Ok(name.ident.clone());
+            }
+            let ident = &name.ident;
+            format!(
+                "a parameter names its upstream and borrows its output: write `{ident}: {declared}`, without `mut`"
+            )
+        }
+        Pat::Wild(_) => format!(
+            "a parameter names its upstream: write `name: {declared}` with the name of its handle; or, if only the order matters, `#[task(flow, upstream = name)]` and no parameter"
+        ),
+        _ => format!(
+            "a parameter names its upstream: write `name: {declared}` with the name of its handle, and take it apart in the body"
+        ),
+    };
+    Err(Error::new_spanned(parameter, message))
+}
+
+fn refuse_impl_trait(declared: &Type) -> Result<()> {
+    match find_impl(declared.to_token_stream()) {
+        None => Ok(()),
+        Some(span) => Err(Error::new(
+            span,
+            "a task function cannot be generic: write the type of the upstream's output in place of `impl`",
+        )),
+    }
+}
+
+fn find_impl(tokens: TokenStream) -> Option<Span> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if ident == "impl" => Some(ident.span()),
+        TokenTree::Group(group) => find_impl(group.stream()),
+        _ => None,
+    })
+}
+
+/// Without the parentheses, or the invisible group that a `$type:ty` leaves around a type.
+pub(crate) fn bare(mut declared: &Type) -> &Type {
+    loop {
+        declared = match declared {
+            Type::Group(group) => &group.elem,
+            Type::Paren(paren) => &paren.elem,
+            other => return other,
+        };
+    }
+}
+
+fn name_of(pattern: &Pat) -> &dyn ToTokens {
+    match pattern {
+        Pat::Ident(name) => &name.ident,
+        other => other,
+    }
+}
+
+/// As one would write it; tokens print with a space between any two.
+fn text(tokens: impl ToTokens) -> String {
+    let mut text = tokens.to_token_stream().to_string();
+    for (printed, written) in [
+        (" < ", "<"),
+        (" >", ">"),
+        ("& ", "&"),
+        (" ,", ","),
+        (" :: ", "::"),
+        ("< ", "<"),
+    ] {
+        text = text.replace(printed, written);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::Signature;
+
+    fn checked(signature: &str, always: bool) -> Result<Vec<Param>> {
+        let mut signature: Signature = syn::parse_str(signature)?;
+        check(&mut signature.inputs, always)
+    }
+
+    fn refusal(signature: &str) -> String {
+        match checked(signature, false) {
+            Ok(_) => panic!("`{signature}` is refused"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_type_says_how_the_output_arrives() {
+        let signature = "fn f(a: &A, b: (std::option::Option<&'_ B<u8>>), c: Vec<&C>, #[moved] mut d: Option<D>, _e: &&'static str)";
+        let params = checked(signature, false).unwrap();
+        let found: Vec<_> = params
+            .iter()
+            .map(|param| (param.handle.to_string(), param.how, text(&param.output)))
+            .collect();
+        let expected = [
+            ("a", How::Borrowed, "A"),
+            ("b", How::Optional, "B<u8>"),
+            ("c", How::Listed, "C"),
+            ("d", How::Moved, "Option<D>"),
+            ("_e", How::Borrowed, "&'static str"),
+        ];
+        let expected =
+            expected.map(|(name, how, output)| (name.to_owned(), how, output.to_owned()));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn our_attribute_is_stripped_and_others_are_kept() {
+        let mut signature: Signature =
+            syn::parse_str("fn f(#[moved] #[allow(unused)] a: A)").unwrap();
+        assert!(check(&mut signature.inputs, false).is_ok());
+        assert_eq!(text(&signature), "fn f (# [allow (unused)] a : A)");
+    }
+
+    #[test]
+    fn each_refusal_says_what_to_write() {
+        let cases = [
+            ("fn f(a: Page)", "`a: &Page`, or `#[moved] a: Page`"),
+            ("fn f(mut a: Page)", "`a: &Page`"),
+            ("fn f(a: Option<Page>)", "`a: &Option<Page>`"),
+            ("fn f(a: &mut Page)", "`#[moved] mut a: Page`"),
+            ("fn f(a: Option<&mut Page>)", "read-only"),
+            ("fn f(#[moved] a: &mut Page)", "`#[moved] a: Page`"),
+            ("fn f(mut a: &Page)", "`a: &Page`, without `mut`"),
+            ("fn f((a, b): &Pair)", "`name: &Pair`"),
+            ("fn f(_: &Page)", "upstream = name"),
+            ("fn f(a: &'static Page)", "`&Page`, without a lifetime"),
+            ("fn f(a: &Vec<impl Copy>)", "cannot be generic"),
+            ("fn f(&self)", "cannot take `self`"),
+            ("fn f(#[moved(all)] a: Page)", "`#[moved]` alone"),
+        ];
+        for (signature, advice) in cases {
+            let message = refusal(signature);
+            assert!(message.contains(advice), "{signature}: {message}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_parameter_is_reported() {
+        let error = match checked("fn f(a: A, b: &B, _: &C)", false) {
+            Ok(_) => panic!("two are wrong"),
+            Err(error) => error,
+        };
+        assert_eq!(error.into_iter().count(), 2);
+    }
+
+    #[test]
+    fn twelve_are_enough() {
+        let twelve = (0..12)
+            .map(|i| format!("p{i}: &u8"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        assert!(checked(&format!("fn f({twelve})"), false).is_ok());
+        assert!(refusal(&format!("fn f({twelve}, more: &u8)")).contains("at most 12"));
+    }
+
+    #[test]
+    fn always_takes_what_may_be_missing() {
+        assert!(checked("fn f(a: Option<&A>)", true).is_ok());
+        assert!(checked("fn f(a: &A)", true).is_err());
+        assert!(checked("fn f(#[moved] a: A)", true).is_err());
+    }
+}
