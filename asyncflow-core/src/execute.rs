@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
@@ -449,7 +449,7 @@ fn select(
             if waits == 0 && selected.contains(index) {
                 roots.push(index);
             }
-            AtomicU32::new(waits as u32)
+            waits as u32
         })
         .collect();
     Ok(Selection {

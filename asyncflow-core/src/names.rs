@@ -57,18 +57,26 @@ fn wanted(node: &Node) -> Box<str> {
 /// The last part of a path: `fetch` of `app::load::fetch`, `main::{closure}` of
 /// `app::main::{{closure}}`.
 fn short(path: &str) -> String {
-    // What follows a `<` are type arguments, whose paths are none of ours.
-    let path = path.split('<').next().unwrap_or(path);
-    let mut parts: Vec<&str> = path.split("::").collect();
-    let mut closures = 0;
-    while parts.last() == Some(&"{{closure}}") && parts.len() > 1 {
-        closures += 1;
+    // What stands between `<` and `>` are other types, whose paths are none of ours.
+    let mut depth = 0_usize;
+    let mut own = String::new();
+    for (place, c) in path.char_indices() {
+        match c {
+            '<' => depth += 1,
+            '>' if !path[..place].ends_with('-') => depth = depth.saturating_sub(1),
+            _ if depth == 0 => own.push(c),
+            _ => {}
+        }
+    }
+    let mut parts: Vec<&str> = own.split("::").filter(|part| !part.is_empty()).collect();
+    let mut closure = "";
+    while parts.last() == Some(&"{{closure}}") {
+        closure = "::{closure}";
         parts.pop();
     }
-    let last = parts.last().copied().unwrap_or(path);
-    match closures {
-        0 => last.to_owned(),
-        _ => format!("{last}::{{closure}}"),
+    match parts.last() {
+        Some(last) => format!("{last}{closure}"),
+        None => path.to_owned(),
     }
 }
 
@@ -81,7 +89,9 @@ mod tests {
         assert_eq!(short("app::load::fetch"), "fetch");
         assert_eq!(short("app::load::fetch<alloc::string::String>"), "fetch");
         assert_eq!(short("app::main::{{closure}}"), "main::{closure}");
-        assert_eq!(short("app::main::{{closure}}::{{closure}}"), "main::{closure}");
+        assert_eq!(short("app::main<a::B<c::D>>::{{closure}}::{{closure}}"), "main::{closure}");
+        assert_eq!(short("<app::Loader as app::Load>::fetch"), "fetch");
+        assert_eq!(short("app::call<fn() -> app::Page>"), "call");
         assert_eq!(short("fetch"), "fetch");
     }
 }

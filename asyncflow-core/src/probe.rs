@@ -123,12 +123,13 @@ pub fn probe<T>(_: &T) -> Probe<T> {
 }
 
 impl<T, E> Probe<Result<T, E>> {
-    pub fn outcome(self, outcome: Result<T, E>) -> Result<T, E>
+    // The error is boxed here, so that `Flow::add` has nothing to say about it, too.
+    pub fn outcome(self, outcome: Result<T, E>) -> Result<T, BoxError>
     where
-        T: Send + Sync + 'static,
+        T: TaskOutput,
         E: TaskError,
     {
-        outcome
+        outcome.map_err(TaskError::into_boxed)
     }
 }
 
@@ -145,7 +146,7 @@ impl<F: Future> FutureOutcome<F> for Probe<F> {}
 pub trait ValueOutcome<T>: Sized {
     fn outcome(self, value: T) -> Result<T, Infallible>
     where
-        T: Send + Sync + 'static,
+        T: TaskOutput,
     {
         Ok(value)
     }
@@ -153,15 +154,31 @@ pub trait ValueOutcome<T>: Sized {
 
 impl<T> ValueOutcome<T> for &Probe<T> {}
 
+/// What a task can return, or have in its `Ok`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the output of a task",
+    label = "the task returns this",
+    note = "tasks on any thread read it, for as long as the run lives: it must be `Send + Sync + 'static` (`Arc` in place of `Rc`, `Mutex` in place of `RefCell`)"
+)]
+pub trait TaskOutput {}
+
+impl<T: Send + Sync + 'static> TaskOutput for T {}
+
 /// An error that a task can fail with.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an error that a task can fail with",
     label = "the task returns a `Result` with this error",
     note = "it must convert into a `Box<dyn std::error::Error + Send + Sync>`: implement `std::error::Error` for it, or return `anyhow::Error`, `String` or `&'static str`"
 )]
-pub trait TaskError {}
+pub trait TaskError {
+    fn into_boxed(self) -> BoxError;
+}
 
-impl<E: Into<BoxError>> TaskError for E {}
+impl<E: Into<BoxError>> TaskError for E {
+    fn into_boxed(self) -> BoxError {
+        self.into()
+    }
+}
 
 /// Reports a future that is not `Send` at the function that made it.
 pub fn send<F: Future + Send>(future: F) -> F {

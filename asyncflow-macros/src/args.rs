@@ -136,7 +136,10 @@ fn parse_flow(input: ParseStream<'_>) -> Result<Expr> {
 impl Parse for Setting {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         if !input.peek(Ident::peek_any) {
-            let message = format!("after the flow come arguments: {}", known());
+            let message = format!(
+                "after the flow come arguments, `key = value`; there are {}",
+                known()
+            );
             return Err(input.error(message));
         }
         let key = Ident::parse_any(input)?;
@@ -145,21 +148,31 @@ impl Parse for Setting {
         };
         let assigned = input.peek(Token![=]);
         if assigned == kind.is_flag() {
-            let message = format!("write `{}`", kind.example());
-            return Err(Error::new(key.span(), message));
+            return Err(Error::new(key.span(), misused(kind)));
         }
-        let value = if assigned {
-            input.parse::<Token![=]>()?;
-            if input.is_empty() || input.peek(Token![,]) {
-                let message = format!("`{key}` needs a value: `{}`", kind.example());
-                return Err(Error::new(key.span(), message));
-            }
-            Some(input.parse()?)
-        } else {
-            None
-        };
+        if !assigned {
+            return Ok(Self {
+                kind,
+                key,
+                value: None,
+            });
+        }
+        input.parse::<Token![=]>()?;
+        if input.is_empty() || input.peek(Token![,]) {
+            return Err(Error::new(key.span(), misused(kind)));
+        }
+        let value = Some(input.parse()?);
         Ok(Self { kind, key, value })
     }
+}
+
+fn misused(kind: Kind) -> String {
+    let what = if kind.is_flag() {
+        "takes no value"
+    } else {
+        "needs a value"
+    };
+    format!("this argument {what}: write `{}`", kind.example())
 }
 
 fn duplicate(kind: Kind) -> String {
@@ -278,11 +291,17 @@ mod tests {
 
     #[test]
     fn values_where_they_belong() {
-        assert_eq!(refusal("flow, always = true"), "write `always`");
-        assert_eq!(refusal("flow, lock"), "write `lock = disk`");
+        assert_eq!(
+            refusal("flow, always = true"),
+            "this argument takes no value: write `always`"
+        );
+        assert_eq!(
+            refusal("flow, lock"),
+            "this argument needs a value: write `lock = disk`"
+        );
         assert_eq!(
             refusal("flow, lock = "),
-            "`lock` needs a value: `lock = disk`"
+            "this argument needs a value: write `lock = disk`"
         );
         assert!(refusal("flow, lock = a, lock = b").contains("`lock = [a, b]`"));
     }

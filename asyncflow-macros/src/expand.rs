@@ -30,7 +30,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
-    Error, Expr, ExprReference, Ident, Result, ReturnType, Token, Type, TypeParamBound, Visibility,
+    Error, Expr, ExprReference, Ident, Item, Result, ReturnType, Token, Type, TypeParamBound,
+    Visibility,
 };
 
 use crate::args::{Args, Kind, Setting};
@@ -47,8 +48,9 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
             declare(args, &mut function).unwrap_or_else(|error| refused(&function, &error))
         }
         Err(error) => {
-            // The item stays, so that whoever uses it gets no error of his own.
             let error = error.to_compile_error();
+            // An item stays, so that whoever uses it gets no error of his own.
+            let item = syn::parse2::<Item>(item).ok();
             quote!(#error #item)
         }
     }
@@ -64,7 +66,7 @@ fn refused(function: &Function, error: &Error) -> TokenStream {
     }
     // An erroneous handle causes no errors where it is used; a missing one would.
     let name = &function.signature.ident;
-    quote!(#[allow(unused_variables)] let #name = { #errors };)
+    quote!(let #name = { #errors }; let _ = #name;)
 }
 
 fn declare(args: TokenStream, function: &mut Function) -> Result<TokenStream> {
@@ -77,7 +79,7 @@ fn declare(args: TokenStream, function: &mut Function) -> Result<TokenStream> {
     let ((), args, params) = all(checked, args, params)?;
 
     let name = &function.signature.ident;
-    let conditions = function.conditions();
+    let attributes: Vec<_> = function.attributes_of_handle().collect();
     let callable = callable(function, &params);
     let label = label(&args, name);
     let calls = inputs(&params)
@@ -88,8 +90,7 @@ fn declare(args: TokenStream, function: &mut Function) -> Result<TokenStream> {
     let add = Ident::new("add", at(flow.span()));
     let named = quote_spanned!(at(name.span())=> ::asyncflow::TaskExt::named);
     Ok(quote! {
-        #(#conditions)*
-        #[allow(unused_variables, non_snake_case)]
+        #(#attributes)*
         let #name = {
             let #task = {
                 // Its inputs decide how many parameters a task has, and of what types.
@@ -107,6 +108,10 @@ fn declare(args: TokenStream, function: &mut Function) -> Result<TokenStream> {
             #(let #task = #task #calls;)*
             #flow.#add(#task)
         };
+        // Not everybody needs the handle. Instead of an attribute, because rustc explains a `let`
+        // outside of a body, but not an attribute on one.
+        #(#attributes)*
+        let _ = #name;
     })
 }
 

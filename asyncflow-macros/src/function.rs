@@ -117,11 +117,13 @@ impl Function {
         first.map_or(Ok(()), Err)
     }
 
-    /// The `#[cfg(..)]`s, which must also stand on whatever uses the function.
-    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Attribute> {
-        self.attributes
-            .iter()
-            .filter(|attribute| attribute.path().is_ident("cfg"))
+    /// The attributes that must hold for the handle, too: whether it is there at all, and what
+    /// lints are not to say about its name.
+    pub(crate) fn attributes_of_handle(&self) -> impl Iterator<Item = &Attribute> {
+        self.attributes.iter().filter(|attribute| {
+            let path = attribute.path();
+            path.is_ident("cfg") || path.is_ident("allow")
+        })
     }
 }
 

@@ -154,7 +154,27 @@ fn lent(parameter: &PatType) -> Result<(How, Type)> {
         );
         return Err(Error::new_spanned(lifetime, message));
     }
-    Ok((how, bare(&reference.elem).clone()))
+    let output = bare(&reference.elem);
+    if let Some(owned) = owned_form(output) {
+        let (borrowed, name) = (text(output), text(name_of(&parameter.pat)));
+        let declared = text(declared).replacen(&borrowed, &owned, 1);
+        let message = format!(
+            "a parameter borrows the whole output, and no task returns a `{borrowed}`: write `{name}: {declared}`, with the exact type that the upstream returns"
+        );
+        return Err(Error::new_spanned(parameter, message));
+    }
+    Ok((how, output.clone()))
+}
+
+/// What an upstream will have returned, if a parameter borrows it as a type without a size. Those
+/// would be refused as wrong types in any case, but in more words.
+fn owned_form(output: &Type) -> Option<String> {
+    match output {
+        Type::Slice(slice) => Some(format!("Vec<{}>", text(&slice.elem))),
+        Type::TraitObject(object) => Some(format!("Box<{}>", text(object))),
+        Type::Path(path) if path.path.is_ident("str") => Some("String".to_owned()),
+        _ => None,
+    }
 }
 
 /// The reference in an `Option<&T>` or `Vec<&T>`.
@@ -320,6 +340,10 @@ mod tests {
             ("fn f(mut a: &Page)", "`a: &Page`, without `mut`"),
             ("fn f((a, b): &Pair)", "`name: &Pair`"),
             ("fn f(_: &Page)", "upstream = name"),
+            ("fn f(a: &str)", "`a: &String`"),
+            ("fn f(a: &[Page])", "`a: &Vec<Page>`"),
+            ("fn f(a: &dyn Draw)", "`a: &Box<dyn Draw>`"),
+            ("fn f(a: Option<&[u8]>)", "`a: Option<&Vec<u8>>`"),
             ("fn f(a: &'static Page)", "`&Page`, without a lifetime"),
             ("fn f(a: &Vec<impl Copy>)", "cannot be generic"),
             ("fn f(&self)", "cannot take `self`"),

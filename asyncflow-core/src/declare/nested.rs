@@ -71,13 +71,18 @@ impl<R: Runtime> AsyncBody for NestedTask<R> {
     fn start(&self, run: Agent, index: u32) -> Job {
         let flow = Arc::clone(&self.0);
         Box::pin(async move {
+            if run.stops_task(index) {
+                return (run, End::Cancelled);
+            }
             let result = {
                 let mut inner = pin!(flow.execute().within(run.clone()));
                 poll_fn(|cx| {
-                    if run.stops_task(index) {
+                    let polled = inner.as_mut().poll(cx);
+                    // After it was polled: before its first poll there is nothing to stop.
+                    if polled.is_pending() && run.stops_task(index) {
                         inner.stop(run.mode());
                     }
-                    inner.as_mut().poll(cx)
+                    polled
                 })
                 .await
             };

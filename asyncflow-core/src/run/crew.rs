@@ -97,3 +97,71 @@ impl<T> State<T> {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::{AtomicUsize, Ordering};
+
+    struct Shared {
+        crew: Crew<()>,
+        done: AtomicUsize,
+    }
+
+    impl Shared {
+        /// A committed thread.
+        fn work(&self) {
+            while let Some(((), _ask)) = self.crew.take() {
+                self.done.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+
+        /// Only committed threads are certain to come.
+        fn push(&self) {
+            if self.crew.push(()) == Ask::Committed {
+                self.work();
+            }
+        }
+    }
+
+    /// Guards that leaving and finding the queue empty are one step: if `take` gave up the lock
+    /// in between, a task pushed there would be left behind.
+    #[test]
+    fn loom_thread_leaves_while_work_arrives() {
+        loom::model(|| {
+            let shared = Arc::new(Shared {
+                crew: Crew::new(),
+                done: AtomicUsize::new(0),
+            });
+            let pushers = [(); 2].map(|()| {
+                let shared = shared.clone();
+                thread::spawn(move || shared.push())
+            });
+            shared.push();
+            for pusher in pushers {
+                pusher.join().unwrap();
+            }
+            assert_eq!(shared.done.load(Ordering::Relaxed), 3, "work was left behind");
+        });
+    }
+
+    /// Guards that one thread is asked for at a time: if `ask` did not remember, each push beside
+    /// a busy thread would ask for one more.
+    #[test]
+    fn loom_one_thread_is_asked_for_at_a_time() {
+        loom::model(|| {
+            let crew = Arc::new(Crew::new());
+            assert_eq!(crew.push(()), Ask::Committed);
+            let push = |crew: &Arc<Crew<()>>| {
+                let crew = crew.clone();
+                move || usize::from(crew.push(()) == Ask::Another)
+            };
+            let other = thread::spawn(push(&crew));
+            let asked = push(&crew)() + other.join().unwrap();
+            assert_eq!(asked, 1);
+        });
+    }
+}

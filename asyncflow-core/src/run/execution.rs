@@ -2,15 +2,12 @@
 //!
 //! # How a task becomes ready
 //!
-//! Each node has a count of *pending* upstreams. Every upstream that ends, however it ends, takes
-//! one off; who takes off the last has made the node ready, and is the only one who may pass it
-//! on. An upstream that did not succeed leaves *blame* on its successors before it takes one off,
+//! Each node has a count of [pending](super::pending) upstreams. Every upstream that ends, however
+//! it ends, takes one off; who takes off the last has made the node ready, and is the only one who
+//! may pass it on. An upstream that did not succeed leaves *blame* on its successors before it takes one off,
 //! so whoever takes up the ready task sees all of it: blamed tasks are skipped instead of started.
 //! Skipping is ending, too, so it goes on in the same way, one task at a time, however many there
 //! are.
-//!
-//! Counts are taken off with release and acquire ordering: what a task wrote before it ended is
-//! visible to whoever makes its successor ready, and from there to the successor.
 //!
 //! # How a run stops
 //!
@@ -40,6 +37,7 @@ use super::crew::Crew;
 use super::drive::{Drive, Invited};
 use super::end::{End, Status};
 use super::ledger::{Ledger, Output};
+use super::pending::Pending;
 use super::ready::{Ready, Sent};
 use super::roster::{self, Roster};
 use super::slots::Slots;
@@ -103,14 +101,14 @@ pub(crate) struct Selection {
     /// Selected nodes with no selected upstream.
     pub(crate) roots: Box<[u32]>,
     /// For each node, how many selected upstreams it waits for.
-    pub(crate) pending: Box<[AtomicU32]>,
+    pub(crate) pending: Pending,
 }
 
 #[doc(hidden)]
 pub struct Execution {
     ledger: Ledger,
     pub(crate) backend: Arc<dyn Backend>,
-    pending: Box<[AtomicU32]>,
+    pending: Pending,
     /// The nodes that are part of this run; all of them if there is no selection.
     selected: Option<Bits>,
     /// Roots of a selection, in place of the graph's.
@@ -188,7 +186,7 @@ impl Execution {
                 (pending, Some(selected), Some(roots))
             }
             None => {
-                let pending = graph.upstream_counts().map(AtomicU32::new).collect();
+                let pending = graph.upstream_counts().collect();
                 (pending, None, None)
             }
         };
@@ -208,8 +206,8 @@ impl Execution {
             keep_going: plan.keep_going,
             special,
             given: Mutex::new(plan.given),
-            troubles: Mutex::default(),
-            attempts: Mutex::default(),
+            troubles: Mutex::new(Default::default()),
+            attempts: Mutex::new(Default::default()),
             watch: plan.watch.map(Box::new),
             done,
             outer: plan.outer,
@@ -411,7 +409,7 @@ impl Execution {
         if !status.is_success() {
             self.blame(upstream, status, successor);
         }
-        self.countdown(successor)
+        self.pending.countdown(successor)
     }
 
     fn outside(&self, index: u32) -> bool {
@@ -420,32 +418,16 @@ impl Execution {
             .is_some_and(|selected| !selected.contains(index))
     }
 
-    /// Takes one off the pending upstreams; whether none is left.
-    fn countdown(&self, index: u32) -> bool {
-        let pending = &self.pending[index as usize];
-        // If there is only one left it is this one, and nobody else will touch the count.
-        pending.load(Ordering::Acquire) == 1 || pending.fetch_sub(1, Ordering::AcqRel) == 1
-    }
-
     /// One upstream of a gate for any has ended; the gate's status if that opened or shut it.
-    ///
-    /// The first success opens the gate. Only what is no success counts down, so a gate that
-    /// opened is never counted down to nothing.
     fn any_ended(&self, upstream: u32, status: Status, gate: u32) -> Option<Status> {
         if self.outside(gate) {
             return None;
         }
         if status.is_success() {
-            const OPENED: u32 = 1 << 31;
-            let before = self.pending[gate as usize].fetch_or(OPENED, Ordering::AcqRel);
-            return (before & OPENED == 0).then_some(Status::Succeeded);
+            return self.pending.open(gate).then_some(Status::Succeeded);
         }
         self.blame(upstream, status, gate);
-        self.countdown_exact(gate).then(|| self.gate_status(gate))
-    }
-
-    fn countdown_exact(&self, gate: u32) -> bool {
-        self.pending[gate as usize].fetch_sub(1, Ordering::AcqRel) == 1
+        self.pending.shut(gate).then(|| self.gate_status(gate))
     }
 
     /// The status of a gate whose upstreams have all ended.

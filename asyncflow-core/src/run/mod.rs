@@ -4,7 +4,8 @@
 //!
 //! * [`execution`]: what all threads of a run share, and how a task that ended makes others ready;
 //! * [`agent`]: who keeps a run alive, and how its end is found;
-//! * [`ready`]: where ready tasks lie; [`roster`]: how many drivers there are;
+//! * [`pending`]: when a task becomes ready; [`ready`]: where it lies until it is taken;
+//!   [`roster`]: how many drivers there are;
 //! * [`drive`]: the future that works through ready tasks, and waits with one that is pending;
 //! * [`crew`] and [`blocking`]: the same for plain functions, on blocking threads;
 //! * [`supervise`]: tasks that need permits, a time limit or several attempts;
@@ -19,6 +20,7 @@ pub(crate) mod drive;
 pub(crate) mod end;
 pub(crate) mod execution;
 pub(crate) mod ledger;
+pub(crate) mod pending;
 pub(crate) mod ready;
 pub(crate) mod roster;
 pub(crate) mod slots;

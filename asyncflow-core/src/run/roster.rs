@@ -130,3 +130,108 @@ impl Roster {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+    use crate::run::ready::{Ready, Sent};
+
+    /// What a run needs of its drivers, with the real roster and the real queue.
+    struct Shared {
+        roster: Roster,
+        ready: Ready,
+        done: AtomicUsize,
+    }
+
+    impl Shared {
+        fn new(limit: usize) -> Arc<Self> {
+            Arc::new(Self {
+                roster: Roster::new(limit),
+                ready: Ready::new(limit),
+                done: AtomicUsize::new(0),
+            })
+        }
+
+        /// A driver: takes tasks until there are none, leaves, and looks once more.
+        fn drive(&self) {
+            loop {
+                while self.ready.receive().is_some() {
+                    self.done.fetch_add(1, Ordering::Relaxed);
+                }
+                self.roster.leave();
+                if !(self.ready.any(&[]) && self.roster.rejoin()) {
+                    return;
+                }
+            }
+        }
+
+        /// Somebody who is no driver makes a task ready. An invited driver comes too late.
+        fn send(&self) {
+            self.ready.send(Sent {
+                task: 0,
+                slot: None,
+            });
+            match self.roster.call() {
+                Call::Start => self.drive(),
+                Call::Invite => self.roster.decline(),
+                Call::Enough => {}
+            }
+        }
+    }
+
+    /// Guards the second look in `leave`, and both fences: without any one of them a task is left
+    /// in the queue when the last driver leaves while it is being sent.
+    #[test]
+    fn loom_last_driver_leaves_while_a_task_is_sent() {
+        loom::model(|| {
+            let shared = Shared::new(1);
+            let sender = thread::spawn({
+                let shared = shared.clone();
+                move || shared.send()
+            });
+            shared.drive();
+            sender.join().unwrap();
+            assert_eq!(shared.done.load(Ordering::Relaxed), 1, "a task was left behind");
+        });
+    }
+
+    /// The same with two who send, so that a driver that was just started leaves again.
+    #[test]
+    fn loom_driver_comes_and_goes_between_two_senders() {
+        loom::model(|| {
+            let shared = Shared::new(2);
+            let senders = [(); 2].map(|()| {
+                let shared = shared.clone();
+                thread::spawn(move || shared.send())
+            });
+            shared.drive();
+            for sender in senders {
+                sender.join().unwrap();
+            }
+            assert_eq!(shared.done.load(Ordering::Relaxed), 2, "a task was left behind");
+        });
+    }
+
+    /// Guards the limit in `join` and `rejoin`: if either forgot it, more drivers would run than
+    /// there are desks.
+    #[test]
+    fn loom_never_more_drivers_than_the_limit() {
+        loom::model(|| {
+            let roster = Arc::new(Roster::new(2));
+            let joins = [(); 2].map(|()| {
+                let roster = roster.clone();
+                thread::spawn(move || match roster.call() {
+                    Call::Invite => roster.join(),
+                    _ => roster.rejoin(),
+                })
+            });
+            let joined = joins.map(|join| join.join().unwrap());
+            let joined = joined.into_iter().filter(|joined| *joined).count();
+            assert!(joined <= 1, "one was running already");
+            assert_eq!(running(roster.counts.load(Ordering::Relaxed)), 1 + joined);
+        });
+    }
+}

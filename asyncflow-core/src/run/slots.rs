@@ -7,12 +7,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Weak;
 
 use futures_channel::oneshot;
 
 use crate::sync::{Mutex, lock};
 
 use super::agent::Agent;
+use super::execution::Execution;
 use super::ready::Sent;
 
 #[derive(Debug)]
@@ -32,8 +34,11 @@ enum Parked {
     Holder(oneshot::Sender<Slot>),
 }
 
-/// The right to run; given back when dropped. It keeps the run alive, and with it those parked.
-pub(crate) struct Slot(Option<Agent>);
+/// The right to run; given back when dropped.
+///
+/// It does not keep the run alive, since it may lie in a queue of the run itself. Who holds it or
+/// will take it from there does: a drive, or a thread of the crew.
+pub(crate) struct Slot(Weak<Execution>);
 
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,7 +62,7 @@ impl Slots {
             return None;
         }
         state.free -= 1;
-        Some(Slot(Some(agent.clone())))
+        Some(Slot(agent.downgrade()))
     }
 
     /// A slot for a task that holds permits already.
@@ -69,13 +74,15 @@ impl Slots {
             return Err(receiver);
         }
         state.free -= 1;
-        Ok(Slot(Some(agent.clone())))
+        Ok(Slot(agent.downgrade()))
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let Some(agent) = self.0.take() else { return };
+        let Some(agent) = Agent::upgrade(&std::mem::take(&mut self.0)) else {
+            return;
+        };
         let Some(slots) = &agent.slots else { return };
         loop {
             let next = {
@@ -87,13 +94,13 @@ impl Drop for Slot {
             match next {
                 None => return,
                 Some(Parked::Task(task)) => {
-                    let slot = Some(Self(Some(agent.clone())));
+                    let slot = Some(Self(agent.downgrade()));
                     return agent.send(Sent { task, slot });
                 }
-                Some(Parked::Holder(sender)) => match sender.send(Self(Some(agent.clone()))) {
+                Some(Parked::Holder(sender)) => match sender.send(Self(agent.downgrade())) {
                     Ok(()) => return,
                     // It was cancelled while it waited; the slot goes to the next.
-                    Err(mut unwanted) => drop(unwanted.0.take()),
+                    Err(mut unwanted) => drop(std::mem::take(&mut unwanted.0)),
                 },
             }
         }

@@ -69,3 +69,46 @@ impl Waiting {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use std::sync::Arc as StdArc;
+    use std::sync::atomic::AtomicBool;
+    use std::task::Wake;
+
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::{AtomicU8, Ordering};
+
+    struct Flag(AtomicBool);
+
+    impl Wake for Flag {
+        fn wake(self: StdArc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Guards the order of both sides: if who waits looked before it is listed, or who stops woke
+    /// before it said so, a task that waits would sleep through the stop.
+    #[test]
+    fn loom_stop_between_first_poll_and_listing_is_not_missed() {
+        loom::model(|| {
+            let shared = Arc::new((Waiting::new(), AtomicU8::new(0)));
+            let woken = StdArc::new(Flag(AtomicBool::new(false)));
+            let waits = thread::spawn({
+                let (shared, waker) = (shared.clone(), Waker::from(woken.clone()));
+                move || {
+                    let mut place = None;
+                    shared.0.list(0, &mut place, &waker);
+                    shared.1.load(Ordering::Acquire) != 0
+                }
+            });
+            shared.1.store(1, Ordering::Release);
+            shared.0.wake_all();
+            let saw_it = waits.join().unwrap();
+            assert!(saw_it || woken.0.load(Ordering::SeqCst), "the stop was missed");
+        });
+    }
+}

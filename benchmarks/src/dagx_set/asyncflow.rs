@@ -1,6 +1,6 @@
 //! The set on asyncflow.
 
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 
 use ::asyncflow::prelude::*;
 use ::asyncflow::{AsyncStdFlow, Flow, Runtime, SmolFlow, TokioFlow};
@@ -76,7 +76,7 @@ fn build<R: Runtime>(flow: &mut Flow<R>, item: Item) -> Task<i32> {
         Item::Chain100 => {
             let mut last = flow.add(async || 0);
             for step in 1..100 {
-                last = flow.add((async move |x: &i32| x + step).inputs(last));
+                last = flow.add(add(step).inputs(last));
             }
             last
         }
@@ -84,14 +84,14 @@ fn build<R: Runtime>(flow: &mut Flow<R>, item: Item) -> Task<i32> {
             let first = flow.add(async || 42);
             let mut last = first;
             for step in 0..100 {
-                last = flow.add((async move |x: &i32| x + step).inputs(first));
+                last = flow.add(add(step).inputs(first));
             }
             last
         }
         Item::Independent => {
             let mut last = flow.add(async || 0);
             for value in 1..10_000 {
-                last = flow.add(async move || value * 2);
+                last = flow.add(move || async move { value * 2 });
             }
             last
         }
@@ -105,9 +105,14 @@ fn build<R: Runtime>(flow: &mut Flow<R>, item: Item) -> Task<i32> {
     }
 }
 
+// An async closure that captures something is no `Fn`, in today's Rust; this one is.
+fn add(step: i32) -> impl Fn(&i32) -> Ready<i32> + Send + Sync + 'static {
+    move |x: &i32| ready(x + step)
+}
+
 fn etl<R: Runtime>(flow: &mut Flow<R>) -> Task<i32> {
     let [a, b, c] = [1, 6, 11].map(|first| {
-        let extracted = flow.add(async move || (first..first + 5).collect::<Vec<i32>>());
+        let extracted = flow.add(move || async move { (first..first + 5).collect::<Vec<i32>>() });
         let double = async |list: &Vec<i32>| list.iter().map(|x| x * 2).collect::<Vec<i32>>();
         flow.add(double.inputs(extracted))
     });

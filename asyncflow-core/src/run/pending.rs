@@ -1,0 +1,105 @@
+//! Pending: for each node of a graph, how many of its upstreams have not ended.
+//!
+//! # Protocol
+//!
+//! Every upstream that ends takes one off, and who takes off the last passes the node on. Taking
+//! off releases what the upstream wrote, its output and its blame; taking off the last acquires
+//! what all of them wrote.
+//!
+//! A gate that opens at the *first* success works otherwise: a success sets a mark, and who sets it
+//! first passes the gate on; only what is no success takes one off. So either there is a success,
+//! and the count never comes to nothing, or there is none, and there is no mark.
+
+use crate::sync::{AtomicU32, Ordering};
+
+/// The mark of a gate that has opened.
+const OPENED: u32 = 1 << 31;
+
+#[derive(Debug)]
+pub(crate) struct Pending(Box<[AtomicU32]>);
+
+impl FromIterator<u32> for Pending {
+    fn from_iter<I: IntoIterator<Item = u32>>(counts: I) -> Self {
+        Self(counts.into_iter().map(AtomicU32::new).collect())
+    }
+}
+
+impl Pending {
+    /// An upstream has ended; whether it was the last.
+    pub(crate) fn countdown(&self, index: u32) -> bool {
+        let pending = &self.0[index as usize];
+        // If there is only one left it is this one, and nobody else will touch the count: a load
+        // is enough, and costs a tenth of taking one off.
+        pending.load(Ordering::Acquire) == 1 || pending.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// An upstream of a gate for any has succeeded; whether it was the first.
+    pub(crate) fn open(&self, gate: u32) -> bool {
+        self.0[gate as usize].fetch_or(OPENED, Ordering::AcqRel) & OPENED == 0
+    }
+
+    /// An upstream of a gate for any has ended without success; whether it was the last, and none
+    /// has succeeded.
+    pub(crate) fn shut(&self, gate: u32) -> bool {
+        self.0[gate as usize].fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+    use crate::sync::AtomicUsize;
+
+    /// Guards the orderings of `countdown`: with `Relaxed` in place of either `Acquire` or of
+    /// `AcqRel`, the last upstream misses what another wrote.
+    #[test]
+    fn loom_last_upstream_sees_what_all_wrote() {
+        loom::model(|| {
+            let pending: Arc<Pending> = Arc::new([3].into_iter().collect());
+            let outputs: Arc<[AtomicUsize; 3]> = Arc::new(std::array::from_fn(|_| AtomicUsize::new(0)));
+            let passed = Arc::new(AtomicUsize::new(0));
+            let upstream = |own: usize| {
+                let (pending, outputs) = (pending.clone(), outputs.clone());
+                let passed = passed.clone();
+                move || {
+                    outputs[own].store(1, Ordering::Relaxed);
+                    if pending.countdown(0) {
+                        let sum: usize = outputs.iter().map(|o| o.load(Ordering::Relaxed)).sum();
+                        assert_eq!(sum, 3, "an output was not visible");
+                        passed.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            };
+            let threads = [thread::spawn(upstream(0)), thread::spawn(upstream(1))];
+            upstream(2)();
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(passed.load(Ordering::Relaxed), 1, "passed on exactly once");
+        });
+    }
+
+    /// Guards that a gate for any is passed on once: with a load and a store in place of
+    /// `fetch_or`, two upstreams open it.
+    #[test]
+    fn loom_gate_for_any_is_passed_on_once() {
+        for successes in 0..=2 {
+            loom::model(move || {
+                let pending: Arc<Pending> = Arc::new([2].into_iter().collect());
+                let upstream = |succeeds: bool| {
+                    let pending = pending.clone();
+                    move || match succeeds {
+                        true => usize::from(pending.open(0)),
+                        false => usize::from(pending.shut(0)),
+                    }
+                };
+                let other = thread::spawn(upstream(successes > 1));
+                let passed = upstream(successes > 0)() + other.join().unwrap();
+                assert_eq!(passed, 1);
+            });
+        }
+    }
+}
