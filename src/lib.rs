@@ -9,7 +9,7 @@ pub use asyncflow_core::{
     backon, once, parallel, series, with_lock,
 };
 
-#[cfg(any())]
+#[cfg(feature = "macros")]
 pub use asyncflow_macros::{Output, task};
 
 #[cfg(feature = "async-std")]
@@ -26,7 +26,7 @@ pub use asyncflow_tokio::{TokioFlow, TokioRuntime};
 pub mod prelude {
     pub use asyncflow_core::prelude::*;
 
-    #[cfg(any())]
+    #[cfg(feature = "macros")]
     pub use asyncflow_macros::{Output, task};
 }
 
