@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use async_lock::{Mutex, MutexGuardArc, Semaphore, SemaphoreGuardArc};
 use crate::runtime::{RuntimeLock, RuntimeSemaphore};
+use async_lock::{Mutex, MutexGuardArc, Semaphore, SemaphoreGuardArc};
 
 impl RuntimeLock for Mutex<()> {
     type Guard = MutexGuardArc<()>;

@@ -366,8 +366,8 @@ fn plan(graph: &Arc<Graph>, options: Options) -> Result<Plan, Refusal> {
         });
     }
     claim_once(graph, runs)?;
-    let watch = (timed || !observers.is_empty())
-        .then(|| Watch::new(Arc::clone(graph), timed, observers));
+    let watch =
+        (timed || !observers.is_empty()).then(|| Watch::new(Arc::clone(graph), timed, observers));
     Ok(Plan {
         keep_going,
         max_concurrency,
@@ -422,7 +422,10 @@ fn select(
         if !kept.insert(index) {
             continue;
         }
-        if let Ok(place) = graph.moved.binary_search_by_key(&index, |(output, _)| *output) {
+        if let Ok(place) = graph
+            .moved
+            .binary_search_by_key(&index, |(output, _)| *output)
+        {
             return Err(Refusal::MovedTarget {
                 output: graph.name(index).to_owned(),
                 by: graph.name(graph.moved[place].1).to_owned(),

@@ -159,7 +159,13 @@ impl Declared {
         }
         let gates: Vec<u32> = any
             .iter()
-            .map(|any| self.push(Body::Gate(Gate::Any), None, any.iter().map(|task| task.index)))
+            .map(|any| {
+                self.push(
+                    Body::Gate(Gate::Any),
+                    None,
+                    any.iter().map(|task| task.index),
+                )
+            })
             .collect();
         self.tasks += 1;
         let upstreams = upstreams.iter().chain(&condition).map(|task| task.index);
@@ -387,7 +393,9 @@ impl Graph {
     }
 
     fn segments(&self) -> impl Iterator<Item = &Segment> {
-        std::iter::once(&self.first).chain(&self.rest).map(|segment| &**segment)
+        std::iter::once(&self.first)
+            .chain(&self.rest)
+            .map(|segment| &**segment)
     }
 
     /// The segment of a node, and its place there.

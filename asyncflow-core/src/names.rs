@@ -45,7 +45,11 @@ impl Names {
 }
 
 fn wanted(node: &Node) -> Box<str> {
-    if let Some(name) = node.config.as_ref().and_then(|config| config.name.as_deref()) {
+    if let Some(name) = node
+        .config
+        .as_ref()
+        .and_then(|config| config.name.as_deref())
+    {
         return name.into();
     }
     match node.body() {
@@ -89,7 +93,10 @@ mod tests {
         assert_eq!(short("app::load::fetch"), "fetch");
         assert_eq!(short("app::load::fetch<alloc::string::String>"), "fetch");
         assert_eq!(short("app::main::{{closure}}"), "main::{closure}");
-        assert_eq!(short("app::main<a::B<c::D>>::{{closure}}::{{closure}}"), "main::{closure}");
+        assert_eq!(
+            short("app::main<a::B<c::D>>::{{closure}}::{{closure}}"),
+            "main::{closure}"
+        );
         assert_eq!(short("<app::Loader as app::Load>::fetch"), "fetch");
         assert_eq!(short("app::call<fn() -> app::Page>"), "call");
         assert_eq!(short("fetch"), "fetch");

@@ -13,5 +13,7 @@ pub(crate) use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering, f
 /// Locks, also when a thread panicked while it held the lock: no guarded state of the engine is
 /// ever left half-done.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -46,7 +46,9 @@ impl Default for SmolRuntime {
         let threads = std::env::var("SMOL_THREADS").ok();
         Self {
             executor: None,
-            parallelism: threads.and_then(|threads| threads.parse().ok()).unwrap_or(1),
+            parallelism: threads
+                .and_then(|threads| threads.parse().ok())
+                .unwrap_or(1),
         }
     }
 }

@@ -166,7 +166,10 @@ impl Log {
     #[track_caller]
     pub fn place(&self, event: &str) -> usize {
         let events = self.events();
-        let mut places = events.iter().enumerate().filter(|(_, other)| *other == event);
+        let mut places = events
+            .iter()
+            .enumerate()
+            .filter(|(_, other)| *other == event);
         match (places.next(), places.next()) {
             (Some((place, _)), None) => place,
             (None, _) => panic!("`{event}` is not among {events:?}"),

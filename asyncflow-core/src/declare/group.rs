@@ -176,7 +176,11 @@ macro_rules! group {
     };
 }
 
-group!(Series, then, "Adds a member that runs after the ones before it.");
+group!(
+    Series,
+    then,
+    "Adds a member that runs after the ones before it."
+);
 group!(Parallel, with, "Adds a member that runs beside the others.");
 
 impl Members {
@@ -223,7 +227,12 @@ struct Frame {
 }
 
 impl Frame {
-    fn open(mut members: Members, entry: Ends, outer: &Rc<Vec<Permits>>, flow: &mut Declared) -> Self {
+    fn open(
+        mut members: Members,
+        entry: Ends,
+        outer: &Rc<Vec<Permits>>,
+        flow: &mut Declared,
+    ) -> Self {
         let mut entry = entry;
         for task in &members.after {
             entry.push(flow.check(*task));

@@ -236,9 +236,9 @@ fn arg_list<'a, A: Send + Sync + 'static>(
         .enumerate()
         .map(|(position, task)| match held.get(position) {
             Some(Some(shared)) => &**shared,
-            _ => ledger
-                .output(task.id.index)
-                .expect("a task starts only after the tasks that it takes its inputs from succeeded"),
+            _ => ledger.output(task.id.index).expect(
+                "a task starts only after the tasks that it takes its inputs from succeeded",
+            ),
         })
         .collect()
 }

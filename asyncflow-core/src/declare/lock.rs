@@ -154,8 +154,7 @@ impl Semaphore {
     }
 
     fn shared(&self) -> &Arc<Shared> {
-        self.shared
-            .get_or_init(|| Shared::new(Some(self.permits)))
+        self.shared.get_or_init(|| Shared::new(Some(self.permits)))
     }
 }
 
@@ -261,7 +260,10 @@ mod tests {
         merge(&mut needed, a.permits(2));
         merge(&mut needed, a.permits(4));
         merge(&mut needed, b.to_permits());
-        let counts: Vec<_> = needed.iter().map(|held| (held.shared.rank, held.count)).collect();
+        let counts: Vec<_> = needed
+            .iter()
+            .map(|held| (held.shared.rank, held.count))
+            .collect();
         assert_eq!(counts, [(a.shared().rank, 4), (b.shared().rank, 1)]);
     }
 }

@@ -39,7 +39,10 @@ pub struct FlowError(Box<Kind>);
 enum Kind {
     /// Found before anything started.
     Refused(Refusal),
-    Ran { why: Why, run: Run },
+    Ran {
+        why: Why,
+        run: Run,
+    },
 }
 
 /// Why a run is not a success.
@@ -266,9 +269,7 @@ impl Cause {
     pub(crate) fn describe(end: &End) -> String {
         match end {
             End::Failed(error) => Quoted(&**error).to_string(),
-            End::Panicked(payload) => {
-                unwind::message(&payload.0).unwrap_or(NO_MESSAGE).to_owned()
-            }
+            End::Panicked(payload) => unwind::message(&payload.0).unwrap_or(NO_MESSAGE).to_owned(),
             End::TimedOut(limit) => TimedOut(*limit).to_string(),
             End::Done | End::Cancelled | End::HandedOver => String::new(),
         }

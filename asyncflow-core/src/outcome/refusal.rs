@@ -8,18 +8,47 @@ use crate::runtime::Unavailable;
 #[derive(Clone, Debug)]
 pub(crate) enum Refusal {
     Runtime(Unavailable),
-    ForeignHandle { method: &'static str },
-    TooManyPermits { task: String, wanted: usize, capacity: usize },
-    NoPermits { task: String },
+    ForeignHandle {
+        method: &'static str,
+    },
+    TooManyPermits {
+        task: String,
+        wanted: usize,
+        capacity: usize,
+    },
+    NoPermits {
+        task: String,
+    },
     ZeroConcurrency,
-    Spent { task: String },
-    NotGiven { task: String },
-    GivenTwice { task: String },
-    MovedTwice { output: String, by: String, also: String },
-    MovedTarget { output: String, by: String },
-    MovedIntoRetry { output: String, by: String },
-    OnceWithRetry { task: String },
-    AlwaysNeedsOptional { task: String, input: String },
+    Spent {
+        task: String,
+    },
+    NotGiven {
+        task: String,
+    },
+    GivenTwice {
+        task: String,
+    },
+    MovedTwice {
+        output: String,
+        by: String,
+        also: String,
+    },
+    MovedTarget {
+        output: String,
+        by: String,
+    },
+    MovedIntoRetry {
+        output: String,
+        by: String,
+    },
+    OnceWithRetry {
+        task: String,
+    },
+    AlwaysNeedsOptional {
+        task: String,
+        input: String,
+    },
 }
 
 impl fmt::Display for Refusal {
@@ -30,7 +59,11 @@ impl fmt::Display for Refusal {
                 f,
                 "`{method}` was given a handle of another flow: use handles that `add` of this flow returned"
             ),
-            Self::TooManyPermits { task, wanted, capacity } => write!(
+            Self::TooManyPermits {
+                task,
+                wanted,
+                capacity,
+            } => write!(
                 f,
                 "task `{task}` needs {wanted} permits of a semaphore that has {capacity}: \
                  it could never start; make the semaphore larger or ask for fewer"

@@ -195,10 +195,21 @@ impl fmt::Display for Report {
         }
         for task in self.tasks() {
             let name = printable(task.name(), WIDEST);
-            write!(f, "\n{name:width$}  {:12}  {:>5}", task.status(), task.attempts())?;
+            write!(
+                f,
+                "\n{name:width$}  {:12}  {:>5}",
+                task.status(),
+                task.attempts()
+            )?;
             if let Some(times) = task.times() {
-                let waited = times.started.zip(times.ready).map(|(to, from)| to.saturating_sub(from));
-                let ran = times.ended.zip(times.started).map(|(to, from)| to.saturating_sub(from));
+                let waited = times
+                    .started
+                    .zip(times.ready)
+                    .map(|(to, from)| to.saturating_sub(from));
+                let ran = times
+                    .ended
+                    .zip(times.started)
+                    .map(|(to, from)| to.saturating_sub(from));
                 write!(
                     f,
                     "  {:>9}  {:>9}  {:>9}",

@@ -44,7 +44,9 @@ impl Deref for Agent {
     type Target = Execution;
 
     fn deref(&self) -> &Execution {
-        self.0.as_deref().expect("an agent has its share until it is dropped")
+        self.0
+            .as_deref()
+            .expect("an agent has its share until it is dropped")
     }
 }
 

@@ -196,7 +196,9 @@ fn call_function(agent: &Agent, task: u32, wanted: &dyn Fn() -> bool) -> End {
 fn settle_here(agent: &Agent, task: u32, end: End) -> Option<u32> {
     let mut next = None;
     let mut skipped: Vec<(u32, Status)> = Vec::new();
-    agent.settle(task, end, &mut |ready| pass_on(agent, ready, &mut next, &mut skipped));
+    agent.settle(task, end, &mut |ready| {
+        pass_on(agent, ready, &mut next, &mut skipped)
+    });
     while let Some((task, status)) = skipped.pop() {
         agent.end(task, status, &mut |ready| {
             pass_on(agent, ready, &mut next, &mut skipped)
@@ -205,12 +207,7 @@ fn settle_here(agent: &Agent, task: u32, end: End) -> Option<u32> {
     next
 }
 
-fn pass_on(
-    agent: &Agent,
-    ready: u32,
-    next: &mut Option<u32>,
-    skipped: &mut Vec<(u32, Status)>,
-) {
+fn pass_on(agent: &Agent, ready: u32, next: &mut Option<u32>, skipped: &mut Vec<(u32, Status)>) {
     // Only a plain task may be looked at here: looking at another is up to whoever takes it.
     if !matches!(agent.node(ready).body, Body::Plain(_)) || agent.slots.is_some() {
         return agent.send(Sent {

@@ -144,7 +144,11 @@ mod loom_tests {
             for pusher in pushers {
                 pusher.join().unwrap();
             }
-            assert_eq!(shared.done.load(Ordering::Relaxed), 3, "work was left behind");
+            assert_eq!(
+                shared.done.load(Ordering::Relaxed),
+                3,
+                "work was left behind"
+            );
         });
     }
 

@@ -257,9 +257,7 @@ impl Drive {
     /// Polls a future that waits, and that hears of it when the run stops.
     fn wait(&mut self, mut held: Held, cx: &mut Context<'_>) -> Turn {
         // Listed before it is polled or dropped: see the protocol in `waiting`.
-        let stops = self
-            .agent
-            .wait(held.task, &mut held.place, cx.waker());
+        let stops = self.agent.wait(held.task, &mut held.place, cx.waker());
         if stops && !held.sees_stop {
             self.close(held, End::Cancelled);
             return Turn::Next;

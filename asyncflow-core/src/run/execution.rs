@@ -276,8 +276,11 @@ impl Execution {
             give(&self.ledger);
             return Step::End(Status::Given);
         }
-        let supervised =
-            self.slots.is_some() || node.config.as_ref().is_some_and(|config| config.supervised());
+        let supervised = self.slots.is_some()
+            || node
+                .config
+                .as_ref()
+                .is_some_and(|config| config.supervised());
         match &node.body {
             Body::Async(_) | Body::Plain(_) if supervised => Step::Supervise,
             Body::Async(_) => Step::Poll,
@@ -550,7 +553,9 @@ impl Execution {
             }
         }
         let into = |mutex: Mutex<Vec<Trouble>>| {
-            mutex.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+            mutex
+                .into_inner()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
         };
         let mut troubles = into(self.troubles);
         troubles.sort_by_key(|trouble| trouble.index);

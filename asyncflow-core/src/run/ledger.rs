@@ -29,7 +29,10 @@ impl Shared {
     }
 
     fn share(&self) -> Option<Arc<dyn Any + Send + Sync>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -189,7 +192,9 @@ impl Ledger {
             // AcqRel: the last consumer drops the value after all others are done with it.
             let last = consumers.left[slot].fetch_sub(1, Ordering::AcqRel) == 1;
             if last && !consumers.kept.contains(task.index) {
-                let shared = self.outputs[slot].get().and_then(|stored| stored.downcast_ref::<Shared>());
+                let shared = self.outputs[slot]
+                    .get()
+                    .and_then(|stored| stored.downcast_ref::<Shared>());
                 if let Some(value) = shared.and_then(Shared::take) {
                     unwind::contain(|| drop(value));
                 }

@@ -59,7 +59,8 @@ mod loom_tests {
     fn loom_last_upstream_sees_what_all_wrote() {
         loom::model(|| {
             let pending: Arc<Pending> = Arc::new([3].into_iter().collect());
-            let outputs: Arc<[AtomicUsize; 3]> = Arc::new(std::array::from_fn(|_| AtomicUsize::new(0)));
+            let outputs: Arc<[AtomicUsize; 3]> =
+                Arc::new(std::array::from_fn(|_| AtomicUsize::new(0)));
             let passed = Arc::new(AtomicUsize::new(0));
             let upstream = |own: usize| {
                 let (pending, outputs) = (pending.clone(), outputs.clone());

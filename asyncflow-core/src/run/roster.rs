@@ -194,7 +194,11 @@ mod loom_tests {
             });
             shared.drive();
             sender.join().unwrap();
-            assert_eq!(shared.done.load(Ordering::Relaxed), 1, "a task was left behind");
+            assert_eq!(
+                shared.done.load(Ordering::Relaxed),
+                1,
+                "a task was left behind"
+            );
         });
     }
 
@@ -211,7 +215,11 @@ mod loom_tests {
             for sender in senders {
                 sender.join().unwrap();
             }
-            assert_eq!(shared.done.load(Ordering::Relaxed), 2, "a task was left behind");
+            assert_eq!(
+                shared.done.load(Ordering::Relaxed),
+                2,
+                "a task was left behind"
+            );
         });
     }
 

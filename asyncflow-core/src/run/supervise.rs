@@ -87,7 +87,10 @@ async fn attempts(agent: &Agent, task: u32, mut slot: Option<Slot>) -> End {
             watch.attempt_failed(task, attempt, &Cause::describe(&end));
         }
         end.discard();
-        if until_stop(agent, task, agent.backend.sleep(pause)).await.is_none() {
+        if until_stop(agent, task, agent.backend.sleep(pause))
+            .await
+            .is_none()
+        {
             return End::Cancelled;
         }
     }
@@ -198,7 +201,10 @@ async fn attempt_plain(
         if timer.is_none() && pin!(&mut starting).poll(cx).is_ready() {
             timer = Some(agent.backend.sleep(limit));
         }
-        if timer.as_mut().is_none_or(|timer| timer.as_mut().poll(cx).is_pending()) {
+        if timer
+            .as_mut()
+            .is_none_or(|timer| timer.as_mut().poll(cx).is_pending())
+        {
             return Poll::Pending;
         }
         patience = None;

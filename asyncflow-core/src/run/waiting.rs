@@ -108,7 +108,10 @@ mod loom_tests {
             shared.1.store(1, Ordering::Release);
             shared.0.wake_all();
             let saw_it = waits.join().unwrap();
-            assert!(saw_it || woken.0.load(Ordering::SeqCst), "the stop was missed");
+            assert!(
+                saw_it || woken.0.load(Ordering::SeqCst),
+                "the stop was missed"
+            );
         });
     }
 }

@@ -118,7 +118,9 @@ impl Watch {
     }
 
     pub(crate) fn attempt_failed(&self, index: u32, attempt: u32, why: &dyn fmt::Display) {
-        self.tell_of(index, |observer, task| observer.attempt_failed(task, attempt, why));
+        self.tell_of(index, |observer, task| {
+            observer.attempt_failed(task, attempt, why)
+        });
     }
 
     pub(crate) fn ended(&self, index: u32, status: TaskStatus) {

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Runs every example on every backend.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+for feature in tokio smol async-std; do
+    cargo build --locked --quiet --examples --features "$feature"
+    for path in examples/*.rs examples/*/main.rs; do
+        case "$path" in
+            */main.rs) name=$(basename "$(dirname "$path")") ;;
+            *) name=$(basename "$path" .rs) ;;
+        esac
+        # Not built: it needs another backend.
+        [ -x "target/debug/examples/$name" ] || continue
+        printf -- '-- %s on %s\n' "$name" "$feature"
+        timeout 120 "target/debug/examples/$name" >"target/$name.out" 2>&1 </dev/null || {
+            cat "target/$name.out"
+            exit 1
+        }
+    done
+    rm -rf target/debug/examples
+done
