@@ -296,6 +296,12 @@ impl Drop for Driving {
             let mut drive = Some(drive);
             self.backend.enter(&mut || drop(drive.take()));
         }
+        // The run may be over without anybody having looked at what it came to. Closed first, so
+        // that from here on whoever ends the run sees that it is unwanted.
+        self.done.close();
+        if let Ok(Some(unwanted)) = self.done.try_recv() {
+            unwanted.discard();
+        }
     }
 }
 
@@ -467,14 +473,14 @@ fn select(
 fn conclude(finished: Finished) -> Result<Run, FlowError> {
     let Finished {
         graph,
-        statuses,
+        fates,
         outputs,
         troubles,
         attempts,
         watched,
         mode,
+        all_succeeded,
     } = finished;
-    let cut_short = statuses.contains(&TaskStatus::Cancelled);
     let failures: Vec<Failure> = troubles
         .into_iter()
         .map(|trouble| {
@@ -482,9 +488,16 @@ fn conclude(finished: Finished) -> Result<Run, FlowError> {
             Failure::new(graph.task_id(trouble.index), name, trouble.end)
         })
         .collect();
-    let run = Run::new(Report::new(graph, statuses, attempts, watched), outputs);
+    let run = Run::new(Report::new(graph, fates, attempts, watched), outputs);
+    if !failures.is_empty() {
+        return Err(FlowError::failed(failures, run));
+    }
+    let cut_short = !all_succeeded
+        && run
+            .report()
+            .tasks()
+            .any(|task| task.status() == TaskStatus::Cancelled);
     match mode {
-        _ if !failures.is_empty() => Err(FlowError::failed(failures, run)),
         _ if !cut_short => Ok(run),
         // Nobody stopped it, and yet there are tasks that did not come to their end.
         Mode::Go => Err(FlowError::abandoned(run)),

@@ -25,9 +25,7 @@ pub(crate) fn graph(graph: &Graph) -> Result<(), Refusal> {
         if config.retry.is_some() && graph.once.contains(&index) {
             return Err(Refusal::OnceWithRetry { task: task() });
         }
-        if config.always
-            && let Some(body) = node.body()
-        {
+        if let (true, Some(body)) = (config.always, node.body()) {
             let mut needed = None;
             body.visit_inputs(&mut |input, how| {
                 if how != InputUse::Optional {

@@ -17,6 +17,7 @@
 //!     let task = task.after(&login);
 //!     flow.add(task)
 //! };
+//! let _ = html;
 //! ```
 //!
 //! The function has a block of its own, so that a task `user` can have a parameter `user`: outside
@@ -85,9 +86,9 @@ fn declare(args: TokenStream, function: &mut Function) -> Result<TokenStream> {
     let calls = inputs(&params)
         .into_iter()
         .chain(args.settings.iter().filter_map(setting));
-    let flow = &args.flow;
+    let flow = receiver(&args.flow);
     let task = Ident::new("task", at(name.span()));
-    let add = Ident::new("add", at(flow.span()));
+    let add = Ident::new("add", at(args.flow.span()));
     let named = quote_spanned!(at(name.span())=> ::asyncflow::TaskExt::named);
     Ok(quote! {
         #(#attributes)*
@@ -130,6 +131,16 @@ fn all<A, B, C>(a: Result<A>, b: Result<B>, c: Result<C>) -> Result<(A, B, C)> {
     }
 }
 
+/// The flow as one calls a method on it: `(*flow)`, but `flow` and `self.flow`.
+fn receiver(flow: &Expr) -> TokenStream {
+    match flow {
+        Expr::Path(_) | Expr::Field(_) | Expr::Index(_) | Expr::Call(_) | Expr::MethodCall(_) => {
+            flow.to_token_stream()
+        }
+        other => quote!((#other)),
+    }
+}
+
 /// A closure around the function, of the same parameters, that returns a `Result` in any case.
 fn callable(function: &Function, params: &[Param]) -> TokenStream {
     let signature = &function.signature;
@@ -169,7 +180,6 @@ fn callable(function: &Function, params: &[Param]) -> TokenStream {
     let returned = Ident::new("returned", returned_at);
     quote_spanned! {here=>
         #asyncness |#parameters| {
-            #[allow(unused_imports)]
             use #traits::{FutureOutcome as _, ValueOutcome as _};
             let #returned = #call;
             #probe_value(&#returned).#outcome(#returned)

@@ -5,7 +5,12 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Ident, LitStr, Result, Safety, Signature, Token, Visibility};
+use syn::{
+    Attribute, Error, GenericArgument, Ident, LitStr, PathArguments, Result, ReturnType, Safety,
+    Signature, Token, Type, TypeReference, Visibility,
+};
+
+use crate::params;
 
 /// A function, its body untouched.
 pub(crate) struct Function {
@@ -104,6 +109,14 @@ impl Function {
                 "a task has a fixed number of inputs: take a `Vec<&T>` for the outputs of a list of tasks",
             );
         }
+        if let ReturnType::Type(_, output) = &signature.output {
+            if let Some(reference) = borrows(output) {
+                refuse(
+                    reference.and_token.span(),
+                    "an output outlives the inputs of its task, so it cannot borrow from them: return a type that owns its data, as `String` does for `&str`",
+                );
+            }
+        }
         if let Some(second) = self.attributes.iter().find(|attribute| is_task(attribute)) {
             refuse(
                 second.pound_token.span(),
@@ -124,6 +137,29 @@ impl Function {
             let path = attribute.path();
             path.is_ident("cfg") || path.is_ident("allow")
         })
+    }
+}
+
+/// A reference in an output that is not `'static`. Not looked for in what only mentions references,
+/// as `fn(&str)` does.
+fn borrows(output: &Type) -> Option<&TypeReference> {
+    match params::bare(output) {
+        Type::Reference(reference) => match &reference.lifetime {
+            Some(lifetime) if lifetime.ident == "static" => None,
+            _ => Some(reference),
+        },
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(borrows),
+        Type::Array(array) => borrows(&array.elem),
+        Type::Path(path) => match &path.path.segments.last()?.arguments {
+            PathArguments::AngleBracketed(arguments) => {
+                arguments.args.iter().find_map(|argument| match argument {
+                    GenericArgument::Type(argument) => borrows(argument),
+                    _ => None,
+                })
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -184,6 +220,32 @@ mod tests {
             syn::parse_str("#[task(other)] pub const unsafe extern fn f<T>() where T: Copy {}")
                 .unwrap();
         assert_eq!(function.check().unwrap_err().into_iter().count(), 7);
+    }
+
+    #[test]
+    fn outputs_that_borrow_are_refused() {
+        let refused = [
+            "&str",
+            "Result<&str, E>",
+            "Vec<(u8, &'_ [u8])>",
+            "[Option<&'a u8>; 2]",
+        ];
+        let allowed = [
+            "&'static str",
+            "Result<&'static str, E>",
+            "fn(&str)",
+            "Box<dyn Fn(&str)>",
+        ];
+        let check = |output: &str| {
+            let function: Function = syn::parse_str(&format!("fn f() -> {output} {{}}")).unwrap();
+            function.check().is_ok()
+        };
+        for output in refused {
+            assert!(!check(output), "{output}");
+        }
+        for output in allowed {
+            assert!(check(output), "{output}");
+        }
     }
 
     #[test]

@@ -16,11 +16,15 @@
 //! # fn main() {}
 //! ```
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use asyncflow::Runtime;
 pub use asyncflow::{AsyncStdRuntime, SmolRuntime, TokioRuntime};
 
 /// How long a test may take. It is not what any test measures: a test that hangs fails here.
@@ -187,4 +191,226 @@ impl Log {
             self.events()
         );
     }
+}
+
+/// Counts the values that are alive: each running task of a test holds a [`Guard`].
+#[derive(Clone, Debug, Default)]
+pub struct Guards(Arc<AtomicUsize>);
+
+/// Alive until it is dropped; made by [`Guards::guard`].
+#[derive(Debug)]
+pub struct Guard(Arc<AtomicUsize>);
+
+impl Guards {
+    /// None alive.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more that is alive.
+    pub fn guard(&self) -> Guard {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Guard(Arc::clone(&self.0))
+    }
+
+    /// How many are alive.
+    pub fn live(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Holds up tasks until it is opened; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<(Mutex<Barred>, Condvar)>);
+
+#[derive(Debug, Default)]
+struct Barred {
+    open: bool,
+    wakers: Vec<Waker>,
+}
+
+impl Gate {
+    /// A shut gate.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens it, for good.
+    pub fn open(&self) {
+        let mut barred = self.0.0.lock().unwrap();
+        barred.open = true;
+        let wakers = std::mem::take(&mut barred.wakers);
+        drop(barred);
+        self.0.1.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        self.0.0.lock().unwrap().open
+    }
+
+    /// Waits until it is open.
+    pub async fn pass(&self) {
+        poll_fn(|cx| {
+            let mut barred = self.0.0.lock().unwrap();
+            if barred.open {
+                return Poll::Ready(());
+            }
+            barred.wakers.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Waits until it is open, with the thread.
+    pub fn pass_blocking(&self) {
+        let barred = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(barred, |barred| !barred.open).unwrap());
+    }
+
+    /// Opens it when dropped.
+    pub fn opener(&self) -> Opener {
+        Opener(self.clone())
+    }
+}
+
+/// Opens a [`Gate`] when dropped, which is how a test sees that a future was.
+#[derive(Debug)]
+pub struct Opener(Gate);
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        self.0.open();
+    }
+}
+
+/// Lets everything else have a turn, once.
+pub async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Polls `future` at most this many times, each time that it asks to be polled again; `None` if
+/// it is not ready by then.
+pub async fn poll_times<F: Future>(mut future: Pin<&mut F>, times: usize) -> Option<F::Output> {
+    let mut polled = 0;
+    poll_fn(|cx| {
+        if polled == times {
+            return Poll::Ready(None);
+        }
+        polled += 1;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if polled == times => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Waits on the runtime's own timer.
+pub async fn pause<R: Runtime + Default>(duration: Duration) {
+    let runtime = R::default().attach().unwrap();
+    runtime.sleep(duration).await;
+}
+
+/// Waits until something is so that nothing tells of.
+///
+/// # Panics
+///
+/// If it is not so within a time that is much longer than anything takes.
+pub async fn eventually<R: Runtime + Default>(what: &str, mut condition: impl FnMut() -> bool) {
+    for _ in 0..20_000 {
+        if condition() {
+            return;
+        }
+        pause::<R>(Duration::from_millis(1)).await;
+    }
+    panic!("waited in vain for: {what}");
+}
+
+/// Like [`on_every_backend!`], each test in a process of its own: for those that take the process
+/// down with them when they fail.
+#[macro_export]
+macro_rules! on_every_backend_in_child {
+    ($($(#[$attribute:meta])* async fn $name:ident<$R:ident>() $body:block)*) => {
+        $(
+            $(#[$attribute])*
+            mod $name {
+                #[allow(unused_imports)]
+                use super::*;
+
+                async fn case<$R: ::asyncflow::Runtime + Default>() $body
+
+                #[test]
+                fn tokio() {
+                    $crate::in_child(concat!(module_path!(), "::tokio"), || {
+                        $crate::on_tokio(case::<$crate::TokioRuntime>);
+                    });
+                }
+
+                #[test]
+                fn tokio_current() {
+                    $crate::in_child(concat!(module_path!(), "::tokio_current"), || {
+                        $crate::on_tokio_current(case::<$crate::TokioRuntime>);
+                    });
+                }
+
+                #[test]
+                fn async_std() {
+                    $crate::in_child(concat!(module_path!(), "::async_std"), || {
+                        $crate::on_async_std(case::<$crate::AsyncStdRuntime>);
+                    });
+                }
+
+                #[test]
+                fn smol() {
+                    $crate::in_child(concat!(module_path!(), "::smol"), || {
+                        $crate::on_smol(case::<$crate::SmolRuntime>);
+                    });
+                }
+            }
+        )*
+    };
+}
+
+/// Set in the processes that [`in_child`] starts, to the test that they run.
+const CHILD: &str = "ASYNCFLOW_TEST_CHILD";
+
+/// Runs the test `path` (as `module_path!` gives it) in a process of its own.
+///
+/// # Panics
+///
+/// If that process fails, or dies.
+pub fn in_child(path: &str, test: impl FnOnce()) {
+    let (_, name) = path.split_once("::").expect("a path begins with the crate");
+    if std::env::var(CHILD).is_ok_and(|child| child == name) {
+        return test();
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(CHILD, name)
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && stdout.contains("1 passed"),
+        "the process of `{name}` ended with {}\n{stdout}\n{stderr}",
+        output.status
+    );
 }

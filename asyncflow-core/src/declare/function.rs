@@ -9,13 +9,13 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::handle::TaskId;
 use crate::output::{BoxError, Outcome};
-use crate::run::agent::Agent;
 use crate::run::end::End;
+use crate::run::execution::Execution;
 use crate::run::ledger::Ledger;
 
 use super::inputs::{InputUse, Inputs};
@@ -300,8 +300,11 @@ pub enum Gate {
 /// A task's future: it owns the run that it borrows its inputs from, and hands it back.
 pub(crate) type Job = Pin<Box<dyn Future<Output = JobEnd> + Send>>;
 
-/// How a job ended, and the run that it owned.
-pub(crate) type JobEnd = (Agent, End);
+/// The run that a job owned, and how it ended if that was no success.
+///
+/// Boxed, so that the common case fits two registers. The share in the run is a plain `Arc`,
+/// because whoever polls a job holds an [`Agent`](crate::run::agent::Agent), and longer.
+pub(crate) type JobEnd = (Arc<Execution>, Option<Box<End>>);
 
 /// What the engine asks of any task function.
 #[doc(hidden)]
@@ -320,7 +323,7 @@ pub trait AnyBody: Send + Sync + 'static {
 
 #[doc(hidden)]
 pub trait AsyncBody: AnyBody {
-    fn start(&self, run: Agent, index: u32) -> Job;
+    fn start(&self, run: Arc<Execution>, index: u32) -> Job;
 
     /// Whether its future ends by itself when the run stops. Any other is just dropped.
     fn sees_stop(&self) -> bool {
@@ -354,7 +357,14 @@ where
     T: Send + Sync + 'static,
     Kind: 'static,
 {
-    fn start(&self, run: Agent, index: u32) -> Job {
+    fn start(&self, run: Arc<Execution>, index: u32) -> Job {
+        if let Some(args) = self.inputs.none() {
+            let future = self.function.call(args);
+            return Box::pin(async move {
+                let end = finish(&run, index, future.await.settle());
+                (run, end)
+            });
+        }
         Box::pin(async move {
             let result = {
                 let ledger = run.ledger();
@@ -365,15 +375,24 @@ where
                 let args = task.inputs.args(ledger, &mut held);
                 task.function.call(args).await.settle()
             };
-            let end = match result {
-                Ok(value) => {
-                    run.ledger().store(index, value);
-                    End::Done
-                }
-                Err(error) => End::Failed(error),
-            };
+            let end = finish(&run, index, result);
             (run, end)
         })
+    }
+}
+
+/// Stores what a function returned.
+fn finish<T: Any + Send + Sync>(
+    run: &Execution,
+    index: u32,
+    result: Result<T, BoxError>,
+) -> Option<Box<End>> {
+    match result {
+        Ok(value) => {
+            run.ledger().store(index, value);
+            None
+        }
+        Err(error) => Some(Box::new(End::Failed(error))),
     }
 }
 

@@ -152,6 +152,12 @@ pub trait Inputs: Send + Sync + 'static {
     fn args<'a>(&self, ledger: &'a Ledger, held: &'a mut Self::Held) -> Self::Args<'a>;
     #[doc(hidden)]
     fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse));
+
+    /// The arguments where there are none, which borrow from nothing.
+    #[doc(hidden)]
+    fn none(&self) -> Option<Self::Args<'static>> {
+        None
+    }
 }
 
 impl Inputs for () {
@@ -163,6 +169,10 @@ impl Inputs for () {
     fn args<'a>(&self, _ledger: &'a Ledger, (): &'a mut ()) -> Self::Args<'a> {}
 
     fn visit(&self, _visit: &mut dyn FnMut(TaskId, InputUse)) {}
+
+    fn none(&self) -> Option<()> {
+        Some(())
+    }
 }
 
 impl<X: Input> Inputs for X {

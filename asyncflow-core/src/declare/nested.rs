@@ -15,6 +15,7 @@ use crate::handle::{Task, TaskId};
 use crate::outcome::run::Run;
 use crate::run::agent::Agent;
 use crate::run::end::End;
+use crate::run::execution::Execution;
 use crate::runtime::Runtime;
 
 use super::configure::Request;
@@ -68,14 +69,14 @@ impl<R: Runtime> AnyBody for NestedTask<R> {
 }
 
 impl<R: Runtime> AsyncBody for NestedTask<R> {
-    fn start(&self, run: Agent, index: u32) -> Job {
+    fn start(&self, run: Arc<Execution>, index: u32) -> Job {
         let flow = Arc::clone(&self.0);
         Box::pin(async move {
             if run.stops_task(index) {
-                return (run, End::Cancelled);
+                return (run, Some(Box::new(End::Cancelled)));
             }
             let result = {
-                let mut inner = pin!(flow.execute().within(run.clone()));
+                let mut inner = pin!(flow.execute().within(Agent::of(&run)));
                 poll_fn(|cx| {
                     let polled = inner.as_mut().poll(cx);
                     // After it was polled: before its first poll there is nothing to stop.
@@ -89,10 +90,12 @@ impl<R: Runtime> AsyncBody for NestedTask<R> {
             let end = match result {
                 Ok(inner) => {
                     run.ledger().store(index, inner);
-                    End::Done
+                    None
                 }
-                Err(error) if error.is_cancelled() && run.stops_task(index) => End::Cancelled,
-                Err(error) => End::Failed(Box::new(error)),
+                Err(error) if error.is_cancelled() && run.stops_task(index) => {
+                    Some(Box::new(End::Cancelled))
+                }
+                Err(error) => Some(Box::new(End::Failed(Box::new(error)))),
             };
             (run, end)
         })

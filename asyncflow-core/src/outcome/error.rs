@@ -246,6 +246,16 @@ impl fmt::Debug for Failure {
     }
 }
 
+impl Drop for Failure {
+    fn drop(&mut self) {
+        // Errors are values of the user's, whose `Drop` may panic; two that do, dropped one after
+        // the other by whoever drops the `FlowError`, would abort the process.
+        let nothing = Cause::Timeout(TimedOut(Duration::ZERO));
+        let cause = std::mem::replace(&mut self.cause, nothing);
+        unwind::contain(|| drop(cause));
+    }
+}
+
 /// What a task failed of.
 pub(crate) enum Cause {
     Error(BoxError),

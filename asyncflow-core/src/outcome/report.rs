@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::graph::Graph;
 use crate::handle::TaskId;
+use crate::run::fates::Fates;
 use crate::run::watch::Times;
 
 use super::status::TaskStatus;
@@ -18,7 +19,7 @@ use super::status::TaskStatus;
 #[derive(Clone)]
 pub struct Report {
     graph: Arc<Graph>,
-    statuses: Arc<[TaskStatus]>,
+    fates: Arc<Fates>,
     /// Of tasks that had more than one.
     attempts: HashMap<u32, u32>,
     times: Option<Arc<[Times]>>,
@@ -28,7 +29,7 @@ pub struct Report {
 impl Report {
     pub(crate) fn new(
         graph: Arc<Graph>,
-        statuses: Vec<TaskStatus>,
+        fates: Fates,
         attempts: HashMap<u32, u32>,
         watched: Option<(Duration, Option<Vec<Times>>)>,
     ) -> Self {
@@ -38,7 +39,7 @@ impl Report {
         };
         Self {
             graph,
-            statuses: statuses.into(),
+            fates: Arc::new(fates),
             attempts,
             times: times.map(Arc::from),
             wall,
@@ -117,7 +118,7 @@ impl<'a> TaskReport<'a> {
 
     /// What became of it.
     pub fn status(&self) -> TaskStatus {
-        self.report.statuses[self.index as usize]
+        self.report.fates.report(&self.report.graph, self.index)
     }
 
     /// How often its function was started.

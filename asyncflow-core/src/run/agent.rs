@@ -12,8 +12,7 @@ use std::sync::{Arc, Weak};
 use super::execution::Execution;
 
 /// A share in a run.
-#[doc(hidden)]
-pub struct Agent(
+pub(crate) struct Agent(
     /// Always there, until it is dropped.
     Option<Arc<Execution>>,
 );
@@ -21,6 +20,17 @@ pub struct Agent(
 impl Agent {
     pub(crate) fn new(execution: Execution) -> Self {
         Self(Some(Arc::new(execution)))
+    }
+
+    /// A share in the run of which one has a plain reference.
+    pub(crate) fn of(execution: &Arc<Execution>) -> Self {
+        Self(Some(Arc::clone(execution)))
+    }
+
+    /// A plain reference, for what is dropped before this agent is.
+    pub(crate) fn share(&self) -> Arc<Execution> {
+        let execution = self.0.as_ref();
+        Arc::clone(execution.expect("an agent has its share until it is dropped"))
     }
 
     /// A way back to the run that does not keep it alive.

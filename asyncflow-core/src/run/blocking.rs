@@ -11,7 +11,7 @@ use crate::declare::function::Body;
 use super::agent::Agent;
 use super::crew::Ask;
 use super::end::{End, PanicPayload, Status};
-use super::execution::{Execution, Step};
+use super::execution::{Execution, Pass, Step};
 use super::ready::Sent;
 use super::slots::Slot;
 use super::unwind;
@@ -194,35 +194,40 @@ fn call_function(agent: &Agent, task: u32, wanted: &dyn Fn() -> bool) -> End {
 /// Settles a task on a blocking thread: one plain task that is ready because of it is returned,
 /// the other plain ones are queued, and all else goes to the drivers.
 fn settle_here(agent: &Agent, task: u32, end: End) -> Option<u32> {
-    let mut next = None;
-    let mut skipped: Vec<(u32, Status)> = Vec::new();
-    agent.settle(task, end, &mut |ready| {
-        pass_on(agent, ready, &mut next, &mut skipped)
-    });
-    while let Some((task, status)) = skipped.pop() {
-        agent.end(task, status, &mut |ready| {
-            pass_on(agent, ready, &mut next, &mut skipped)
-        });
+    let mut passing = Passing {
+        agent,
+        next: None,
+        ended: Vec::new(),
+    };
+    agent.settle(task, end, &mut passing);
+    while let Some((task, status)) = passing.ended.pop() {
+        agent.end(task, status, &mut passing);
     }
-    next
+    passing.next
 }
 
-fn pass_on(agent: &Agent, ready: u32, next: &mut Option<u32>, skipped: &mut Vec<(u32, Status)>) {
-    // Only a plain task may be looked at here: looking at another is up to whoever takes it.
-    if !matches!(agent.node(ready).body, Body::Plain(_)) || agent.slots.is_some() {
-        return agent.send(Sent {
-            task: ready,
-            slot: None,
-        });
-    }
-    match agent.step(ready) {
-        Step::Call if next.is_none() => *next = Some(ready),
-        Step::Call => agent.call_blocking(Call::simple(ready)),
-        Step::End(status) => skipped.push((ready, status)),
-        Step::Poll | Step::Supervise => agent.send(Sent {
-            task: ready,
-            slot: None,
-        }),
+/// Where the tasks go that a task made ready when it ended on a blocking thread.
+struct Passing<'a> {
+    agent: &'a Agent,
+    next: Option<u32>,
+    /// Tasks that have ended without being started.
+    ended: Vec<(u32, Status)>,
+}
+
+impl Pass for Passing<'_> {
+    fn pass(&mut self, task: u32) {
+        let agent = self.agent;
+        let plain = matches!(agent.node(task).body, Body::Plain(_));
+        // Only a plain task may be looked at here: looking at another is up to whoever takes it.
+        if plain && agent.slots.is_none() {
+            match agent.step(task) {
+                Step::Call if self.next.is_none() => return self.next = Some(task),
+                Step::Call => return agent.call_blocking(Call::simple(task)),
+                Step::End(status) => return self.ended.push((task, status)),
+                Step::Poll | Step::Supervise => {}
+            }
+        }
+        agent.send(Sent { task, slot: None });
     }
 }
 

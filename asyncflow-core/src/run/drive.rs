@@ -16,7 +16,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use crossbeam_deque::Worker;
@@ -26,7 +26,7 @@ use crate::declare::function::{Body, Job};
 use super::agent::Agent;
 use super::blocking::Call;
 use super::end::{End, PanicPayload};
-use super::execution::{Execution, Step};
+use super::execution::{Execution, Pass, Step};
 use super::ready::{Desk, Sent};
 use super::supervise;
 use super::unwind;
@@ -39,15 +39,16 @@ const BUDGET: u32 = 64;
 const FAIR: u32 = 16;
 
 pub(crate) struct Drive {
-    agent: Agent,
-    /// A second share, lent to each task's future and handed back by it: so starting a task that
-    /// finishes at once touches no reference count.
-    spare: Option<Agent>,
-    role: Role,
     /// The future that waits, if one does.
     held: Option<Held>,
+    /// A second share, lent to each task's future and handed back by it: so starting a task that
+    /// finishes at once touches no reference count.
+    spare: Option<Arc<Execution>>,
+    /// Dropped after the others, which borrow its share.
+    agent: Agent,
+    role: Role,
     /// What to do next.
-    next: Option<Sent>,
+    next: Option<u32>,
 }
 
 enum Role {
@@ -78,9 +79,9 @@ impl Drive {
     pub(crate) fn driver(agent: Agent) -> Self {
         Self {
             agent,
+            held: None,
             spare: None,
             role: Role::Driver(None),
-            held: None,
             next: None,
         }
     }
@@ -90,26 +91,26 @@ impl Drive {
     }
 
     fn work(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(held) = self.held.take()
-            && let Turn::Wait = self.wait(held, cx)
-        {
-            return Poll::Pending;
+        if let Some(held) = self.held.take() {
+            if let Turn::Wait = self.wait(held, cx) {
+                return Poll::Pending;
+            }
         }
         for tick in 0..BUDGET {
-            let Some(sent) = self.next.take().or_else(|| self.find(tick)) else {
-                match self.retire() {
-                    true => return Poll::Ready(()),
-                    false => continue,
-                }
+            let turn = match self.next.take() {
+                Some(task) => self.start(Sent { task, slot: None }, cx),
+                None => match self.find(tick) {
+                    Some(sent) => self.start(sent, cx),
+                    None if self.retire() => return Poll::Ready(()),
+                    None => Turn::Next,
+                },
             };
-            if let Turn::Wait = self.start(sent, cx) {
+            if let Turn::Wait = turn {
                 return Poll::Pending;
             }
         }
         // While the runtime does something else, others may have what this driver had in mind.
-        if let Role::Driver(worker) = &mut self.role
-            && let Some(Sent { task, slot: None }) = self.next
-        {
+        if let (Role::Driver(worker), Some(task)) = (&mut self.role, self.next) {
             let ready = &self.agent.ready;
             Desk { ready, worker }.push(task);
             self.next = None;
@@ -124,10 +125,10 @@ impl Drive {
         };
         let agent = &self.agent;
         let ready = &agent.ready;
-        if tick % FAIR == FAIR - 1
-            && let Some(sent) = ready.receive()
-        {
-            return Some(sent);
+        if tick % FAIR == FAIR - 1 {
+            if let Some(sent) = ready.receive() {
+                return Some(sent);
+            }
         }
         if let Some(task) = worker.as_ref().and_then(Worker::pop) {
             return Some(Sent { task, slot: None });
@@ -164,69 +165,110 @@ impl Drive {
     }
 
     /// Takes up a ready task.
+    #[inline]
     fn start(&mut self, sent: Sent, cx: &mut Context<'_>) -> Turn {
         let Sent { task, slot } = sent;
-        let (job, sees_stop) = match self.agent.step(task) {
-            Step::Poll => {
-                let Body::Async(body) = &self.agent.node(task).body else {
-                    unreachable!("only async functions are polled");
-                };
-                if let Some(watch) = &self.agent.watch {
-                    watch.permitted(task);
-                    watch.started(task, 1);
-                }
-                let share = self.spare.take().unwrap_or_else(|| self.agent.clone());
-                (body.start(share, task), body.sees_stop())
-            }
+        match self.agent.step(task) {
+            Step::Poll => self.start_async(task, cx),
             Step::Call => {
                 self.agent.call_blocking(Call::simple(task));
-                return Turn::Next;
+                Turn::Next
             }
             Step::Supervise => match supervise::start(&self.agent, task, slot) {
-                Some(job) => (job, true),
-                None => return Turn::Next,
+                Some(job) => self.poll_first(task, cx, true, |_| job),
+                None => Turn::Next,
             },
             Step::End(status) => {
-                self.passing(|agent, ready| agent.end(task, status, ready));
-                return Turn::Next;
+                self.passing(|run, ready| run.end(task, status, ready));
+                Turn::Next
             }
-        };
-        let held = Held {
-            task,
-            job,
-            place: None,
-            sees_stop,
-        };
-        match self.poll(held, cx) {
-            None => Turn::Next,
-            Some(held) => self.pend(held, cx),
         }
     }
 
-    /// Polls a future; gives it back if it is pending, and settles its task otherwise.
-    fn poll(&mut self, mut held: Held, cx: &mut Context<'_>) -> Option<Held> {
+    #[inline]
+    fn start_async(&mut self, task: u32, cx: &mut Context<'_>) -> Turn {
+        let share = self.spare.take().unwrap_or_else(|| self.agent.share());
+        if let Some(watch) = &share.watch {
+            watch.permitted(task);
+            watch.started(task, 1);
+        }
+        self.poll_first(task, cx, false, |agent| {
+            let Body::Async(body) = &agent.node(task).body else {
+                unreachable!("only async functions are polled");
+            };
+            body.start(share, task)
+        })
+    }
+
+    /// Creates a future and polls it once.
+    #[inline]
+    fn poll_first(
+        &mut self,
+        task: u32,
+        cx: &mut Context<'_>,
+        sees_stop: bool,
+        create: impl FnOnce(&Agent) -> Job,
+    ) -> Turn {
+        let mut created = None;
+        let polled = unwind::catch(|| created.insert(create(&self.agent)).as_mut().poll(cx));
+        match (polled, created) {
+            (Ok(Poll::Ready((share, None))), job) => {
+                self.spare = Some(share);
+                // It is done, so there is nothing of the user's left in it.
+                drop(job);
+                self.passing(|run, ready| run.succeed(task, ready));
+                Turn::Next
+            }
+            (Ok(Poll::Pending), Some(job)) => {
+                let sees_stop = sees_stop || self.agent.sees_stop(task);
+                let held = Held {
+                    task,
+                    job,
+                    place: None,
+                    sees_stop,
+                };
+                self.pend(held, cx)
+            }
+            (Ok(Poll::Pending), None) => unreachable!("only a future can be pending"),
+            (Ok(Poll::Ready((share, Some(end)))), job) => {
+                self.spare = Some(share);
+                self.close(task, job, *end);
+                Turn::Next
+            }
+            (Err(payload), job) => {
+                self.close(task, job, End::Panicked(PanicPayload(payload)));
+                Turn::Next
+            }
+        }
+    }
+
+    /// Drops a future, and settles its task.
+    #[cold]
+    fn close(&mut self, task: u32, job: Option<Job>, end: End) {
+        unwind::contain(|| drop(job));
+        self.passing(|run, ready| run.settle(task, end, ready));
+    }
+
+    /// Polls a future again; gives it back if it is still pending, and settles its task otherwise.
+    fn poll_again(&mut self, mut held: Held, cx: &mut Context<'_>) -> Option<Held> {
         let end = match unwind::catch(|| held.job.as_mut().poll(cx)) {
             Ok(Poll::Pending) => return Some(held),
             Ok(Poll::Ready((share, end))) => {
                 self.spare = Some(share);
-                end
+                end.map_or(End::Done, |end| *end)
             }
             Err(payload) => End::Panicked(PanicPayload(payload)),
         };
-        self.close(held, end);
+        self.let_go(held, end);
         None
     }
 
-    /// Drops a future and settles its task.
-    fn close(&mut self, held: Held, end: End) {
-        let Held {
-            task, job, place, ..
-        } = held;
-        unwind::contain(|| drop(job));
-        if let Some(place) = place {
+    /// Drops a future that waited, and settles its task.
+    fn let_go(&mut self, held: Held, end: End) {
+        if let Some(place) = held.place {
             self.agent.wait_no_more(place);
         }
-        self.passing(|agent, ready| agent.settle(task, end, ready));
+        self.close(held.task, Some(held.job), end);
     }
 
     /// Finds a place for a future that is pending.
@@ -259,10 +301,10 @@ impl Drive {
         // Listed before it is polled or dropped: see the protocol in `waiting`.
         let stops = self.agent.wait(held.task, &mut held.place, cx.waker());
         if stops && !held.sees_stop {
-            self.close(held, End::Cancelled);
+            self.let_go(held, End::Cancelled);
             return Turn::Next;
         }
-        match self.poll(held, cx) {
+        match self.poll_again(held, cx) {
             None => Turn::Next,
             Some(held) => {
                 self.held = Some(held);
@@ -273,29 +315,48 @@ impl Drive {
 
     /// Does something that makes tasks ready: keeps one to go on with, and puts the others where
     /// any driver can take them.
-    fn passing(&mut self, settle: impl FnOnce(&Agent, &mut dyn FnMut(u32))) {
-        let (agent, ready) = (&self.agent, &self.agent.ready);
-        let next = &mut self.next;
-        match &mut self.role {
+    #[inline]
+    fn passing(&mut self, settle: impl FnOnce(&Execution, &mut Passing<'_>)) {
+        let mut passing = Passing {
+            agent: &self.agent,
+            role: &mut self.role,
+            next: self.next.take(),
+            shared: false,
+        };
+        settle(&self.agent, &mut passing);
+        self.next = passing.next;
+        if passing.shared {
+            self.agent.call_driver();
+        }
+    }
+}
+
+/// Where the tasks go that a task made ready when it ended.
+pub(crate) struct Passing<'a> {
+    agent: &'a Agent,
+    role: &'a mut Role,
+    next: Option<u32>,
+    /// Whether another driver could help.
+    shared: bool,
+}
+
+impl Pass for Passing<'_> {
+    #[inline]
+    fn pass(&mut self, task: u32) {
+        // They come in reverse order: the one kept is the first declared, and the desk gives back
+        // the others in order.
+        let Some(before) = self.next.replace(task) else {
+            return;
+        };
+        match self.role {
             Role::Driver(worker) => {
-                let mut desk = Desk { ready, worker };
-                let mut shared = false;
-                settle(agent, &mut |task| {
-                    // They come in reverse order: the one kept is the first declared, and the
-                    // desk gives back the others in order.
-                    if let Some(before) = next.replace(Sent { task, slot: None }) {
-                        desk.push(before.task);
-                        shared = true;
-                    }
-                });
-                if shared {
-                    agent.call_driver();
-                }
+                let ready = &self.agent.ready;
+                Desk { ready, worker }.push(before);
+                self.shared = true;
             }
-            Role::Lone => settle(agent, &mut |task| {
-                if let Some(before) = next.replace(Sent { task, slot: None }) {
-                    agent.send(before);
-                }
+            Role::Lone => self.agent.send(Sent {
+                task: before,
+                slot: None,
             }),
         }
     }

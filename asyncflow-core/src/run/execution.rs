@@ -17,7 +17,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -28,14 +28,14 @@ use crate::bits::Bits;
 use crate::declare::function::{Body, Gate};
 use crate::graph::{Graph, Node};
 use crate::outcome::report::Report;
-use crate::outcome::status::TaskStatus;
-use crate::sync::{AtomicU8, AtomicU32, Mutex, Ordering, lock};
+use crate::sync::{AtomicU8, Mutex, Ordering, lock};
 
 use super::agent::Agent;
 use super::blocking::Call;
 use super::crew::Crew;
 use super::drive::{Drive, Invited};
 use super::end::{End, Status};
+use super::fates::{Blame, Fates};
 use super::ledger::{Ledger, Output};
 use super::pending::Pending;
 use super::ready::{Ready, Sent};
@@ -44,11 +44,6 @@ use super::slots::Slots;
 use super::unwind;
 use super::waiting::{Place, Waiting};
 use super::watch::{Times, Watch};
-
-/// Blame that is nobody's: the run was cancelled.
-const CANCELLED: u32 = u32::MAX - 1;
-/// No blame.
-const NO_BLAME: u32 = u32::MAX;
 
 /// Whether tasks may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +70,11 @@ pub(crate) enum Step {
     Supervise,
     /// It has ended without being started.
     End(Status),
+}
+
+/// Takes the tasks that became ready because another ended.
+pub(crate) trait Pass {
+    fn pass(&mut self, task: u32);
 }
 
 /// How an execution differs from a plain one.
@@ -120,9 +120,6 @@ pub struct Execution {
     waiting: Waiting,
     /// A [`Mode`], and [`BLAMED`]: one byte that tells whether anything is out of the ordinary.
     alert: AtomicU8,
-    /// For each node the smallest index of a task that is to blame for its not being started.
-    /// Made when the first is.
-    blame: OnceLock<Box<[AtomicU32]>>,
     keep_going: bool,
     /// Whether anything about this run needs a closer look at each task.
     special: bool,
@@ -146,7 +143,7 @@ pub(crate) struct Trouble {
 /// What is left of a run when its last agent is gone.
 pub(crate) struct Finished {
     pub(crate) graph: Arc<Graph>,
-    pub(crate) statuses: Vec<TaskStatus>,
+    pub(crate) fates: Fates,
     pub(crate) outputs: Vec<Option<Output>>,
     /// In the order of declaration.
     pub(crate) troubles: Vec<Trouble>,
@@ -154,6 +151,8 @@ pub(crate) struct Finished {
     /// How long it took, and the times of each node, as far as they were measured.
     pub(crate) watched: Option<(Duration, Option<Vec<Times>>)>,
     pub(crate) mode: Mode,
+    /// Whether there is nothing to look at closely.
+    pub(crate) all_succeeded: bool,
 }
 
 impl fmt::Debug for Execution {
@@ -202,7 +201,6 @@ impl Execution {
             slots: plan.max_concurrency.map(Slots::new),
             waiting: Waiting::new(),
             alert: AtomicU8::new(Mode::Go as u8),
-            blame: OnceLock::new(),
             keep_going: plan.keep_going,
             special,
             given: Mutex::new(plan.given),
@@ -244,11 +242,9 @@ impl Execution {
     #[cold]
     fn step_with_care(&self, index: u32, node: &Node) -> Step {
         let always = node.always();
-        if !always && let Some(blame) = self.blame_of(index) {
-            return Step::End(match blame {
-                CANCELLED => Status::Cancelled,
-                _ => Status::Skipped,
-            });
+        let blame = self.ledger.fates.blame(index);
+        if let (Some(blame), false) = (blame, always) {
+            return Step::End(blame.status());
         }
         if self.stops(always) {
             return Step::End(Status::Cancelled);
@@ -257,15 +253,12 @@ impl Execution {
             match self.ledger.output(flag.index) {
                 Some(true) => {}
                 Some(false) => {
-                    self.set_blame(index, flag.index);
+                    let fates = &self.ledger.fates;
+                    fates.set_blame(index, Blame::Task(flag.index));
                     return Step::End(Status::Skipped);
                 }
                 // Only clean-up gets here after its condition failed; it has nothing to go by.
-                None => {
-                    let blame = self.blame_of(index).unwrap_or(CANCELLED);
-                    self.set_blame(index, blame);
-                    return Step::End(Status::Skipped);
-                }
+                None => return Step::End(blame.map_or(Status::Cancelled, Blame::status)),
             }
         }
         let give = match self.special {
@@ -332,7 +325,7 @@ impl Execution {
     }
 
     /// Takes note of how a task ended. Gives every task that is ready because of it to `ready`.
-    pub(crate) fn settle(&self, index: u32, end: End, ready: &mut dyn FnMut(u32)) {
+    pub(crate) fn settle(&self, index: u32, end: End, ready: &mut impl Pass) {
         let status = match end {
             End::Done => Status::Succeeded,
             End::Cancelled => Status::Cancelled,
@@ -350,8 +343,16 @@ impl Execution {
         self.end(index, status, ready);
     }
 
+    /// Takes note that a task has succeeded. Gives every task that is ready because of it to
+    /// `ready`.
+    #[inline]
+    pub(crate) fn succeed(&self, index: u32, ready: &mut impl Pass) {
+        self.end(index, Status::Succeeded, ready);
+    }
+
     /// Takes note of a task's status. Gives every task that is ready because of it to `ready`.
-    pub(crate) fn end(&self, index: u32, status: Status, ready: &mut dyn FnMut(u32)) {
+    #[inline]
+    pub(crate) fn end(&self, index: u32, status: Status, ready: &mut impl Pass) {
         self.record(index, status);
         if self.graph().has_gates {
             return self.end_among_gates(index, status, ready);
@@ -365,7 +366,7 @@ impl Execution {
     }
 
     /// Like [`Self::end`] where successors may be gates, which are ended on the spot.
-    fn end_among_gates(&self, index: u32, status: Status, ready: &mut dyn FnMut(u32)) {
+    fn end_among_gates(&self, index: u32, status: Status, ready: &mut impl Pass) {
         let mut ended = vec![(index, status)];
         while let Some((index, status)) = ended.pop() {
             for successor in self.graph().successors(index).iter().rev() {
@@ -382,26 +383,28 @@ impl Execution {
                     }
                 };
                 if let Some(status) = status {
-                    self.ledger.set_status(*successor, status);
+                    self.ledger.fates.set(*successor, status);
                     ended.push((*successor, status));
                 }
             }
         }
     }
 
+    #[inline]
     fn record(&self, index: u32, status: Status) {
-        self.ledger.set_status(index, status);
+        self.ledger.fates.set(index, status);
         self.ledger.consumed(index);
         if let Some(watch) = &self.watch {
-            watch.ended(index, self.task_status(index, status));
+            watch.ended(index, self.ledger.fates.report(self.graph(), index));
         }
     }
 
-    fn pass(&self, index: u32, ready: &mut dyn FnMut(u32)) {
+    #[inline]
+    fn pass(&self, index: u32, ready: &mut impl Pass) {
         if let Some(watch) = &self.watch {
             watch.ready(index);
         }
-        ready(index);
+        ready.pass(index);
     }
 
     /// One upstream of `successor` has ended; whether it was the last.
@@ -435,73 +438,39 @@ impl Execution {
 
     /// The status of a gate whose upstreams have all ended.
     fn gate_status(&self, gate: u32) -> Status {
-        match self.blame_of(gate) {
-            None => Status::Succeeded,
-            Some(CANCELLED) => Status::Cancelled,
-            Some(_) => Status::Skipped,
-        }
+        let blame = self.ledger.fates.blame(gate);
+        blame.map_or(Status::Succeeded, Blame::status)
     }
 
     /// Leaves blame on a successor for what became of one of its upstreams.
     #[cold]
     fn blame(&self, upstream: u32, status: Status, successor: u32) {
-        let culprit = match status {
-            Status::Skipped => self.blame_of(upstream).unwrap_or(upstream),
-            Status::Cancelled => CANCELLED,
-            _ => upstream,
-        };
-        self.blames()[successor as usize].fetch_min(culprit, Ordering::Relaxed);
-    }
-
-    fn set_blame(&self, index: u32, culprit: u32) {
-        self.blames()[index as usize].store(culprit, Ordering::Relaxed);
-    }
-
-    fn blames(&self) -> &[AtomicU32] {
-        self.blame.get_or_init(|| {
+        if !self.ledger.fates.any_blame() {
             self.alert.fetch_or(BLAMED, Ordering::AcqRel);
-            let nodes = 0..self.graph().len();
-            nodes.map(|_| AtomicU32::new(NO_BLAME)).collect()
-        })
-    }
-
-    fn blame_of(&self, index: u32) -> Option<u32> {
-        match self.blame.get()?[index as usize].load(Ordering::Relaxed) {
-            NO_BLAME => None,
-            culprit => Some(culprit),
         }
-    }
-
-    fn task_status(&self, index: u32, status: Status) -> TaskStatus {
-        match status {
-            Status::Succeeded => TaskStatus::Succeeded,
-            Status::Given => TaskStatus::Given,
-            Status::Failed => TaskStatus::Failed,
-            Status::Panicked => TaskStatus::Panicked,
-            Status::TimedOut => TaskStatus::TimedOut,
-            Status::NotSelected => TaskStatus::NotSelected,
-            Status::Open | Status::Cancelled => TaskStatus::Cancelled,
-            Status::Skipped => match self.blame_of(index) {
-                Some(culprit) if culprit < CANCELLED => TaskStatus::Skipped {
-                    because: self.graph().task_id(culprit),
-                },
-                _ => TaskStatus::Cancelled,
-            },
-        }
+        self.ledger.fates.blame_on(upstream, status, successor);
     }
 
     /// The report of a run that is still going on.
     pub(crate) fn report_so_far(&self) -> Report {
-        let statuses = (0..self.graph().len() as u32)
-            .map(|index| match self.ledger.status(index) {
-                Status::Open if self.outside(index) => TaskStatus::NotSelected,
-                Status::Open => TaskStatus::Unfinished,
-                status => self.task_status(index, status),
-            })
-            .collect();
+        let fates = self.ledger.fates.snapshot();
+        if let Some(selected) = &self.selected {
+            let nodes = 0..self.graph().len() as u32;
+            for outside in nodes.filter(|index| !selected.contains(*index)) {
+                fates.set(outside, Status::NotSelected);
+            }
+        }
         let graph = Arc::clone(&self.ledger.graph);
         let watched = self.watch.as_ref().map(|watch| watch.times());
-        Report::new(graph, statuses, lock(&self.attempts).clone(), watched)
+        Report::new(graph, fates, lock(&self.attempts).clone(), watched)
+    }
+
+    /// Whether a task's future ends by itself when the run stops.
+    pub(crate) fn sees_stop(&self, index: u32) -> bool {
+        match &self.node(index).body {
+            Body::Async(body) => body.sees_stop(),
+            _ => false,
+        }
     }
 
     pub(crate) fn note_attempts(&self, index: u32, attempts: u32) {
@@ -519,37 +488,23 @@ impl Execution {
     }
 
     /// The last agent is gone, and with it everything that ran.
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(mut self) {
         let mode = self.mode();
-        let nodes = self.graph().len();
-        for index in 0..nodes as u32 {
-            if self.ledger.status(index) == Status::Open {
-                self.ledger.set_status(
-                    index,
-                    match (self.outside(index), self.node(index).is_gate()) {
-                        (true, _) => Status::NotSelected,
-                        // Nobody waited for it.
-                        (false, true) => Status::Succeeded,
-                        // The run was dropped, or the runtime went away.
-                        (false, false) => Status::Cancelled,
-                    },
-                );
-            }
+        let all_succeeded = self.ledger.fates.all_succeeded();
+        if !all_succeeded {
+            self.settle_the_rest();
         }
         if let Some(watch) = &self.watch {
             watch.tell(|observer| observer.run_ended());
         }
-        let statuses = (0..nodes as u32)
-            .map(|index| self.task_status(index, self.ledger.status(index)))
-            .collect();
-        let (graph, raw, mut outputs) = self.ledger.close();
-        for (index, status) in raw.iter().enumerate() {
+        let (graph, fates, mut outputs) = self.ledger.close();
+        if !all_succeeded {
             // What a task stored that ended otherwise in the end is nobody's business.
-            if !status.is_success()
-                && let Some(slot) = graph.slot(index as u32)
-                && let Some(output) = outputs[slot].take()
-            {
-                unwind::contain(|| drop(output));
+            for index in 0..graph.len() as u32 {
+                if !fates.status(index).is_success() {
+                    let output = graph.slot(index).and_then(|slot| outputs[slot].take());
+                    unwind::contain(|| drop(output));
+                }
             }
         }
         let into = |mutex: Mutex<Vec<Trouble>>| {
@@ -562,12 +517,13 @@ impl Execution {
         let attempts = std::mem::take(&mut *lock(&self.attempts));
         let finished = Finished {
             graph,
-            statuses,
+            fates,
             outputs,
             troubles,
             attempts,
             watched: self.watch.map(|watch| watch.times()),
             mode,
+            all_succeeded,
         };
         if let Err(unwanted) = self.done.send(finished) {
             unwanted.discard();
@@ -575,17 +531,36 @@ impl Execution {
         // Only now may the run end that this one is part of.
         drop(self.outer);
     }
+
+    /// Gives a status to the nodes that nobody settled.
+    fn settle_the_rest(&self) {
+        for index in 0..self.graph().len() as u32 {
+            if self.ledger.fates.status(index) != Status::Open {
+                continue;
+            }
+            let status = match (self.outside(index), self.node(index).is_gate()) {
+                (true, _) => Status::NotSelected,
+                // Nobody waited for it.
+                (false, true) => Status::Succeeded,
+                // The run was dropped, or the runtime went away.
+                (false, false) => Status::Cancelled,
+            };
+            self.ledger.fates.set(index, status);
+        }
+    }
 }
 
 impl Finished {
-    /// Drops everything, whatever the outputs do in their `Drop`.
-    fn discard(self) {
+    /// Drops everything, whatever the outputs, errors and functions do in their `Drop`.
+    pub(crate) fn discard(self) {
         for output in self.outputs.into_iter().flatten() {
             unwind::contain(|| drop(output));
         }
         for trouble in self.troubles {
             trouble.end.discard();
         }
+        // The flow may be gone already; then its functions go with the graph.
+        unwind::contain(|| drop(self.graph));
     }
 }
 

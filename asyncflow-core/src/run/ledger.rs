@@ -7,14 +7,14 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::bits::Bits;
 use crate::declare::function::{Body, is_unit};
 use crate::graph::Graph;
 
-use super::end::Status;
+use super::fates::Fates;
 use super::unwind;
 
 /// An output whose type is known to its consumers only.
@@ -39,9 +39,7 @@ impl Shared {
 #[doc(hidden)]
 pub struct Ledger {
     pub(crate) graph: Arc<Graph>,
-    /// A [`Status`] for each node. Written once, by whoever settles the task; what orders its
-    /// readers after that is what made them ready.
-    statuses: Box<[AtomicU8]>,
+    pub(crate) fates: Fates,
     /// A place for each task whose output is not `()`.
     outputs: Box<[OnceLock<Output>]>,
     /// Set when outputs may leave early, which the common run need not ask about.
@@ -66,10 +64,9 @@ impl fmt::Debug for Ledger {
 
 impl Ledger {
     pub(crate) fn new(graph: Arc<Graph>) -> Self {
-        let statuses = (0..graph.len()).map(|_| AtomicU8::new(0)).collect();
         let outputs = (0..graph.slots()).map(|_| OnceLock::new()).collect();
         Self {
-            statuses,
+            fates: Fates::new(graph.len()),
             outputs,
             shares: !graph.moved.is_empty(),
             consumers: None,
@@ -94,14 +91,6 @@ impl Ledger {
         self.consumers = Some(Consumers { kept, left });
     }
 
-    pub(crate) fn status(&self, index: u32) -> Status {
-        Status::from_byte(self.statuses[index as usize].load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn set_status(&self, index: u32, status: Status) {
-        self.statuses[index as usize].store(status as u8, Ordering::Relaxed);
-    }
-
     /// Whether every output stays where it was stored.
     pub(crate) fn keeps_all(&self) -> bool {
         !self.shares
@@ -119,6 +108,9 @@ impl Ledger {
 
     /// Stores the output of a task.
     pub(crate) fn store<T: Any + Send + Sync>(&self, index: u32, value: T) {
+        if is_unit::<T>() {
+            return;
+        }
         let Some(slot) = self.graph.slot(index) else {
             return;
         };
@@ -153,7 +145,7 @@ impl Ledger {
     pub(crate) fn output<T: Any>(&self, index: u32) -> Option<&T> {
         match self.graph.slot(index) {
             Some(slot) => self.outputs[slot].get()?.downcast_ref(),
-            None if self.status(index).is_success() => unit(),
+            None if self.fates.status(index).is_success() => unit(),
             None => None,
         }
     }
@@ -181,10 +173,14 @@ impl Ledger {
     }
 
     /// Takes note that a task has ended, and lets go of the outputs that it was the last to need.
+    #[inline]
     pub(crate) fn consumed(&self, index: u32) {
-        let Some(consumers) = &self.consumers else {
-            return;
-        };
+        if let Some(consumers) = &self.consumers {
+            self.consume(consumers, index);
+        }
+    }
+
+    fn consume(&self, consumers: &Consumers, index: u32) {
         self.graph.node(index).visit_inputs(&mut |task, _| {
             let Some(slot) = self.graph.slot(task.index) else {
                 return;
@@ -202,30 +198,23 @@ impl Ledger {
         });
     }
 
-    /// Everything that the run has come to: its graph, the status of each node, and each output
-    /// that is still here and may be handed out.
-    pub(crate) fn close(self) -> (Arc<Graph>, Vec<Status>, Vec<Option<Output>>) {
-        let statuses = self
-            .statuses
-            .iter()
-            .map(|status| Status::from_byte(status.load(Ordering::Relaxed)))
-            .collect();
-        let outputs = self
+    /// Everything that the run has come to: its graph, the fate of each node, and each output that
+    /// is still here and may be handed out.
+    pub(crate) fn close(self) -> (Arc<Graph>, Fates, Vec<Option<Output>>) {
+        let mut outputs: Vec<Option<Output>> = self
             .outputs
             .into_vec()
             .into_iter()
-            .map(|cell| {
-                cell.into_inner().and_then(|output| {
-                    let kept = !output.is::<Shared>();
-                    if kept {
-                        return Some(output);
-                    }
-                    unwind::contain(|| drop(output));
-                    None
-                })
-            })
+            .map(OnceLock::into_inner)
             .collect();
-        (self.graph, statuses, outputs)
+        if self.shares {
+            for output in &mut outputs {
+                if let Some(shared) = output.take_if(|output| output.is::<Shared>()) {
+                    unwind::contain(|| drop(shared));
+                }
+            }
+        }
+        (self.graph, self.fates, outputs)
     }
 }
 

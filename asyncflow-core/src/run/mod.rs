@@ -10,7 +10,8 @@
 //! * [`crew`] and [`blocking`]: the same for plain functions, on blocking threads;
 //! * [`supervise`]: tasks that need permits, a time limit or several attempts;
 //! * [`slots`]: `max_concurrency`; [`waiting`]: whom to wake when a run stops;
-//! * [`ledger`], [`end`], [`watch`]: statuses and outputs, ends, clocks and observers;
+//! * [`ledger`], [`fates`], [`end`]: outputs, statuses and blame, ends;
+//! * [`watch`]: clocks and observers;
 //! * [`unwind`]: panics.
 
 pub(crate) mod agent;
@@ -19,6 +20,7 @@ pub(crate) mod crew;
 pub(crate) mod drive;
 pub(crate) mod end;
 pub(crate) mod execution;
+pub(crate) mod fates;
 pub(crate) mod ledger;
 pub(crate) mod pending;
 pub(crate) mod ready;

@@ -31,8 +31,11 @@ pub(crate) fn start(agent: &Agent, task: u32, slot: Option<Slot>) -> Option<Job>
     };
     let agent = agent.clone();
     Some(Box::pin(async move {
-        let end = attempts(&agent, task, slot).await;
-        (agent, end)
+        let end = match attempts(&agent, task, slot).await {
+            End::Done => None,
+            end => Some(Box::new(end)),
+        };
+        (agent.share(), end)
     }))
 }
 
@@ -116,9 +119,7 @@ async fn acquire(agent: &Agent, task: u32, slot: Option<Slot>) -> Option<Holds> 
         };
         holds.permits.push(held);
     }
-    if holds.slot.is_none()
-        && let Some(slots) = &agent.slots
-    {
+    if let (None, Some(slots)) = (&holds.slot, &agent.slots) {
         holds.slot = Some(match slots.wait(agent) {
             Ok(slot) => slot,
             Err(free) => until_stop(agent, task, free).await?.ok()?,
@@ -143,14 +144,19 @@ async fn attempt_async(
     body: &dyn AsyncBody,
     limit: Option<Duration>,
 ) -> End {
-    let mut job = body.start(agent.clone(), task);
+    let mut job = None;
     let mut timer = limit.map(|limit| (limit, agent.backend.sleep(limit)));
     let end = poll_fn(|cx| {
         if !body.sees_stop() && agent.stops_task(task) {
             return Poll::Ready(End::Cancelled);
         }
-        match unwind::catch(|| job.as_mut().poll(cx)) {
-            Ok(Poll::Ready((_, end))) => return Poll::Ready(end),
+        let polled = unwind::catch(|| {
+            job.get_or_insert_with(|| body.start(agent.share(), task))
+                .as_mut()
+                .poll(cx)
+        });
+        match polled {
+            Ok(Poll::Ready((_, end))) => return Poll::Ready(end.map_or(End::Done, |end| *end)),
             Ok(Poll::Pending) => {}
             Err(payload) => return Poll::Ready(End::Panicked(PanicPayload(payload))),
         }
