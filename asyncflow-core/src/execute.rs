@@ -474,7 +474,7 @@ fn conclude(finished: Finished) -> Result<Run, FlowError> {
     let Finished {
         graph,
         fates,
-        outputs,
+        columns,
         troubles,
         attempts,
         watched,
@@ -488,7 +488,7 @@ fn conclude(finished: Finished) -> Result<Run, FlowError> {
             Failure::new(graph.task_id(trouble.index), name, trouble.end)
         })
         .collect();
-    let run = Run::new(Report::new(graph, fates, attempts, watched), outputs);
+    let run = Run::new(Report::new(graph, fates, attempts, watched), columns);
     if !failures.is_empty() {
         return Err(FlowError::failed(failures, run));
     }

@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::backend::{Backend, Erased};
-use crate::declare::function::{Body, InputBody, is_unit};
+use crate::column::ColumnType;
+use crate::declare::function::{Body, InputBody};
 use crate::declare::group::{Parallel, Series};
 use crate::declare::item::{Declaration, Element, Item, Member};
 use crate::execute::{Execute, Running};
@@ -92,7 +93,7 @@ impl<R: Runtime> Flow<R> {
     /// ```
     pub fn input<T: Send + Sync + 'static>(&mut self, name: impl Into<String>) -> Task<T> {
         let body = Body::Input(InputBody {
-            is_unit: is_unit::<T>(),
+            column: ColumnType::of::<T>(),
         });
         let mut declaration = Declaration {
             body,

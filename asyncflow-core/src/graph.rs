@@ -6,9 +6,12 @@
 //!
 //! Nothing here knows of futures being polled or threads being started.
 
+use std::any::TypeId;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use crate::column::{AnyColumn, ColumnType, Slot};
 use crate::declare::configure::{Config, Request};
 use crate::declare::function::{AnyBody, Body, Gate};
 use crate::declare::group::add_group;
@@ -18,8 +21,11 @@ use crate::handle::{FlowId, TaskId};
 use crate::names::Names;
 use crate::outcome::refusal::Refusal;
 
-/// Stands for "no place": the task's output is `()`.
-const NO_SLOT: u32 = u32::MAX;
+/// Stands for "nowhere": the task's output is `()`.
+const NOWHERE: Slot = Slot {
+    column: u32::MAX,
+    place: 0,
+};
 
 /// One place in the graph: a task, or a gate.
 #[derive(Debug)]
@@ -50,12 +56,12 @@ impl Node {
         self.config.as_ref().and_then(|config| config.condition)
     }
 
-    fn has_value(&self) -> bool {
+    fn column(&self) -> Option<ColumnType> {
         match &self.body {
-            Body::Input(input) => !input.is_unit,
-            Body::Gate(_) => false,
-            Body::Async(body) => !body.returns_unit(),
-            Body::Plain(body) => !body.returns_unit(),
+            Body::Input(input) => input.column,
+            Body::Gate(_) => None,
+            Body::Async(body) => body.column(),
+            Body::Plain(body) => body.column(),
         }
     }
 
@@ -253,8 +259,45 @@ struct Shape {
     successors: u32,
     /// How many upstreams it has.
     upstreams: u32,
-    /// Where in a run its output is, or [`NO_SLOT`].
-    slot: u32,
+    /// Where in a run its output is, or [`NOWHERE`].
+    slot: Slot,
+}
+
+/// Gives each output its place among those of its type.
+#[derive(Default)]
+struct Columns {
+    columns: Vec<(ColumnType, u32)>,
+    by_type: HashMap<TypeId, u32>,
+    /// The type that was last asked for: mostly the next one's, too.
+    last: Option<(TypeId, u32)>,
+}
+
+impl Columns {
+    fn slot(&mut self, column: ColumnType) -> Slot {
+        let number = match self.last {
+            Some((id, number)) if id == column.id => number,
+            _ => *self.by_type.entry(column.id).or_insert_with(|| {
+                self.columns.push((column, 0));
+                self.columns.len() as u32 - 1
+            }),
+        };
+        self.last = Some((column.id, number));
+        let len = &mut self.columns[number as usize].1;
+        *len += 1;
+        Slot {
+            column: number,
+            place: *len - 1,
+        }
+    }
+
+    fn finish(self) -> Vec<(ColumnType, u32, u32)> {
+        let mut before = 0;
+        let columns = self.columns.into_iter().map(|(column, len)| {
+            before += len;
+            (column, len, before - len)
+        });
+        columns.collect()
+    }
 }
 
 /// The dense form: successors in compressed sparse rows.
@@ -275,7 +318,9 @@ pub(crate) struct Graph {
     /// Tasks whose output is taken by value, and by which task; ordered.
     pub(crate) moved: Box<[(u32, u32)]>,
     pub(crate) has_gates: bool,
-    slots: u32,
+    /// For each type of output the column, how long it is, and how many outputs are in the columns
+    /// before it.
+    columns: Vec<(ColumnType, u32, u32)>,
     names: OnceLock<Names>,
 }
 
@@ -303,7 +348,7 @@ impl Graph {
             inputs: Box::default(),
             moved: Box::default(),
             has_gates: declared.len > declared.tasks,
-            slots: 0,
+            columns: Vec::new(),
             names: OnceLock::new(),
         };
         graph.index(declared.len);
@@ -313,16 +358,10 @@ impl Graph {
     /// Fills in everything that is derived from the nodes and their upstreams.
     fn index(&mut self, len: usize) {
         let mut shapes = Vec::with_capacity(len + 1);
-        let mut slots = 0;
+        let mut columns = Columns::default();
         let (mut roots, mut once, mut inputs, mut moved) = (vec![], vec![], vec![], vec![]);
         for (index, node, upstreams) in self.nodes() {
-            let slot = match node.has_value() {
-                true => {
-                    slots += 1;
-                    slots - 1
-                }
-                false => NO_SLOT,
-            };
+            let slot = node.column().map_or(NOWHERE, |column| columns.slot(column));
             if upstreams.is_empty() {
                 roots.push(index);
             }
@@ -348,7 +387,7 @@ impl Graph {
         shapes.push(Shape {
             successors: 0,
             upstreams: 0,
-            slot: NO_SLOT,
+            slot: NOWHERE,
         });
 
         // Counting sort of the edges by their upstream end: count, sum up, fill in.
@@ -380,7 +419,7 @@ impl Graph {
         self.once = once.into_boxed_slice();
         self.inputs = inputs.into_boxed_slice();
         self.moved = moved.into_boxed_slice();
-        self.slots = slots;
+        self.columns = columns.finish();
     }
 
     fn nodes(&self) -> impl Iterator<Item = (u32, &Node, &[u32])> {
@@ -422,9 +461,29 @@ impl Graph {
         self.shapes.len() - 1
     }
 
-    /// How many places the outputs need.
-    pub(crate) fn slots(&self) -> usize {
-        self.slots as usize
+    /// An empty column for each type of output.
+    pub(crate) fn make_columns(&self) -> Box<[AnyColumn]> {
+        let columns = self.columns.iter();
+        columns
+            .map(|(column, len, _)| (column.make)(*len as usize))
+            .collect()
+    }
+
+    /// Drops an output.
+    pub(crate) fn clear(&self, columns: &mut [AnyColumn], slot: Slot) {
+        let column = slot.column as usize;
+        (self.columns[column].0.clear)(&mut columns[column], slot.place);
+    }
+
+    /// How many outputs there are.
+    pub(crate) fn outputs(&self) -> usize {
+        let last = self.columns.last();
+        last.map_or(0, |(_, len, before)| (len + before) as usize)
+    }
+
+    /// The number of an output among all.
+    pub(crate) fn ordinal(&self, slot: Slot) -> usize {
+        (self.columns[slot.column as usize].2 + slot.place) as usize
     }
 
     pub(crate) fn node(&self, index: u32) -> &Node {
@@ -461,11 +520,9 @@ impl Graph {
         shapes.iter().map(|shape| shape.upstreams)
     }
 
-    pub(crate) fn slot(&self, index: u32) -> Option<usize> {
-        match self.shapes[index as usize].slot {
-            NO_SLOT => None,
-            slot => Some(slot as usize),
-        }
+    pub(crate) fn slot(&self, index: u32) -> Option<Slot> {
+        let slot = self.shapes[index as usize].slot;
+        (slot != NOWHERE).then_some(slot)
     }
 
     /// Whether some task takes this output by value.

@@ -20,6 +20,7 @@
 pub mod async_locks;
 mod backend;
 mod bits;
+mod column;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod declare;

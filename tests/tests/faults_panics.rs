@@ -5,8 +5,8 @@ use std::fmt;
 use std::future::{Future, Ready, ready};
 use std::panic::panic_any;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -85,7 +85,9 @@ async fn assert_contained<R: Runtime + Default>(add: impl Fn(&mut Flow<R>, Task<
             let report = error.report().unwrap();
             assert_eq!(report.status(before), TaskStatus::Succeeded);
             assert_eq!(report.status(culprit), TaskStatus::Panicked);
-            let because = TaskStatus::Skipped { because: culprit.into() };
+            let because = TaskStatus::Skipped {
+                because: culprit.into(),
+            };
             assert_eq!(report.status(next), because);
             assert_eq!(report.status(last), because);
             if keep_going {
@@ -547,5 +549,8 @@ impl Observer for Panics {
 /// A number that differs from call to call.
 fn fastrand() -> usize {
     static STATE: AtomicUsize = AtomicUsize::new(1);
-    STATE.fetch_add(0x9e37_79b9, Ordering::Relaxed).rotate_left(7) >> 3
+    STATE
+        .fetch_add(0x9e37_79b9, Ordering::Relaxed)
+        .rotate_left(7)
+        >> 3
 }

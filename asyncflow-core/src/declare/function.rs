@@ -9,9 +9,10 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
+use crate::column::ColumnType;
 use crate::handle::TaskId;
 use crate::output::{BoxError, Outcome};
 use crate::run::end::End;
@@ -284,7 +285,7 @@ impl fmt::Debug for Body {
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct InputBody {
-    pub(crate) is_unit: bool,
+    pub(crate) column: Option<ColumnType>,
 }
 
 /// What opens a gate.
@@ -317,8 +318,8 @@ pub trait AnyBody: Send + Sync + 'static {
     fn visit_inputs(&self, visit: &mut dyn FnMut(TaskId, InputUse));
     /// The flag by which an execution claims a `once` task.
     fn claim(&self) -> Option<&AtomicBool>;
-    /// Whether the output is `()`, which needs no place in the run.
-    fn returns_unit(&self) -> bool;
+    /// The column of its output.
+    fn column(&self) -> Option<ColumnType>;
 }
 
 #[doc(hidden)]
@@ -443,8 +444,8 @@ macro_rules! any_body {
                 $call::claim(&self.function)
             }
 
-            fn returns_unit(&self) -> bool {
-                is_unit::<T>()
+            fn column(&self) -> Option<ColumnType> {
+                ColumnType::of::<T>()
             }
         }
     };

@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::column::ColumnType;
 use crate::flow::Flow;
 use crate::handle::{Task, TaskId};
 use crate::outcome::run::Run;
@@ -63,8 +64,8 @@ impl<R: Runtime> AnyBody for NestedTask<R> {
         None
     }
 
-    fn returns_unit(&self) -> bool {
-        false
+    fn column(&self) -> Option<ColumnType> {
+        ColumnType::of::<Run>()
     }
 }
 

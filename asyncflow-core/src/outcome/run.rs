@@ -4,9 +4,9 @@ use std::any::Any;
 use std::fmt;
 use std::ops::Index;
 
+use crate::column::{AnyColumn, Column};
 use crate::handle::Task;
-use crate::run::ledger::{Output, unit};
-use crate::run::unwind;
+use crate::run::ledger::unit;
 
 use super::report::Report;
 
@@ -24,12 +24,12 @@ use super::report::Report;
 /// ```
 pub struct Run {
     report: Report,
-    outputs: Vec<Option<Output>>,
+    columns: Box<[AnyColumn]>,
 }
 
 impl Run {
-    pub(crate) fn new(report: Report, outputs: Vec<Option<Output>>) -> Self {
-        Self { report, outputs }
+    pub(crate) fn new(report: Report, columns: Box<[AnyColumn]>) -> Self {
+        Self { report, columns }
     }
 
     /// The output of a task; `None` if it has none: it did not succeed, another task took it by
@@ -42,7 +42,7 @@ impl Run {
     pub fn get<T: Any + Send + Sync>(&self, task: Task<T>) -> Option<&T> {
         let status = self.report.status(task);
         match self.report.graph().slot(task.id.index) {
-            Some(slot) => self.outputs[slot].as_ref()?.downcast_ref(),
+            Some(slot) => Column::of(&self.columns[slot.column as usize])?.get(slot.place),
             None if status.is_success() => unit(),
             None => None,
         }
@@ -56,12 +56,14 @@ impl Run {
     #[track_caller]
     pub fn take<T: Any + Send + Sync>(&mut self, task: Task<T>) -> Option<T> {
         let status = self.report.status(task);
-        let output: Box<dyn Any> = match self.report.graph().slot(task.id.index) {
-            Some(slot) => self.outputs[slot].take()?,
-            None if status.is_success() => Box::new(()),
-            None => return None,
-        };
-        output.downcast().ok().map(|value| *value)
+        match self.report.graph().slot(task.id.index) {
+            Some(slot) => Column::take(&mut self.columns[slot.column as usize], slot.place),
+            None if status.is_success() => {
+                let unit: Box<dyn Any> = Box::new(());
+                unit.downcast().ok().map(|unit| *unit)
+            }
+            None => None,
+        }
     }
 
     /// What became of every task.
@@ -104,13 +106,5 @@ impl fmt::Debug for Run {
         f.debug_struct("Run")
             .field("report", &self.report)
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        for output in self.outputs.drain(..).flatten() {
-            unwind::contain(|| drop(output));
-        }
     }
 }

@@ -25,6 +25,7 @@ use futures_channel::oneshot;
 
 use crate::backend::Backend;
 use crate::bits::Bits;
+use crate::column::AnyColumn;
 use crate::declare::function::{Body, Gate};
 use crate::graph::{Graph, Node};
 use crate::outcome::report::Report;
@@ -36,7 +37,7 @@ use super::crew::Crew;
 use super::drive::{Drive, Invited};
 use super::end::{End, Status};
 use super::fates::{Blame, Fates};
-use super::ledger::{Ledger, Output};
+use super::ledger::Ledger;
 use super::pending::Pending;
 use super::ready::{Ready, Sent};
 use super::roster::{self, Roster};
@@ -144,7 +145,7 @@ pub(crate) struct Trouble {
 pub(crate) struct Finished {
     pub(crate) graph: Arc<Graph>,
     pub(crate) fates: Fates,
-    pub(crate) outputs: Vec<Option<Output>>,
+    pub(crate) columns: Box<[AnyColumn]>,
     /// In the order of declaration.
     pub(crate) troubles: Vec<Trouble>,
     pub(crate) attempts: HashMap<u32, u32>,
@@ -497,13 +498,12 @@ impl Execution {
         if let Some(watch) = &self.watch {
             watch.tell(|observer| observer.run_ended());
         }
-        let (graph, fates, mut outputs) = self.ledger.close();
+        let (graph, fates, mut columns) = self.ledger.close();
         if !all_succeeded {
             // What a task stored that ended otherwise in the end is nobody's business.
             for index in 0..graph.len() as u32 {
-                if !fates.status(index).is_success() {
-                    let output = graph.slot(index).and_then(|slot| outputs[slot].take());
-                    unwind::contain(|| drop(output));
+                if let (Some(slot), false) = (graph.slot(index), fates.status(index).is_success()) {
+                    graph.clear(&mut columns, slot);
                 }
             }
         }
@@ -518,7 +518,7 @@ impl Execution {
         let finished = Finished {
             graph,
             fates,
-            outputs,
+            columns,
             troubles,
             attempts,
             watched: self.watch.map(|watch| watch.times()),
@@ -553,9 +553,6 @@ impl Execution {
 impl Finished {
     /// Drops everything, whatever the outputs, errors and functions do in their `Drop`.
     pub(crate) fn discard(self) {
-        for output in self.outputs.into_iter().flatten() {
-            unwind::contain(|| drop(output));
-        }
         for trouble in self.troubles {
             trouble.end.discard();
         }

@@ -8,22 +8,25 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bits::Bits;
+use crate::column::{AnyColumn, Column, Slot};
 use crate::declare::function::{Body, is_unit};
 use crate::graph::Graph;
 
 use super::fates::Fates;
 use super::unwind;
 
-/// An output whose type is known to its consumers only.
-pub(crate) type Output = Box<dyn Any + Send + Sync>;
-
 /// An output that may be taken out again while the run goes on.
+#[derive(Default)]
 struct Shared(Mutex<Option<Arc<dyn Any + Send + Sync>>>);
 
 impl Shared {
+    fn set(&self, value: Arc<dyn Any + Send + Sync>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+    }
+
     fn take(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -40,10 +43,11 @@ impl Shared {
 pub struct Ledger {
     pub(crate) graph: Arc<Graph>,
     pub(crate) fates: Fates,
-    /// A place for each task whose output is not `()`.
-    outputs: Box<[OnceLock<Output>]>,
-    /// Set when outputs may leave early, which the common run need not ask about.
-    shares: bool,
+    /// The outputs that are not `()`.
+    columns: Box<[AnyColumn]>,
+    /// For each output a place to be taken out of again; empty if none leaves early, which the
+    /// common run need not ask about.
+    shared: Box<[Shared]>,
     /// In a run for some targets: how many consumers each output still has.
     consumers: Option<Consumers>,
 }
@@ -52,7 +56,7 @@ pub struct Ledger {
 struct Consumers {
     /// Outputs that stay to the end.
     kept: Bits,
-    /// For each place of an output.
+    /// For each output.
     left: Box<[AtomicU32]>,
 }
 
@@ -64,36 +68,46 @@ impl fmt::Debug for Ledger {
 
 impl Ledger {
     pub(crate) fn new(graph: Arc<Graph>) -> Self {
-        let outputs = (0..graph.slots()).map(|_| OnceLock::new()).collect();
-        Self {
+        let columns = graph.make_columns();
+        let mut ledger = Self {
             fates: Fates::new(graph.len()),
-            outputs,
-            shares: !graph.moved.is_empty(),
+            columns,
+            shared: Box::default(),
             consumers: None,
             graph,
+        };
+        if !ledger.graph.moved.is_empty() {
+            ledger.share();
         }
+        ledger
+    }
+
+    fn share(&mut self) {
+        let outputs = 0..self.graph.outputs();
+        self.shared = outputs.map(|_| Shared::default()).collect();
     }
 
     /// Lets go of every output that is not `kept` once its last consumer among `selected` has
     /// ended.
     pub(crate) fn keep_only(&mut self, kept: Bits, selected: &Bits) {
-        let left: Box<[AtomicU32]> = self.outputs.iter().map(|_| AtomicU32::new(0)).collect();
+        let outputs = 0..self.graph.outputs();
+        let left: Box<[AtomicU32]> = outputs.map(|_| AtomicU32::new(0)).collect();
         for (index, node) in self.graph.tasks() {
             if selected.contains(index) {
                 node.visit_inputs(&mut |task, _| {
                     if let Some(slot) = self.graph.slot(task.index) {
-                        left[slot].fetch_add(1, Ordering::Relaxed);
+                        left[self.graph.ordinal(slot)].fetch_add(1, Ordering::Relaxed);
                     }
                 });
             }
         }
-        self.shares = true;
+        self.share();
         self.consumers = Some(Consumers { kept, left });
     }
 
     /// Whether every output stays where it was stored.
     pub(crate) fn keeps_all(&self) -> bool {
-        !self.shares
+        self.shared.is_empty()
     }
 
     /// The body of a task, as the type that it has.
@@ -114,26 +128,34 @@ impl Ledger {
         let Some(slot) = self.graph.slot(index) else {
             return;
         };
-        let output: Output = if self.shares && self.leaves_early(index, slot) {
-            let unused = self
-                .consumers
-                .as_ref()
-                .is_some_and(|consumers| consumers.left[slot].load(Ordering::Relaxed) == 0);
-            if unused {
-                return unwind::contain(|| drop(value));
-            }
-            Box::new(Shared(Mutex::new(Some(Arc::new(value)))))
-        } else {
-            Box::new(value)
+        if !self.shared.is_empty() && self.leaves_early(index) {
+            return self.store_shared(slot, value);
+        }
+        let column = Column::of(&self.columns[slot.column as usize]);
+        let unwanted = match column {
+            Some(column) => column.set(slot.place, value).err(),
+            None => Some(value),
         };
-        // A second attempt stores nothing if an attempt that had timed out did; no attempt that
-        // succeeds finds its place taken, because only one is ever `wanted`.
-        if let Err(unwanted) = self.outputs[slot].set(output) {
+        // Only an attempt that is wanted stores anything, so this is never reached with a value
+        // that anybody waits for.
+        if let Some(unwanted) = unwanted {
             unwind::contain(|| drop(unwanted));
         }
     }
 
-    fn leaves_early(&self, index: u32, _slot: usize) -> bool {
+    fn store_shared<T: Any + Send + Sync>(&self, slot: Slot, value: T) {
+        let ordinal = self.graph.ordinal(slot);
+        let unused = self
+            .consumers
+            .as_ref()
+            .is_some_and(|consumers| consumers.left[ordinal].load(Ordering::Relaxed) == 0);
+        match unused {
+            true => unwind::contain(|| drop(value)),
+            false => self.shared[ordinal].set(Arc::new(value)),
+        }
+    }
+
+    fn leaves_early(&self, index: u32) -> bool {
         self.graph.is_moved(index)
             || self
                 .consumers
@@ -142,9 +164,9 @@ impl Ledger {
     }
 
     /// The output of a task that succeeded.
-    pub(crate) fn output<T: Any>(&self, index: u32) -> Option<&T> {
+    pub(crate) fn output<T: Any + Send + Sync>(&self, index: u32) -> Option<&T> {
         match self.graph.slot(index) {
-            Some(slot) => self.outputs[slot].get()?.downcast_ref(),
+            Some(slot) => Column::of(&self.columns[slot.column as usize])?.get(slot.place),
             None if self.fates.status(index).is_success() => unit(),
             None => None,
         }
@@ -152,12 +174,11 @@ impl Ledger {
 
     /// The output of a task that may leave the run while it is in use; `None` when it stays.
     pub(crate) fn shared<T: Any + Send + Sync>(&self, index: u32) -> Option<Arc<T>> {
-        if !self.shares {
+        if self.shared.is_empty() {
             return None;
         }
-        let stored = self.outputs[self.graph.slot(index)?].get()?;
-        let value = stored.downcast_ref::<Shared>()?.share()?;
-        value.downcast().ok()
+        let ordinal = self.graph.ordinal(self.graph.slot(index)?);
+        self.shared[ordinal].share()?.downcast().ok()
     }
 
     /// The output of a task, for the one consumer that takes it by value.
@@ -167,9 +188,8 @@ impl Ledger {
             let unit: Box<dyn Any> = Box::new(());
             return unit.downcast().ok().map(|unit| *unit);
         }
-        let stored = self.outputs[self.graph.slot(index)?].get()?;
-        let value = stored.downcast_ref::<Shared>()?.take()?;
-        Arc::into_inner(value.downcast().ok()?)
+        let ordinal = self.graph.ordinal(self.graph.slot(index)?);
+        Arc::into_inner(self.shared[ordinal].take()?.downcast().ok()?)
     }
 
     /// Takes note that a task has ended, and lets go of the outputs that it was the last to need.
@@ -185,36 +205,24 @@ impl Ledger {
             let Some(slot) = self.graph.slot(task.index) else {
                 return;
             };
+            let ordinal = self.graph.ordinal(slot);
             // AcqRel: the last consumer drops the value after all others are done with it.
-            let last = consumers.left[slot].fetch_sub(1, Ordering::AcqRel) == 1;
+            let last = consumers.left[ordinal].fetch_sub(1, Ordering::AcqRel) == 1;
             if last && !consumers.kept.contains(task.index) {
-                let shared = self.outputs[slot]
-                    .get()
-                    .and_then(|stored| stored.downcast_ref::<Shared>());
-                if let Some(value) = shared.and_then(Shared::take) {
-                    unwind::contain(|| drop(value));
-                }
+                let value = self.shared[ordinal].take();
+                unwind::contain(|| drop(value));
             }
         });
     }
 
-    /// Everything that the run has come to: its graph, the fate of each node, and each output that
-    /// is still here and may be handed out.
-    pub(crate) fn close(self) -> (Arc<Graph>, Fates, Vec<Option<Output>>) {
-        let mut outputs: Vec<Option<Output>> = self
-            .outputs
-            .into_vec()
-            .into_iter()
-            .map(OnceLock::into_inner)
-            .collect();
-        if self.shares {
-            for output in &mut outputs {
-                if let Some(shared) = output.take_if(|output| output.is::<Shared>()) {
-                    unwind::contain(|| drop(shared));
-                }
-            }
+    /// Everything that the run has come to: its graph, the fate of each node, and the outputs that
+    /// may be handed out.
+    pub(crate) fn close(self) -> (Arc<Graph>, Fates, Box<[AnyColumn]>) {
+        for shared in &self.shared {
+            let value = shared.take();
+            unwind::contain(|| drop(value));
         }
-        (self.graph, self.fates, outputs)
+        (self.graph, self.fates, self.columns)
     }
 }
 
