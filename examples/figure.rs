@@ -1,18 +1,19 @@
 //! Figure 1 of the Python package that asyncflow comes from: eight functions, `f` to `m`.
 //!
 //! ```text
-//!     f     g
-//!     │   ┌─┴─┐
-//!     ▼   ▼   ▼
-//!     └─▶ i   h
-//!       ┌─┴─┐
-//!       ▼   ▼
-//!       j   k
-//!       │   ▼
-//!       │   l
-//!       └─┬─┘
-//!         ▼
-//!         m
+//!   f     g
+//!   │   ╭─┴─╮
+//!   ╰─┬─╯   ▼
+//!     ▼     h
+//!     i
+//!   ╭─┴─╮
+//!   ▼   ▼
+//!   j   k
+//!   │   ▼
+//!   │   l
+//!   ╰─┬─╯
+//!     ▼
+//!     m
 //! ```
 //!
 //! ```text
@@ -40,7 +41,7 @@ fn main() -> Result<(), FlowError> {
     let l = flow.add(l.after(k));
     flow.add(m.after([j, l]));
 
-    block_on(flow.execute().observe(Printer(Instant::now())))?;
+    block_on(flow.execute().observe(Columns(Instant::now())))?;
     Ok(())
 }
 
@@ -76,25 +77,27 @@ async fn m() {
     sleep(Duration::from_millis(20)).await;
 }
 
-/// Prints each start and each end in a column of the task's own.
-struct Printer(Instant);
+/// Prints when each task starts and ends; a column for each.
+struct Columns(Instant);
 
-impl Observer for Printer {
+impl Columns {
+    fn print(&self, task: TaskRef<'_>, what: &str) {
+        let name = task.name();
+        let indent = usize::from(name.as_bytes()[0] - b'f') * 6;
+        println!(
+            "{:4} ms  {:indent$}{name} {what}",
+            self.0.elapsed().as_millis(),
+            ""
+        );
+    }
+}
+
+impl Observer for Columns {
     fn task_started(&self, task: TaskRef<'_>, _attempt: u32) {
         self.print(task, "starts");
     }
 
     fn task_ended(&self, task: TaskRef<'_>, _status: TaskStatus) {
         self.print(task, "ends");
-    }
-}
-
-impl Printer {
-    fn print(&self, task: TaskRef<'_>, what: &str) {
-        println!(
-            "{:4} ms  {} {what}",
-            self.0.elapsed().as_millis(),
-            task.name()
-        );
     }
 }

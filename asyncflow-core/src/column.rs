@@ -22,15 +22,18 @@ impl<T: Any + Send + Sync> Column<T> {
         Box::new(Self((0..len).map(|_| OnceLock::new()).collect()))
     }
 
+    #[inline]
     pub(crate) fn of(column: &AnyColumn) -> Option<&Self> {
         column.downcast_ref()
     }
 
     /// Writes a value; gives it back if there is one already.
+    #[inline]
     pub(crate) fn set(&self, place: u32, value: T) -> Result<(), T> {
         self.0[place as usize].set(value)
     }
 
+    #[inline]
     pub(crate) fn get(&self, place: u32) -> Option<&T> {
         self.0[place as usize].get()
     }

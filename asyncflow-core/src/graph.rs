@@ -486,6 +486,7 @@ impl Graph {
         (self.columns[slot.column as usize].2 + slot.place) as usize
     }
 
+    #[inline]
     pub(crate) fn node(&self, index: u32) -> &Node {
         match self.first.nodes.get(index as usize) {
             Some(node) => node,
@@ -503,6 +504,7 @@ impl Graph {
             .map(|(index, node, _)| (index, node))
     }
 
+    #[inline]
     pub(crate) fn successors(&self, index: u32) -> &[u32] {
         let start = self.shapes[index as usize].successors as usize;
         let end = self.shapes[index as usize + 1].successors as usize;
@@ -520,6 +522,7 @@ impl Graph {
         shapes.iter().map(|shape| shape.upstreams)
     }
 
+    #[inline]
     pub(crate) fn slot(&self, index: u32) -> Option<Slot> {
         let slot = self.shapes[index as usize].slot;
         (slot != NOWHERE).then_some(slot)

@@ -48,10 +48,10 @@ impl Session {
         };
         Session {
             contenders: all,
-            trials: Trials::new(Duration::from_millis(if quick { 250 } else { 2_000 })),
+            trials: Trials::new(Duration::from_millis(if quick { 100 } else { 2_000 })),
             effort: Effort {
                 rounds: options.rounds.unwrap_or(if quick { 4 } else { 15 }),
-                budget: Duration::from_millis(if quick { 20 } else { 1_000 }),
+                budget: Duration::from_millis(if quick { 15 } else { 1_000 }),
             },
             sizes,
             options,

@@ -21,8 +21,9 @@ const SMALL: usize = 500;
 const FORECAST_FROM: usize = 250;
 /// Up to this size, the check is repeated at full size.
 const FULL_CHECK: usize = 200_000;
-/// Below this, a time says more about the machine than about how a contender grows.
-const SIGNIFICANT: Duration = Duration::from_millis(5);
+/// A forecast needs a life at least as long as the limit divided by this: a shorter one may say more
+/// about what else the machine did.
+const SIGNIFICANT_PART: u32 = 20;
 
 /// Remembers who passed what.
 #[derive(Debug)]
@@ -162,22 +163,21 @@ fn examine(contender: &dyn Contender, plan: &Plan, limit: Duration) -> Result<()
 
 /// Doubles the size until it is clear whether the full size stays within `limit`.
 fn forecast(contender: &dyn Contender, plan: &Plan, limit: Duration) -> Result<(), String> {
+    let significant = limit / SIGNIFICANT_PART;
     let mut last: Option<(usize, Duration)> = None;
     let mut size = FORECAST_FROM;
     // The first execution also pays for starting the runtime.
     contender.life(&plan.resized(size.min(plan.tasks)));
-    while size < plan.tasks && size <= 16 * FORECAST_FROM {
-        let time = quickest_life(contender, &plan.resized(size));
-        if let Some((last_size, last_time)) = last.filter(|_| time > SIGNIFICANT) {
-            let growth = (time.as_secs_f64() / last_time.as_secs_f64())
-                .log2()
-                .max(1.0);
-            let factor = (plan.tasks as f64 / size as f64).powf(growth);
+    while size < plan.tasks {
+        let time = quickest_life(contender, &plan.resized(size), significant);
+        if let Some((last_size, last_time)) = last.filter(|_| time > significant) {
+            let growth = (time.as_secs_f64() / last_time.as_secs_f64()).log2();
+            let factor = (plan.tasks as f64 / size as f64).powf(growth.clamp(1.0, 3.0));
             let expected = time.as_secs_f64() * factor;
             // A forecast is off by a factor of two easily; and twice the limit does no harm.
             if expected > 2.0 * limit.as_secs_f64() {
                 return Err(format!(
-                    "slow: {last_size} tasks took {:.1} ms to build and run, {size} took {:.1} ms",
+                    "slow: {last_size} tasks took {:.0} ms to build and run, {size} took {:.0} ms",
                     last_time.as_secs_f64() * 1e3,
                     time.as_secs_f64() * 1e3,
                 ));
@@ -189,12 +189,12 @@ fn forecast(contender: &dyn Contender, plan: &Plan, limit: Duration) -> Result<(
     Ok(())
 }
 
-/// The shortest of three lives: on a busy machine, a single one may be interrupted for longer than
-/// it lasts, and that must not cost a contender its place. Long ones are not repeated.
-fn quickest_life(contender: &dyn Contender, plan: &Plan) -> Duration {
+/// The shortest of three lives, as a single one may be interrupted for longer than it lasts, and
+/// that must not cost a contender its place. One that is `long_enough` is not repeated.
+fn quickest_life(contender: &dyn Contender, plan: &Plan, long_enough: Duration) -> Duration {
     let mut quickest = contender.life(plan);
     for _ in 0..2 {
-        if quickest < 20 * SIGNIFICANT {
+        if quickest < long_enough {
             quickest = quickest.min(contender.life(plan));
         }
     }

@@ -213,14 +213,17 @@ impl Execution {
         }
     }
 
+    #[inline]
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
+    #[inline]
     pub(crate) fn graph(&self) -> &Graph {
         &self.ledger.graph
     }
 
+    #[inline]
     pub(crate) fn node(&self, index: u32) -> &Node {
         self.graph().node(index)
     }
@@ -230,6 +233,7 @@ impl Execution {
     }
 
     /// Decides what to do with a ready task.
+    #[inline]
     pub(crate) fn step(&self, index: u32) -> Step {
         let node = self.node(index);
         let ordinary = self.alert.load(Ordering::Relaxed) == 0 && !self.special;

@@ -111,6 +111,7 @@ impl Ledger {
     }
 
     /// The body of a task, as the type that it has.
+    #[inline]
     pub(crate) fn async_body<B: Any>(&self, index: u32) -> &B {
         let Body::Async(body) = &self.graph.node(index).body else {
             unreachable!("a job is started by the async body of its own task");
@@ -164,6 +165,7 @@ impl Ledger {
     }
 
     /// The output of a task that succeeded.
+    #[inline]
     pub(crate) fn output<T: Any + Send + Sync>(&self, index: u32) -> Option<&T> {
         match self.graph.slot(index) {
             Some(slot) => Column::of(&self.columns[slot.column as usize])?.get(slot.place),
@@ -173,6 +175,7 @@ impl Ledger {
     }
 
     /// The output of a task that may leave the run while it is in use; `None` when it stays.
+    #[inline]
     pub(crate) fn shared<T: Any + Send + Sync>(&self, index: u32) -> Option<Arc<T>> {
         if self.shared.is_empty() {
             return None;

@@ -14,7 +14,7 @@ pub(super) const GROUP: Group = Group {
     name: "spin",
     about: "20 µs of CPU work in each task",
     run: |session| {
-        let size = if session.options.quick { 500 } else { 10_000 };
+        let size = if session.options.quick { 300 } else { 10_000 };
         let rounds = calibrate(LENGTH);
         let sheet = Sheet {
             title: format!("20 µs of CPU work, {}, run only", tasks(size)),

@@ -1,0 +1,104 @@
+//! The third style, for functions that come from elsewhere: what runs one after the other, and
+//! what runs side by side.
+//!
+//! ```text
+//! cargo run --example series_parallel --features tokio
+//! ```
+
+mod backend;
+
+use asyncflow::prelude::*;
+use asyncflow::{FlowError, Member};
+use backend::{AppFlow, block_on};
+
+fn main() -> Result<(), FlowError> {
+    use kitchen::*;
+
+    println!("A flow that is one literal:");
+    let stove = Lock::new();
+    let flow = AppFlow::from(series![
+        wash,
+        chop,
+        parallel![
+            with_lock(boil, &stove),
+            with_lock(fry, &stove),
+            series![lay_table, light_candles],
+        ],
+    ]);
+    block_on(flow.execute())?;
+
+    println!("Groups that the program makes, and tasks beside them:");
+    let mut flow = AppFlow::new();
+
+    // A group comes after a task, and a task after a group.
+    let washed = flow.add(wash);
+    let cooked = flow.add(parallel![boil, fry].after(washed));
+    let laid = flow.add(lay_table.after(washed));
+
+    // A group grows, with `.with` beside the others and with `.then` after them ..
+    let mut arrivals = Parallel::new();
+    for guest in ["Ada", "Grace"] {
+        arrivals = arrivals.with(move || seat(guest));
+    }
+    let evening = Series::new().then(arrivals).then(light_candles);
+
+    // .. or is collected: async functions as they are, everything else as `Member`s.
+    let courses = ["soup", "fish", "cake"].into_iter();
+    let meal: Series = courses.clone().map(|dish| move || serve(dish)).collect();
+    let clearing: Parallel = courses
+        .map(|dish| Member::new(move || take_away(dish)))
+        .collect();
+
+    let evening = flow.add(evening.then(meal).then(clearing).after((cooked, laid)));
+    flow.add((|| println!("  good night")).after(evening));
+    block_on(flow.execute())?;
+    Ok(())
+}
+
+/// Functions that know nothing of flows.
+mod kitchen {
+    use std::time::Duration;
+
+    use crate::backend::sleep;
+
+    pub(crate) async fn wash() {
+        step("wash").await;
+    }
+
+    pub(crate) async fn chop() {
+        step("chop").await;
+    }
+
+    pub(crate) async fn boil() {
+        step("boil").await;
+    }
+
+    pub(crate) async fn fry() {
+        step("fry").await;
+    }
+
+    pub(crate) async fn lay_table() {
+        step("lay the table").await;
+    }
+
+    pub(crate) async fn light_candles() {
+        step("light candles").await;
+    }
+
+    pub(crate) async fn seat(guest: &str) {
+        step(&format!("seat {guest}")).await;
+    }
+
+    pub(crate) async fn serve(dish: &str) {
+        step(&format!("serve the {dish}")).await;
+    }
+
+    pub(crate) fn take_away(dish: &str) {
+        println!("  take away the {dish}");
+    }
+
+    async fn step(what: &str) {
+        sleep(Duration::from_millis(20)).await;
+        println!("  {what}");
+    }
+}
