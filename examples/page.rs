@@ -13,19 +13,19 @@
 mod backend;
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use asyncflow::FlowError;
 use asyncflow::prelude::*;
 use backend::{AppFlow, block_on, sleep};
 
 struct User {
-    name: &'static str,
-    born: u32,
+    id: u64,
+    name: String,
 }
 
 struct Post {
-    title: &'static str,
+    title: String,
     likes: u32,
 }
 
@@ -36,71 +36,49 @@ fn main() -> Result<(), FlowError> {
 
     #[task(flow)]
     async fn user() -> io::Result<User> {
-        slow(User {
-            name: "Ada",
-            born: 1815,
-        })
-        .await
+        let name = "Ada Lovelace".to_owned();
+        ask("/me", User { id: 1815, name }).await
     }
 
     // Both need the user and neither needs the other, so they are asked for side by side.
     #[task(flow)]
     async fn posts(user: &User) -> io::Result<Vec<Post>> {
-        let likes = user.born;
-        slow(vec![
-            Post {
-                title: "Note A",
-                likes: 12,
-            },
-            Post {
-                title: "Note G",
-                likes,
-            },
-        ])
-        .await
+        let title = "On numbers".to_owned();
+        let posts = vec![Post { title, likes: 1843 }];
+        ask(&format!("/users/{}/posts", user.id), posts).await
     }
 
     #[task(flow)]
     async fn friends(user: &User) -> io::Result<Vec<String>> {
-        slow(
-            ["Charles", "Mary"]
-                .map(|friend| format!("{friend} knows {}", user.name))
-                .into(),
-        )
-        .await
+        let friends = vec!["Charles".to_owned(), "Mary".to_owned()];
+        ask(&format!("/users/{}/friends", user.id), friends).await
     }
 
-    // It borrows what the others returned; nothing is cloned on the way.
+    // It borrows what the others returned: nothing is copied on the way.
     #[task(flow)]
-    fn html(user: &User, posts: &[Post], friends: &[String]) -> Html {
-        let posts: String = posts
-            .iter()
-            .map(|post| format!("  <li>{} ({} likes)</li>\n", post.title, post.likes))
-            .collect();
-        let (name, friends) = (user.name, friends.join(", "));
-        Html(format!(
-            "<h1>{name}</h1>\n<ul>\n{posts}</ul>\n<p>{friends}</p>"
-        ))
+    fn html(user: &User, posts: &Vec<Post>, friends: &Vec<String>) -> Html {
+        let mut html = format!("<h1>{}</h1>\n", user.name);
+        for post in posts {
+            html += &format!("<p>{}: {} likes</p>\n", post.title, post.likes);
+        }
+        Html(html + &format!("<p>friends: {}</p>", friends.join(", ")))
     }
 
+    let start = Instant::now();
     let run = block_on(flow.execute().timed())?;
-    println!("{}\n", run[html].0);
+    let took = start.elapsed();
+    println!("\n{}\n", run[html].0);
 
     let times = run.report().tasks().filter_map(|task| task.times());
-    let parts: Duration = times
-        .filter_map(|times| Some(times.ended? - times.started?))
-        .sum();
-    let whole = run.report().wall().unwrap_or_default();
-    println!(
-        "It took {} ms. Its parts took {} ms.",
-        whole.as_millis(),
-        parts.as_millis()
-    );
+    let ran = times.filter_map(|times| Some(times.ended? - times.started?));
+    let parts: Duration = ran.sum();
+    println!("It took {took:.0?}; its parts, one after the other, take {parts:.0?}.");
     Ok(())
 }
 
-/// What a service on the network answers, after a while.
-async fn slow<T>(answer: T) -> io::Result<T> {
+/// A service that takes its time to answer.
+async fn ask<T>(path: &str, answer: T) -> io::Result<T> {
+    println!("GET {path}");
     sleep(Duration::from_millis(150)).await;
     Ok(answer)
 }

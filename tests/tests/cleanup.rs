@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use asyncflow::backon::ConstantBuilder;
 use asyncflow::prelude::*;
-use asyncflow::{Report, Run, Runtime, TimedOut};
+use asyncflow::{Report, Run, TimedOut};
 use asyncflow_tests::{
     Gate, Guards, Log, eventually, on_every_backend, pause, poll_times, yield_now,
 };
@@ -249,17 +249,15 @@ mod always {
             });
             flow.add(log.note("teardown").after(work).always());
             flow.add(log.note_blocking("another teardown").after(plain).always());
-            let flow = Arc::new(flow);
             {
                 let mut execute = Box::pin(flow.execute());
-                assert!(poll_times(execute.as_mut(), 2).await.is_none());
+                assert!(poll_times(execute.as_mut(), 1).await.is_none());
                 eventually::<R>("both to start", || guards.live() == 2).await;
             }
             dropped.pass().await;
             blocked.open();
             eventually::<R>("the end of the run", || guards.live() == 0).await;
-            // The run lets go of the graph when it is over.
-            eventually::<R>("the end of the run", || Arc::strong_count(&flow) == 1).await;
+            // Nothing tells of what does not happen: some time for it to.
             pause::<R>(Duration::from_millis(20)).await;
             assert_eq!(log.events(), Vec::<String>::new());
         }

@@ -1,5 +1,6 @@
 //! Plain functions on blocking threads; the protocol is the [`crew`](super::crew)'s.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -70,14 +71,50 @@ impl Agent {
             Ask::Nothing => {}
             Ask::Committed => {
                 let thread = Thread(self.clone());
-                unwind::contain(|| self.backend.block(thread));
+                match self.own_threads {
+                    true => self.start_thread(move || thread.run()),
+                    false => unwind::contain(|| self.backend.block(thread)),
+                }
             }
             Ask::Another => {
                 let another = Another(self.downgrade());
-                unwind::contain(|| self.backend.block_another(another));
+                match self.own_threads {
+                    true => self.start_thread(move || another.run()),
+                    false => unwind::contain(|| self.backend.block_another(another)),
+                }
             }
         }
     }
+}
+
+impl Agent {
+    /// Starts a thread that is none of the runtime's; see [`on_crew`].
+    fn start_thread(&self, work: impl FnOnce() + Send + 'static) {
+        let backend = Arc::clone(&self.backend);
+        let mut work = Some(work);
+        let thread = std::thread::Builder::new().name("asyncflow".into());
+        // If it cannot be started what it was to do is dropped, which is noticed.
+        let _ = thread.spawn(move || {
+            backend.enter(&mut || {
+                if let Some(work) = work.take() {
+                    work();
+                }
+            });
+        });
+    }
+}
+
+thread_local! {
+    static ON_CREW: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is a thread of some run's crew.
+///
+/// A plain function may execute a flow of its own and wait for it on the spot. If that flow had to
+/// wait for a blocking thread of the runtime, and this one is the last there is, both would wait
+/// forever. So a run that begins on such a thread gets threads of its own.
+pub(crate) fn on_crew() -> bool {
+    ON_CREW.get()
 }
 
 /// A thread of the crew that is committed to its queue.
@@ -90,6 +127,7 @@ impl Thread {
     /// Calls functions until there are no more.
     pub(crate) fn run(self) {
         let agent = self.0;
+        let before = ON_CREW.replace(true);
         while let Some((call, ask)) = agent.crew.take() {
             agent.ask(ask);
             // What the function made ready goes on here, so a chain of plain functions stays on
@@ -99,6 +137,7 @@ impl Thread {
                 next = work(&agent, Call::simple(task));
             }
         }
+        ON_CREW.set(before);
     }
 }
 

@@ -32,7 +32,7 @@ use crate::outcome::report::Report;
 use crate::sync::{AtomicU8, Mutex, Ordering, lock};
 
 use super::agent::Agent;
-use super::blocking::Call;
+use super::blocking::{Call, on_crew};
 use super::crew::Crew;
 use super::drive::{Drive, Invited};
 use super::end::{End, Status};
@@ -117,6 +117,8 @@ pub struct Execution {
     pub(crate) ready: Ready,
     pub(crate) roster: Roster,
     pub(crate) crew: Crew<Call>,
+    /// Whether plain functions get threads that are none of the runtime's.
+    pub(crate) own_threads: bool,
     pub(crate) slots: Option<Slots>,
     waiting: Waiting,
     /// A [`Mode`], and [`BLAMED`]: one byte that tells whether anything is out of the ordinary.
@@ -199,6 +201,7 @@ impl Execution {
             ready: Ready::new(drivers),
             roster: Roster::new(drivers),
             crew: Crew::new(),
+            own_threads: on_crew(),
             slots: plan.max_concurrency.map(Slots::new),
             waiting: Waiting::new(),
             alert: AtomicU8::new(Mode::Go as u8),
@@ -255,7 +258,7 @@ impl Execution {
             return Step::End(Status::Cancelled);
         }
         if let Some(flag) = node.condition() {
-            match self.ledger.output(flag.index) {
+            match self.ledger.flag(flag.index) {
                 Some(true) => {}
                 Some(false) => {
                     let fates = &self.ledger.fates;
@@ -450,7 +453,8 @@ impl Execution {
     /// Leaves blame on a successor for what became of one of its upstreams.
     #[cold]
     fn blame(&self, upstream: u32, status: Status, successor: u32) {
-        if !self.ledger.fates.any_blame() {
+        // Whether there is blame already does not tell: that of a condition stays with its own task.
+        if self.alert.load(Ordering::Relaxed) & BLAMED == 0 {
             self.alert.fetch_or(BLAMED, Ordering::AcqRel);
         }
         self.ledger.fates.blame_on(upstream, status, successor);

@@ -81,11 +81,6 @@ impl Fates {
             .all(|status| *status.get_mut() == Status::Succeeded as u8)
     }
 
-    /// Whether anything was ever blamed on anybody.
-    pub(crate) fn any_blame(&self) -> bool {
-        self.culprits.get().is_some()
-    }
-
     pub(crate) fn blame(&self, index: u32) -> Option<Blame> {
         match self.culprits.get()?[index as usize].load(Ordering::Relaxed) {
             NOBODY => None,

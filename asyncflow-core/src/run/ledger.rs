@@ -184,6 +184,14 @@ impl Ledger {
         self.shared[ordinal].share()?.downcast().ok()
     }
 
+    /// The output of a condition, wherever it is kept.
+    pub(crate) fn flag(&self, index: u32) -> Option<bool> {
+        match self.shared(index) {
+            Some(flag) => Some(*flag),
+            None => self.output(index).copied(),
+        }
+    }
+
     /// The output of a task, for the one consumer that takes it by value.
     pub(crate) fn take_moved<T: Any + Send + Sync>(&self, index: u32) -> Option<T> {
         if is_unit::<T>() {

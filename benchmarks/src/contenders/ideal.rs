@@ -50,10 +50,16 @@ struct Shares<J> {
 impl<J: Job> Runnable for Shares<J> {
     fn run(&mut self) {
         let share = self.jobs.len().div_ceil(self.threads);
+        let work = |jobs: &[J]| jobs.iter().cloned().for_each(Job::call);
         thread::scope(|scope| {
-            for jobs in self.jobs.chunks(share) {
-                scope.spawn(|| jobs.iter().cloned().for_each(Job::call));
+            let mut shares = self.jobs.chunks(share);
+            // This thread takes a share, too: one that slept meanwhile would leave its core free,
+            // and the scheduler may start two new threads on the same core.
+            let own = shares.next();
+            for jobs in shares {
+                scope.spawn(move || work(jobs));
             }
+            own.into_iter().for_each(work);
         });
     }
 }
