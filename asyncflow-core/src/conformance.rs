@@ -1,1 +1,779 @@
-//! Checks of a `Runtime`.
+//! Checks that a [`Runtime`] keeps what flows need of it.
+//!
+//! A crate with a runtime of its own calls [`check`] in a test. It takes a few seconds at most, and
+//! panics with a message that names the rule that is broken. Nothing but the trait is used, so it
+//! runs on the runtime that it checks: poll it there, as a flow would be.
+//!
+//! ```
+//! use asyncflow_core::conformance;
+//! use asyncflow_core::doctest::{Inline, block_on};
+//!
+//! block_on(conformance::check(Inline));
+//! ```
+
+use std::future::{Future, poll_fn};
+use std::panic::panic_any;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures_channel::oneshot;
+
+use crate::runtime::{Runtime, RuntimeLock, RuntimeSemaphore};
+
+/// How long a rule may take before it counts as broken: far longer than any needs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Long enough for something that should not happen to happen.
+const MOMENT: Duration = Duration::from_millis(30);
+
+type Check = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A rule, by name, and the check of it.
+type Rule<R> = (&'static str, fn(R) -> Check);
+
+/// Checks every rule.
+///
+/// # Panics
+///
+/// If one is broken, or takes longer than half a minute; the message names it.
+pub async fn check<R: Runtime>(runtime: R) {
+    let runtime = match runtime.attach() {
+        Ok(runtime) => runtime,
+        Err(error) => panic!("conformance: `attach` must succeed where the check runs: {error}"),
+    };
+    for (name, rule) in rules::<R>() {
+        let watched = Watched::new(name);
+        rule(runtime.clone()).await;
+        drop(watched);
+    }
+}
+
+/// Every rule, in the order in which [`check`] checks them.
+fn rules<R: Runtime>() -> Vec<Rule<R>> {
+    vec![
+        ("parallelism is at least one", |runtime| {
+            Box::pin(async move { assert!(runtime.parallelism() >= 1) })
+        }),
+        ("what is spawned is polled to its end", |runtime| {
+            Box::pin(spawned_to_the_end(runtime))
+        }),
+        ("`spawn` does not poll", |runtime| {
+            Box::pin(spawn_does_not_poll(runtime))
+        }),
+        ("a future is polled again when it is woken", |runtime| {
+            Box::pin(woken(runtime))
+        }),
+        ("a future is dropped once it is done", |runtime| {
+            Box::pin(dropped_when_done(runtime))
+        }),
+        ("one can spawn from anywhere", |runtime| {
+            Box::pin(spawn_from_anywhere(runtime))
+        }),
+        ("blocking functions are all called", |runtime| {
+            Box::pin(blocking_functions(runtime))
+        }),
+        ("`spawn_blocking` does not call", |runtime| {
+            Box::pin(spawn_blocking_does_not_call(runtime))
+        }),
+        ("a blocking function holds up no future", |runtime| {
+            Box::pin(blocking_holds_up_nothing(runtime))
+        }),
+        ("`sleep` takes as long as it is asked to", |runtime| {
+            Box::pin(sleeps(runtime))
+        }),
+        ("`sleep` works in `enter`, on any thread", |runtime| {
+            Box::pin(sleeps_on_a_foreign_thread(runtime))
+        }),
+        ("a lock excludes", |runtime| {
+            Box::pin(lock_excludes(runtime))
+        }),
+        ("a lock loses no wake-up", |runtime| {
+            Box::pin(lock_loses_no_wake_up(runtime))
+        }),
+        ("a semaphore counts", |runtime| {
+            Box::pin(semaphore_counts(runtime))
+        }),
+        ("several permits are acquired all or none", |runtime| {
+            Box::pin(several_permits(runtime))
+        }),
+        ("a semaphore loses no wake-up", |runtime| {
+            Box::pin(semaphore_loses_no_wake_up(runtime))
+        }),
+    ]
+}
+
+/// Ends the process's patience with one rule.
+struct Watched {
+    name: &'static str,
+    done: Arc<AtomicBool>,
+}
+
+impl Watched {
+    /// Aborts the wait for a rule that hangs, by a panic on a thread of its own and an exit: a
+    /// runtime that hangs cannot be relied upon to report it.
+    fn new(name: &'static str) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let watch = Arc::clone(&done);
+        thread::spawn(move || {
+            let end = Instant::now() + PATIENCE;
+            while Instant::now() < end {
+                if watch.load(Ordering::Acquire) {
+                    return;
+                }
+                thread::park_timeout(Duration::from_millis(50));
+            }
+            if !watch.load(Ordering::Acquire) {
+                eprintln!("conformance: \"{name}\" is broken: it hangs");
+                std::process::exit(101);
+            }
+        });
+        Self { name, done }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Release);
+        if thread::panicking() {
+            eprintln!("conformance: \"{}\" is broken", self.name);
+        }
+    }
+}
+
+/// Waits for a signal that whoever sends it must not drop.
+async fn signal(receiver: oneshot::Receiver<()>, what: &str) {
+    if receiver.await.is_err() {
+        panic_any(format!("{what} was dropped before its end"));
+    }
+}
+
+/// Ready at the second poll.
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|cx| match std::mem::replace(&mut yielded, true) {
+        true => Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// Spawns a future, and gives a future of its output.
+fn spawn<R: Runtime, T: Send + 'static>(
+    runtime: &R,
+    future: impl Future<Output = T> + Send + 'static,
+) -> oneshot::Receiver<T> {
+    let (sender, receiver) = oneshot::channel();
+    runtime.spawn(async move {
+        // Nobody may be listening any more.
+        let _ = sender.send(future.await);
+    });
+    receiver
+}
+
+async fn spawned_to_the_end<R: Runtime>(runtime: R) {
+    const MANY: usize = 10_000;
+    let done = Arc::new(AtomicUsize::new(0));
+    let (last, all) = oneshot::channel();
+    let last = Arc::new(Mutex::new(Some(last)));
+    for _ in 0..MANY {
+        let (done, last) = (Arc::clone(&done), Arc::clone(&last));
+        runtime.spawn(async move {
+            yield_once().await;
+            if done.fetch_add(1, Ordering::AcqRel) + 1 == MANY {
+                let last = last.lock().unwrap().take().unwrap();
+                let _ = last.send(());
+            }
+        });
+    }
+    drop(last);
+    signal(all, "a spawned future").await;
+}
+
+async fn spawn_does_not_poll<R: Runtime>(runtime: R) {
+    // Held across the call: a future that is polled within it would find the lock taken.
+    let lock = Arc::new(Mutex::new(()));
+    let held = lock.lock().unwrap();
+    let (sender, receiver) = oneshot::channel();
+    let inner = Arc::clone(&lock);
+    let here = thread::current().id();
+    let within = Arc::new(AtomicBool::new(true));
+    let still = Arc::clone(&within);
+    runtime.spawn(async move {
+        let polled_within = thread::current().id() == here && still.load(Ordering::Acquire);
+        if !polled_within {
+            drop(inner.lock());
+        }
+        let _ = sender.send(polled_within);
+    });
+    within.store(false, Ordering::Release);
+    drop(held);
+    assert_eq!(receiver.await, Ok(false), "polled from within `spawn`");
+}
+
+async fn woken<R: Runtime>(runtime: R) {
+    // From another thread, after the poll and during it, by several clones, and too often.
+    let (sender, receiver) = mpsc::channel::<Waker>();
+    let waking = thread::spawn(move || {
+        for waker in receiver {
+            let clone = waker.clone();
+            waker.wake_by_ref();
+            clone.wake();
+            waker.wake();
+        }
+    });
+    let rounds = spawn(&runtime, {
+        let mut rounds = 0;
+        poll_fn(move |cx| {
+            rounds += 1;
+            if rounds == 100 {
+                return Poll::Ready(rounds);
+            }
+            sender.send(cx.waker().clone()).unwrap();
+            Poll::Pending
+        })
+    });
+    assert_eq!(rounds.await, Ok(100), "a spawned future was dropped");
+    waking.join().unwrap();
+
+    // A waker may outlive its future, and be used then.
+    let (sender, receiver) = mpsc::channel::<Waker>();
+    let done = spawn(
+        &runtime,
+        poll_fn(move |cx| {
+            sender.send(cx.waker().clone()).unwrap();
+            Poll::Ready(())
+        }),
+    );
+    signal(done, "a spawned future").await;
+    receiver.recv().unwrap().wake();
+}
+
+async fn dropped_when_done<R: Runtime>(runtime: R) {
+    struct Dropped(Option<oneshot::Sender<()>>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            let _ = self.0.take().unwrap().send(());
+        }
+    }
+
+    let (sender, receiver) = oneshot::channel();
+    let dropped = Dropped(Some(sender));
+    let (keep, kept) = mpsc::channel::<Waker>();
+    runtime.spawn(poll_fn(move |cx| {
+        let _dropped = &dropped;
+        keep.send(cx.waker().clone()).unwrap();
+        Poll::Ready(())
+    }));
+    // Also while somebody keeps a waker of it.
+    signal(receiver, "a spawned future").await;
+    drop(kept);
+}
+
+async fn spawn_from_anywhere<R: Runtime>(runtime: R) {
+    let from_a_thread = thread::spawn({
+        let runtime = runtime.clone();
+        move || spawn(&runtime, yield_once())
+    });
+    signal(
+        from_a_thread.join().unwrap(),
+        "a future spawned from a thread",
+    )
+    .await;
+
+    let inner = runtime.clone();
+    let from_a_future = spawn(&runtime, async move { spawn(&inner, yield_once()) });
+    signal(
+        from_a_future.await.unwrap(),
+        "a future spawned from a future",
+    )
+    .await;
+
+    let (sender, receiver) = oneshot::channel();
+    let inner = runtime.clone();
+    runtime.spawn_blocking(move || {
+        let _ = sender.send(spawn(&inner, yield_once()));
+    });
+    let from_blocking = receiver.await.expect("a blocking function was dropped");
+    signal(from_blocking, "a future spawned from a blocking function").await;
+
+    let (sender, receiver) = oneshot::channel();
+    let inner = runtime.clone();
+    runtime.spawn_blocking(move || {
+        inner.spawn_blocking(move || {
+            let _ = sender.send(());
+        });
+    });
+    signal(receiver, "a blocking function").await;
+}
+
+async fn blocking_functions<R: Runtime>(runtime: R) {
+    const MANY: usize = 1_000;
+    let (sender, receiver) = oneshot::channel();
+    let left = Arc::new(Mutex::new((MANY, Some(sender))));
+    for _ in 0..MANY {
+        let left = Arc::clone(&left);
+        runtime.spawn_blocking(move || {
+            let mut left = left.lock().unwrap();
+            left.0 -= 1;
+            if left.0 == 0 {
+                let _ = left.1.take().unwrap().send(());
+            }
+        });
+    }
+    drop(left);
+    signal(receiver, "a blocking function").await;
+}
+
+async fn spawn_blocking_does_not_call<R: Runtime>(runtime: R) {
+    let here = thread::current().id();
+    let within = Arc::new(AtomicBool::new(true));
+    let still = Arc::clone(&within);
+    let (sender, receiver) = oneshot::channel();
+    runtime.spawn_blocking(move || {
+        let _ = sender.send(thread::current().id() == here && still.load(Ordering::Acquire));
+    });
+    within.store(false, Ordering::Release);
+    assert_eq!(
+        receiver.await,
+        Ok(false),
+        "called from within `spawn_blocking`"
+    );
+}
+
+async fn blocking_holds_up_nothing<R: Runtime>(runtime: R) {
+    let (release, hold) = mpsc::channel::<()>();
+    let (sender, ended) = oneshot::channel();
+    runtime.spawn_blocking(move || {
+        let _ = hold.recv();
+        let _ = sender.send(());
+    });
+    // As many as there are workers, and more: one of them would be held up.
+    let futures: Vec<_> = (0..runtime.parallelism() + 1)
+        .map(|_| spawn(&runtime, yield_once()))
+        .collect();
+    for future in futures {
+        signal(future, "a spawned future").await;
+    }
+    drop(release);
+    signal(ended, "a blocking function").await;
+}
+
+async fn sleeps<R: Runtime>(runtime: R) {
+    let start = Instant::now();
+    runtime.sleep(MOMENT).await;
+    assert!(start.elapsed() >= MOMENT, "it slept too short a time");
+
+    // Several at the same time end in the order of their lengths, and each on its own.
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let sleepers: Vec<_> = [8, 4, 1]
+        .map(|length| {
+            let sleep = runtime.sleep(MOMENT * length);
+            let order = Arc::clone(&order);
+            spawn(&runtime, async move {
+                sleep.await;
+                order.lock().unwrap().push(length);
+            })
+        })
+        .into_iter()
+        .collect();
+    // One that is dropped disturbs nobody.
+    let mut dropped = Box::pin(runtime.sleep(MOMENT));
+    assert!(
+        dropped
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending(),
+        "it did not sleep"
+    );
+    drop(dropped);
+    for sleeper in sleepers {
+        signal(sleeper, "a future that sleeps").await;
+    }
+    assert_eq!(
+        *order.lock().unwrap(),
+        [1, 4, 8],
+        "the shorter sleep ends first"
+    );
+}
+
+async fn sleeps_on_a_foreign_thread<R: Runtime>(runtime: R) {
+    let (sender, receiver) = oneshot::channel();
+    thread::spawn(move || {
+        let mut sleep = Box::pin(runtime.sleep(MOMENT));
+        let (wake, woken) = mpsc::channel();
+        let waker = Waker::from(Arc::new(Wake(Mutex::new(wake))));
+        let mut cx = Context::from_waker(&waker);
+        while runtime.enter(|| sleep.as_mut().poll(&mut cx)).is_pending() {
+            woken.recv().unwrap();
+        }
+        let _ = sender.send(());
+    });
+    signal(receiver, "the thread that sleeps").await;
+
+    struct Wake(Mutex<mpsc::Sender<()>>);
+
+    impl std::task::Wake for Wake {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.lock().unwrap().send(());
+        }
+    }
+}
+
+async fn lock_excludes<R: Runtime>(runtime: R) {
+    let lock = Arc::new(R::Lock::new());
+    let guard = lock.try_acquire().expect("a new lock is free");
+    assert!(
+        lock.try_acquire().is_none(),
+        "a lock that is held was acquired"
+    );
+    // A guard may be dropped on another thread.
+    thread::spawn(move || drop(guard)).join().unwrap();
+    drop(
+        lock.try_acquire()
+            .expect("a guard that is dropped frees the lock"),
+    );
+
+    let inside = Arc::new(AtomicUsize::new(0));
+    let tasks: Vec<_> = (0..100)
+        .map(|_| {
+            let (lock, inside) = (Arc::clone(&lock), Arc::clone(&inside));
+            spawn(&runtime, async move {
+                let guard = lock.acquire().await;
+                assert_eq!(
+                    inside.fetch_add(1, Ordering::AcqRel),
+                    0,
+                    "two hold the lock"
+                );
+                yield_once().await;
+                inside.fetch_sub(1, Ordering::AcqRel);
+                drop(guard);
+            })
+        })
+        .collect();
+    for task in tasks {
+        signal(task, "a task that holds a lock").await;
+    }
+}
+
+/// Polls a future once, with a waker that nobody listens to.
+fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+async fn lock_loses_no_wake_up<R: Runtime>(runtime: R) {
+    let lock = Arc::new(R::Lock::new());
+    let guard = lock.try_acquire().expect("a new lock is free");
+    let mut impatient = Box::pin(lock.acquire());
+    assert!(
+        poll_once(impatient.as_mut()).is_pending(),
+        "a lock that is held was acquired"
+    );
+    let waits = spawn(&runtime, {
+        let lock = Arc::clone(&lock);
+        async move { drop(lock.acquire().await) }
+    });
+    // Now both wait. The first is offered the lock, and is dropped.
+    runtime.sleep(MOMENT).await;
+    drop(guard);
+    drop(impatient);
+    signal(waits, "a task that waits for a lock").await;
+}
+
+async fn semaphore_counts<R: Runtime>(runtime: R) {
+    let semaphore = Arc::new(R::Semaphore::new(2));
+    let one = semaphore.try_acquire(1).expect("both permits are free");
+    let other = semaphore.try_acquire(1).expect("one permit is free");
+    assert!(
+        semaphore.try_acquire(1).is_none(),
+        "a third of two permits was acquired"
+    );
+    thread::spawn(move || drop(one)).join().unwrap();
+    drop(
+        semaphore
+            .try_acquire(1)
+            .expect("a permit that is dropped is free"),
+    );
+    drop(other);
+
+    let inside = Arc::new(AtomicUsize::new(0));
+    let tasks: Vec<_> = (0..100)
+        .map(|_| {
+            let (semaphore, inside) = (Arc::clone(&semaphore), Arc::clone(&inside));
+            spawn(&runtime, async move {
+                let permit = semaphore.acquire(1).await;
+                let others = inside.fetch_add(1, Ordering::AcqRel);
+                assert!(others < 2, "three hold one of two permits");
+                yield_once().await;
+                inside.fetch_sub(1, Ordering::AcqRel);
+                drop(permit);
+            })
+        })
+        .collect();
+    for task in tasks {
+        signal(task, "a task that holds a permit").await;
+    }
+    drop(semaphore.try_acquire(2).expect("all permits came back"));
+}
+
+async fn several_permits<R: Runtime>(runtime: R) {
+    let semaphore = Arc::new(R::Semaphore::new(4));
+    assert!(
+        semaphore.try_acquire(5).is_none(),
+        "five of four permits were acquired"
+    );
+    let three = semaphore.try_acquire(3).expect("all four permits are free");
+    assert!(
+        semaphore.try_acquire(2).is_none(),
+        "two were acquired where one is free"
+    );
+    drop(
+        semaphore
+            .try_acquire(1)
+            .expect("who acquires none leaves the one that is free"),
+    );
+    drop(three);
+
+    // Any two who need three keep each other out, but never forever, nor do they starve who needs
+    // all, nor is it starved by those who need one.
+    let inside = Arc::new(AtomicUsize::new(0));
+    let tasks: Vec<_> = (0..90)
+        .map(|number| {
+            let count = [3, 1, 4][number % 3];
+            let (semaphore, inside) = (Arc::clone(&semaphore), Arc::clone(&inside));
+            spawn(&runtime, async move {
+                for _ in 0..5 {
+                    let permits = semaphore.acquire(count).await;
+                    let others = inside.fetch_add(count, Ordering::AcqRel);
+                    assert!(
+                        others + count <= 4,
+                        "more than four of four permits are held"
+                    );
+                    yield_once().await;
+                    inside.fetch_sub(count, Ordering::AcqRel);
+                    drop(permits);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        signal(task, "a task that holds several permits").await;
+    }
+    drop(semaphore.try_acquire(4).expect("all permits came back"));
+}
+
+async fn semaphore_loses_no_wake_up<R: Runtime>(runtime: R) {
+    let semaphore = Arc::new(R::Semaphore::new(2));
+    let one = semaphore.try_acquire(1).expect("both permits are free");
+    // Waits for the second permit, maybe with the first in hand, and is dropped.
+    let mut impatient = Box::pin(semaphore.acquire(2));
+    assert!(
+        poll_once(impatient.as_mut()).is_pending(),
+        "a permit that is held was acquired"
+    );
+    let waits = spawn(&runtime, {
+        let semaphore = Arc::clone(&semaphore);
+        async move { drop(semaphore.acquire(2).await) }
+    });
+    runtime.sleep(MOMENT).await;
+    drop(one);
+    drop(impatient);
+    signal(waits, "a task that waits for permits").await;
+    let all = pin!(semaphore.acquire(2)).await;
+    drop(all);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctest::{Counter, Inline, block_on};
+    use crate::run::unwind;
+
+    /// A runtime in which one thing is broken.
+    #[derive(Clone, Copy)]
+    struct Broken(Fault);
+
+    #[derive(Clone, Copy, PartialEq)]
+    enum Fault {
+        NoWorkers,
+        DropsFutures,
+        PollsAtOnce,
+        PollsOnce,
+        DropsFunctions,
+        CallsAtOnce,
+        SleepsTooShort,
+    }
+
+    impl Runtime for Broken {
+        type Lock = Counter;
+        type Semaphore = Counter;
+
+        fn parallelism(&self) -> usize {
+            usize::from(self.0 != Fault::NoWorkers)
+        }
+
+        fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+            match self.0 {
+                Fault::DropsFutures => drop(future),
+                Fault::PollsAtOnce => block_on(future),
+                Fault::PollsOnce => {
+                    thread::spawn(move || {
+                        let _ = poll_once(Box::pin(future).as_mut());
+                    });
+                }
+                _ => Inline.spawn(future),
+            }
+        }
+
+        fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
+            match self.0 {
+                Fault::DropsFunctions => drop(function),
+                Fault::CallsAtOnce => function(),
+                _ => Inline.spawn_blocking(function),
+            }
+        }
+
+        fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+            Inline.sleep(match self.0 {
+                Fault::SleepsTooShort => duration / 2,
+                _ => duration,
+            })
+        }
+    }
+
+    /// Whether a rule is found broken.
+    fn breaks<R: Runtime>(runtime: R, name: &str) -> bool {
+        let (_, rule) = rules::<R>()
+            .into_iter()
+            .find(|(rule, _)| *rule == name)
+            .expect("it is one of the rules");
+        unwind::catch(|| block_on(rule(runtime))).is_err()
+    }
+
+    #[test]
+    fn a_broken_runtime_is_found_out() {
+        for (fault, rule) in [
+            (Fault::NoWorkers, "parallelism is at least one"),
+            (Fault::DropsFutures, "what is spawned is polled to its end"),
+            (Fault::PollsAtOnce, "`spawn` does not poll"),
+            (
+                Fault::PollsOnce,
+                "a future is polled again when it is woken",
+            ),
+            (Fault::DropsFunctions, "blocking functions are all called"),
+            (Fault::CallsAtOnce, "`spawn_blocking` does not call"),
+            (
+                Fault::SleepsTooShort,
+                "`sleep` takes as long as it is asked to",
+            ),
+        ] {
+            assert!(breaks(Broken(fault), rule), "{rule}");
+            assert!(!breaks(Inline, rule), "{rule}");
+        }
+    }
+
+    /// A counter that gives out one permit too many, and one that never gives any back.
+    macro_rules! broken_counter {
+        ($name:ident, $new:expr, $guard:ty, |$permits:ident| $keep:expr) => {
+            struct $name(Arc<Counter>);
+
+            impl RuntimeSemaphore for $name {
+                type Permits = $guard;
+
+                fn new(permits: usize) -> Self {
+                    let new: fn(usize) -> usize = $new;
+                    Self(Arc::new(RuntimeSemaphore::new(new(permits))))
+                }
+
+                fn try_acquire(self: &Arc<Self>, count: usize) -> Option<$guard> {
+                    let $permits = RuntimeSemaphore::try_acquire(&self.0, count)?;
+                    Some($keep)
+                }
+
+                fn acquire(
+                    self: &Arc<Self>,
+                    count: usize,
+                ) -> impl Future<Output = $guard> + Send + 'static {
+                    let acquire = RuntimeSemaphore::acquire(&self.0, count);
+                    async move {
+                        let $permits = acquire.await;
+                        $keep
+                    }
+                }
+            }
+
+            impl RuntimeLock for $name {
+                type Guard = $guard;
+
+                fn new() -> Self {
+                    RuntimeSemaphore::new(1)
+                }
+
+                fn try_acquire(self: &Arc<Self>) -> Option<$guard> {
+                    RuntimeSemaphore::try_acquire(self, 1)
+                }
+
+                fn acquire(self: &Arc<Self>) -> impl Future<Output = $guard> + Send + 'static {
+                    RuntimeSemaphore::acquire(self, 1)
+                }
+            }
+        };
+    }
+
+    broken_counter!(
+        OneTooMany,
+        |permits| permits + 1,
+        crate::doctest::Counted,
+        |permits| permits
+    );
+    broken_counter!(GivesNothingBack, |permits| permits, (), |permits| {
+        std::mem::forget(permits)
+    });
+
+    macro_rules! runtime_with {
+        ($name:ident, $counter:ident) => {
+            #[derive(Clone, Copy)]
+            struct $name;
+
+            impl Runtime for $name {
+                type Lock = $counter;
+                type Semaphore = $counter;
+
+                fn parallelism(&self) -> usize {
+                    2
+                }
+
+                fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+                    Inline.spawn(future);
+                }
+
+                fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
+                    Inline.spawn_blocking(function);
+                }
+
+                fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+                    Inline.sleep(duration)
+                }
+            }
+        };
+    }
+
+    runtime_with!(Generous, OneTooMany);
+    runtime_with!(Greedy, GivesNothingBack);
+
+    #[test]
+    fn broken_locks_are_found_out() {
+        assert!(breaks(Generous, "a lock excludes"));
+        assert!(breaks(Generous, "a semaphore counts"));
+        assert!(breaks(Generous, "several permits are acquired all or none"));
+        assert!(breaks(Greedy, "a lock excludes"));
+        assert!(breaks(Greedy, "a semaphore counts"));
+    }
+}

@@ -70,7 +70,7 @@ impl Agent {
         match ask {
             Ask::Nothing => {}
             Ask::Committed => {
-                let thread = Thread(self.clone());
+                let thread = Thread(Some(self.clone()));
                 match self.own_threads {
                     true => self.start_thread(move || thread.run()),
                     false => unwind::contain(|| self.backend.block(thread)),
@@ -118,15 +118,18 @@ pub(crate) fn on_crew() -> bool {
 }
 
 /// A thread of the crew that is committed to its queue.
-pub(crate) struct Thread(Agent);
+pub(crate) struct Thread(
+    /// Empty once it has come.
+    Option<Agent>,
+);
 
 /// A thread of the crew that was asked for and joins if the run is not over when it comes.
 pub(crate) struct Another(Weak<Execution>);
 
 impl Thread {
     /// Calls functions until there are no more.
-    pub(crate) fn run(self) {
-        let agent = self.0;
+    pub(crate) fn run(mut self) {
+        let Some(agent) = self.0.take() else { return };
         let before = ON_CREW.replace(true);
         while let Some((call, ask)) = agent.crew.take() {
             agent.ask(ask);
@@ -141,11 +144,23 @@ impl Thread {
     }
 }
 
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // The runtime shuts down and will not call it. If no other thread is there for what lies
+        // in the queue, whoever waits for the end of such a function must hear that it has none.
+        if let Some(agent) = self.0.take() {
+            for call in agent.crew.desert() {
+                unwind::contain(|| drop(call));
+            }
+        }
+    }
+}
+
 impl Another {
     pub(crate) fn run(mut self) {
         if let Some(agent) = Agent::upgrade(&std::mem::take(&mut self.0)) {
             agent.crew.join();
-            Thread(agent).run();
+            Thread(Some(agent)).run();
         }
     }
 }

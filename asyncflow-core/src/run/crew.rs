@@ -70,6 +70,16 @@ impl<T> Crew<T> {
         lock(&self.0).asked = false;
     }
 
+    /// A committed thread will never come; gives the work that nobody will take now.
+    pub(crate) fn desert(&self) -> VecDeque<T> {
+        let mut state = lock(&self.0);
+        state.committed -= 1;
+        match state.committed {
+            0 => std::mem::take(&mut state.queue),
+            _ => VecDeque::new(),
+        }
+    }
+
     /// The next piece of work for a committed thread; with none the thread has left.
     pub(crate) fn take(&self) -> Option<(T, Ask)> {
         let mut state = lock(&self.0);
