@@ -227,6 +227,7 @@ struct Frame {
 }
 
 impl Frame {
+    #[track_caller]
     fn open(
         mut members: Members,
         entry: Ends,
@@ -278,6 +279,7 @@ impl Frame {
 }
 
 /// Adds a whole tree to a flow and returns the index of its one end.
+#[track_caller]
 pub(crate) fn add_group(flow: &mut Declared, members: Members) -> u32 {
     let mut stack = vec![Frame::open(members, Ends::new(), &Rc::default(), flow)];
     loop {
