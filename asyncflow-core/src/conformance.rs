@@ -289,12 +289,12 @@ async fn spawn_from_anywhere<R: Runtime>(runtime: R) {
     .await;
 
     let inner = runtime.clone();
-    let from_a_future = spawn(&runtime, async move { spawn(&inner, yield_once()) });
-    signal(
-        from_a_future.await.unwrap(),
-        "a future spawned from a future",
-    )
-    .await;
+    let (sender, receiver) = oneshot::channel();
+    runtime.spawn(async move {
+        let _ = sender.send(spawn(&inner, yield_once()));
+    });
+    let from_a_future = receiver.await.expect("a spawned future was dropped");
+    signal(from_a_future, "a future spawned from a future").await;
 
     let (sender, receiver) = oneshot::channel();
     let inner = runtime.clone();
@@ -349,21 +349,31 @@ async fn spawn_blocking_does_not_call<R: Runtime>(runtime: R) {
 }
 
 async fn blocking_holds_up_nothing<R: Runtime>(runtime: R) {
-    let (release, hold) = mpsc::channel::<()>();
-    let (sender, ended) = oneshot::channel();
-    runtime.spawn_blocking(move || {
-        let _ = hold.recv();
-        let _ = sender.send(());
-    });
-    // As many as there are workers, and more: one of them would be held up.
-    let futures: Vec<_> = (0..runtime.parallelism() + 1)
+    // One for each worker, so that all would be held up if they were called there; and as many
+    // futures, and more.
+    let workers = runtime.parallelism();
+    let mut releases = Vec::new();
+    let mut ended = Vec::new();
+    for _ in 0..workers {
+        let (release, hold) = mpsc::channel::<()>();
+        let (sender, end) = oneshot::channel();
+        runtime.spawn_blocking(move || {
+            let _ = hold.recv();
+            let _ = sender.send(());
+        });
+        releases.push(release);
+        ended.push(end);
+    }
+    let futures: Vec<_> = (0..=workers)
         .map(|_| spawn(&runtime, yield_once()))
         .collect();
     for future in futures {
         signal(future, "a spawned future").await;
     }
-    drop(release);
-    signal(ended, "a blocking function").await;
+    drop(releases);
+    for end in ended {
+        signal(end, "a blocking function").await;
+    }
 }
 
 async fn sleeps<R: Runtime>(runtime: R) {

@@ -105,6 +105,10 @@ impl<R: Runtime> Flow<R> {
 
     /// Executes the flow: a future of the [`Run`](crate::Run), with methods that say how.
     ///
+    /// It returns only when everything that it started has stopped, plain functions included. One
+    /// that waits for something that only a task to come would bring about is waited for forever:
+    /// let such a function be async, which is dropped when the run stops.
+    ///
     /// # Errors
     ///
     /// If a task fails, the others are stopped (see [`keep_going`](Execute::keep_going)) and the

@@ -169,6 +169,7 @@ on_every_backend! {
         let mut flow = Flow::<R>::new();
 
         #[task(flow)]
+        #[allow(clippy::manual_async_fn)]
         fn opaque() -> impl Future<Output = u8> + Send {
             async {
                 pause().await;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use asyncflow::TaskRef;
 use asyncflow::prelude::*;
-use asyncflow::{Runtime, TaskRef};
 use asyncflow_tests::{
     Gate, Guards, Log, eventually, on_every_backend, pause, poll_times, yield_now,
 };

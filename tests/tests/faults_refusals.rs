@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use asyncflow::Upstreams;
 use asyncflow::backon::ConstantBuilder;
 use asyncflow::prelude::*;
-use asyncflow_tests::{Gate, Log, on_every_backend, yield_now};
+use asyncflow_tests::{Gate, Log, on_every_backend, on_every_backend_in_child, yield_now};
 
 /// The message of the panic that `f` ends with.
-fn panic_of(f: impl FnOnce()) -> String {
-    let payload = catch_unwind(AssertUnwindSafe(f)).unwrap_err();
+fn panic_of<T>(f: impl FnOnce() -> T) -> String {
+    let payload = catch_unwind(AssertUnwindSafe(f)).err().unwrap();
     match payload.downcast::<String>() {
         Ok(message) => *message,
         Err(payload) => (*payload.downcast::<&str>().unwrap()).to_owned(),
@@ -90,7 +90,7 @@ on_every_backend! {
         flow.execute().await.unwrap();
         log.place("third");
         // That run knows nothing of the new task.
-        let message = panic_of(|| drop(before.report().status(third)));
+        let message = panic_of(|| before.report().status(third));
         assert!(message.contains("not part of its run"), "{message}");
     }
 
@@ -148,44 +148,23 @@ on_every_backend! {
         let own = flow.add(|| 2_u32);
         let expected = "handle of a task of another flow";
         for message in [
-            panic_of(|| drop(flow.add((|| ()).after(foreign)))),
-            panic_of(|| drop(flow.add((|| ()).after((own, foreign))))),
-            panic_of(|| drop(flow.add((|| ()).after(vec![own.id(), foreign.id()])))),
-            panic_of(|| drop(flow.add((|| ()).after(group)))),
-            panic_of(|| drop(flow.add((|| ()).after_any([own, foreign])))),
-            panic_of(|| drop(flow.add((|_: &u32| ()).inputs(foreign)))),
-            panic_of(|| drop(flow.add((|_: Option<&u32>| ()).inputs(foreign.optional()).always()))),
-            panic_of(|| drop(flow.add((|_: u32| ()).inputs(foreign.moved())))),
-            panic_of(|| drop(flow.add((|_: Vec<&u32>| ()).inputs([own, foreign])))),
-            panic_of(|| drop(flow.add((|| ()).run_if(flag)))),
-            panic_of(|| drop(flow.add(series![|| (), || ()].after(foreign)))),
-            panic_of(|| drop(flow.add(parallel![|| (), (|| ()).after(foreign)]))),
+            panic_of(|| flow.add((|| ()).after(foreign))),
+            panic_of(|| flow.add((|| ()).after((own, foreign)))),
+            panic_of(|| flow.add((|| ()).after(vec![own.id(), foreign.id()]))),
+            panic_of(|| flow.add((|| ()).after(group))),
+            panic_of(|| flow.add((|| ()).after_any([own, foreign]))),
+            panic_of(|| flow.add((|_: &u32| ()).inputs(foreign))),
+            panic_of(|| flow.add((|_: Option<&u32>| ()).inputs(foreign.optional()).always())),
+            panic_of(|| flow.add((|_: u32| ()).inputs(foreign.moved()))),
+            panic_of(|| flow.add((|_: Vec<&u32>| ()).inputs([own, foreign]))),
+            panic_of(|| flow.add((|| ()).run_if(flag))),
+            panic_of(|| flow.add(series![|| (), || ()].after(foreign))),
+            panic_of(|| flow.add(parallel![|| (), (|| ()).after(foreign)])),
         ] {
             assert!(message.contains(expected), "{message}");
         }
         // What it was added to is as it was.
         assert_eq!(flow.execute().only(own).await.unwrap()[own], 2);
-    }
-
-    async fn panic_is_at_the_line_that_adds<R>() {
-        let mut other = Flow::<R>::new();
-        let foreign = other.add(|| ());
-        let mut flow = Flow::<R>::new();
-        let place = Arc::new(std::sync::Mutex::new(None));
-        let before = std::panic::take_hook();
-        let seen = Arc::clone(&place);
-        let this = std::thread::current().id();
-        std::panic::set_hook(Box::new(move |info| {
-            if std::thread::current().id() == this {
-                *seen.lock().unwrap() = info.location().map(|at| (at.file().to_owned(), at.line()));
-            }
-        }));
-        let line = line!() + 1;
-        let _ = catch_unwind(AssertUnwindSafe(|| flow.add((|| ()).after(foreign))));
-        std::panic::set_hook(before);
-        let (file, at) = place.lock().unwrap().take().unwrap();
-        assert!(file.ends_with("faults_refusals.rs"), "{file}");
-        assert_eq!(at, line);
     }
 
     async fn unknown_target_is_refused<R>() {
@@ -217,5 +196,29 @@ on_every_backend! {
         flow.execute().only(apart).await.unwrap();
         assert_eq!(flow.execute().given(number, 3).only(needs).await.unwrap()[needs], 3);
         assert_eq!(log.events().len(), 1);
+    }
+}
+
+// In a process of its own, because of the panic hook.
+on_every_backend_in_child! {
+    async fn panic_is_at_the_line_that_adds<R>() {
+        let mut other = Flow::<R>::new();
+        let foreign = other.add(|| ());
+        let mut flow = Flow::<R>::new();
+        let place = Arc::new(std::sync::Mutex::new(None));
+        let before = std::panic::take_hook();
+        let seen = Arc::clone(&place);
+        let this = std::thread::current().id();
+        std::panic::set_hook(Box::new(move |info| {
+            if std::thread::current().id() == this {
+                *seen.lock().unwrap() = info.location().map(|at| (at.file().to_owned(), at.line()));
+            }
+        }));
+        let line = line!() + 1;
+        let _ = catch_unwind(AssertUnwindSafe(|| flow.add((|| ()).after(foreign))));
+        std::panic::set_hook(before);
+        let (file, at) = place.lock().unwrap().take().unwrap();
+        assert!(file.ends_with("faults_refusals.rs"), "{file}");
+        assert_eq!(at, line);
     }
 }

@@ -135,6 +135,20 @@ impl<'a> TaskReport<'a> {
         }
     }
 
+    /// How long it ran, from its first start to its end, with all its attempts and the pauses
+    /// between them; if the run was timed, and it was started.
+    pub fn ran(&self) -> Option<Duration> {
+        let Times { started, ended, .. } = self.times()?;
+        Some(ended?.saturating_sub(started?))
+    }
+
+    /// How long it waited for permits, a slot or a thread after it was ready; if the run was
+    /// timed, and it was started.
+    pub fn waited(&self) -> Option<Duration> {
+        let Times { ready, started, .. } = self.times()?;
+        Some(started?.saturating_sub(ready?))
+    }
+
     /// When what happened, if the run was timed.
     pub fn times(&self) -> Option<Times> {
         let times = self.report.times.as_ref()?;
@@ -192,32 +206,20 @@ impl fmt::Display for Report {
             .max("task".len());
         write!(f, "{:width$}  {:12}  tries", "task", "status")?;
         if self.times.is_some() {
-            write!(f, "  {:>9}  {:>9}  {:>9}", "waited", "start", "ran")?;
+            write!(
+                f,
+                "  {:>10}  {:>10}  {:>10}",
+                "waited/ms", "start/ms", "ran/ms"
+            )?;
         }
         for task in self.tasks() {
             let name = printable(task.name(), WIDEST);
-            write!(
-                f,
-                "\n{name:width$}  {:12}  {:>5}",
-                task.status(),
-                task.attempts()
-            )?;
+            let (status, attempts) = (task.status(), task.attempts());
+            write!(f, "\n{name:width$}  {status:12}  {attempts:>5}")?;
             if let Some(times) = task.times() {
-                let waited = times
-                    .started
-                    .zip(times.ready)
-                    .map(|(to, from)| to.saturating_sub(from));
-                let ran = times
-                    .ended
-                    .zip(times.started)
-                    .map(|(to, from)| to.saturating_sub(from));
-                write!(
-                    f,
-                    "  {:>9}  {:>9}  {:>9}",
-                    seconds(waited),
-                    seconds(times.started),
-                    seconds(ran)
-                )?;
+                let (waited, ran) = (millis(task.waited()), millis(task.ran()));
+                let start = millis(times.started);
+                write!(f, "  {waited:>10}  {start:>10}  {ran:>10}")?;
             }
             if let TaskStatus::Skipped { because } = task.status() {
                 let culprit = printable(self.graph.name(because.index), WIDEST);
@@ -228,9 +230,10 @@ impl fmt::Display for Report {
     }
 }
 
-fn seconds(duration: Option<Duration>) -> String {
+/// One unit for all, so that a column can be compared by eye.
+fn millis(duration: Option<Duration>) -> String {
     match duration {
-        Some(duration) => format!("{:.3?}", duration),
+        Some(duration) => format!("{:.3}", duration.as_secs_f64() * 1e3),
         None => "-".to_owned(),
     }
 }

@@ -12,7 +12,7 @@
 //! * [`slots`]: `max_concurrency`; [`waiting`]: whom to wake when a run stops;
 //! * [`ledger`], [`fates`], [`end`]: outputs, statuses and blame, ends;
 //! * [`watch`]: clocks and observers;
-//! * [`unwind`]: panics.
+//! * [`unwind`]: where panics are caught.
 
 pub(crate) mod agent;
 pub(crate) mod blocking;
