@@ -1,0 +1,118 @@
+//! Finding the files.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use asyncflow::Output;
+
+/// Folders that are made, not written.
+const SKIPPED: [&str; 2] = ["target", ".git"];
+
+/// A file to be measured.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+}
+
+/// Something that could not be measured, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) path: PathBuf,
+    pub(crate) why: String,
+}
+
+impl Problem {
+    pub(crate) fn new(path: &Path, why: impl fmt::Display) -> Self {
+        Self {
+            path: path.to_owned(),
+            why: why.to_string(),
+        }
+    }
+}
+
+/// All that was found.
+#[derive(Debug, Default, Output)]
+pub(crate) struct Found {
+    /// By the name of the top-level folder; `.` for files that are in none.
+    pub(crate) folders: BTreeMap<String, Arc<Vec<File>>>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// Finds every file below `root`. Links are not followed, so there are no loops.
+///
+/// # Errors
+///
+/// If `root` itself cannot be read.
+pub(crate) fn files(root: &Path) -> Result<Found, String> {
+    let entries = fs::read_dir(root).map_err(|error| format!("{}: {error}", root.display()))?;
+    let mut folders: BTreeMap<String, Vec<File>> = BTreeMap::new();
+    let mut problems = Vec::new();
+    let mut stack: Vec<(String, io::Result<fs::DirEntry>)> =
+        entries.map(|entry| (".".to_owned(), entry)).collect();
+    while let Some((folder, entry)) = stack.pop() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                problems.push(Problem::new(&root.join(&folder), error));
+                continue;
+            }
+        };
+        let (path, name) = (entry.path(), entry.file_name());
+        if name.to_str().is_none() {
+            problems.push(Problem::new(
+                &path,
+                "its name is not UTF-8 (counted all the same)",
+            ));
+        }
+        // Of the entry itself, not of what it links to.
+        let metadata = match entry.metadata() {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                problems.push(Problem::new(&path, error));
+                continue;
+            }
+        };
+        if metadata.is_dir() {
+            if SKIPPED.iter().any(|skipped| name == *skipped) {
+                continue;
+            }
+            let top = match &*folder {
+                "." => name.to_string_lossy().into_owned(),
+                _ => folder,
+            };
+            match fs::read_dir(&path) {
+                Ok(entries) => stack.extend(entries.map(|entry| (top.clone(), entry))),
+                Err(error) => problems.push(Problem::new(&path, error)),
+            }
+        } else if metadata.is_file() {
+            let bytes = metadata.len();
+            folders
+                .entry(folder)
+                .or_default()
+                .push(File { path, bytes });
+        } else if metadata.is_symlink() {
+            if let Err(error) = fs::metadata(&path) {
+                problems.push(Problem::new(
+                    &path,
+                    format!("a link that leads nowhere: {error}"),
+                ));
+            }
+        } else {
+            // Reading a pipe or a device might never end.
+            problems.push(Problem::new(&path, "neither a file nor a folder"));
+        }
+    }
+    let folders = folders.into_iter().map(|(name, mut files)| {
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        (name, Arc::new(files))
+    });
+    Ok(Found {
+        folders: folders.collect(),
+        problems,
+    })
+}
