@@ -1,0 +1,133 @@
+//! Map and reduce: the words of some text files, counted in parallel on threads and merged
+//! pairwise, in a tree of tasks.
+//!
+//! ```text
+//!  split ──▶ chunk 1 ──▶ count ─╮
+//!        ──▶ chunk 2 ──▶ count ─┴▶ merge ─╮
+//!        ──▶ chunk 3 ──▶ count ─╮         ├▶ merge ──▶ top words
+//!        ──▶ chunk 4 ──▶ count ─┴▶ merge ─╯
+//! ```
+//!
+//! ```text
+//! cargo run --example wordcount --features smol -- [FILE …]
+//! ```
+//!
+//! Without arguments it reads the licences and documents of this repository.
+
+mod backend;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use asyncflow::FlowError;
+use asyncflow::prelude::*;
+use backend::{AppFlow, block_on};
+
+/// Into how many chunks the text is split.
+const CHUNKS: usize = 8;
+
+type Counts = HashMap<String, u64>;
+
+fn main() -> ExitCode {
+    let mut files: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    if files.is_empty() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let names = [
+            "LICENSE-APACHE",
+            "LICENSE-MIT",
+            "README.md",
+            "ARCHITECTURE.md",
+            "CONTRIBUTING.md",
+        ];
+        files = names.map(|name| here.join(name)).to_vec();
+    }
+    match block_on(top_words(files)) {
+        Ok(top) => {
+            for (word, count) in top {
+                println!("{count:6}  {word}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("wordcount: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn top_words(files: Vec<PathBuf>) -> Result<Vec<(String, u64)>, FlowError> {
+    let mut flow = AppFlow::new();
+
+    // A task for each file: they are read side by side, and one that cannot be read is named.
+    let texts: Vec<Task<String>> = files
+        .into_iter()
+        .map(|file| {
+            let name = format!("read {}", file.display());
+            flow.add((move || std::fs::read_to_string(&file)).named(name))
+        })
+        .collect();
+    let chunks = flow.add(split.inputs(texts));
+
+    // Map: each task borrows the same chunks, and counts one of them.
+    let mut counts: Vec<Task<Counts>> = (0..CHUNKS)
+        .map(|number| {
+            let count = move |chunks: &Vec<Vec<String>>| count(&chunks[number]);
+            flow.add(count.inputs(chunks).named(format!("count {number}")))
+        })
+        .collect();
+
+    // Reduce: pairs are merged until one is left. Each merge takes over the left map.
+    while counts.len() > 1 {
+        counts = counts
+            .chunks(2)
+            .map(|pair| match *pair {
+                [left, right] => flow.add(merge.inputs((left.moved(), right))),
+                _ => pair[0],
+            })
+            .collect();
+    }
+    let top = flow.add(top.inputs(counts[0]));
+
+    let mut run = flow.execute().await?;
+    Ok(run.take(top).expect("the last task succeeded"))
+}
+
+/// All words, in chunks of about the same size.
+fn split(texts: Vec<&String>) -> Vec<Vec<String>> {
+    let words: Vec<String> = texts
+        .into_iter()
+        .flat_map(|text| text.split(|c: char| !c.is_alphanumeric()))
+        .filter(|word| word.chars().count() > 3)
+        .map(str::to_lowercase)
+        .collect();
+    let size = words.len().div_ceil(CHUNKS).max(1);
+    let mut chunks: Vec<Vec<String>> = words.chunks(size).map(<[String]>::to_vec).collect();
+    chunks.resize_with(CHUNKS, Vec::new);
+    chunks
+}
+
+fn count(words: &[String]) -> Counts {
+    let mut counts = Counts::new();
+    for word in words {
+        *counts.entry(word.clone()).or_default() += 1;
+    }
+    counts
+}
+
+fn merge(mut left: Counts, right: &Counts) -> Counts {
+    for (word, count) in right {
+        *left.entry(word.clone()).or_default() += count;
+    }
+    left
+}
+
+fn top(counts: &Counts) -> Vec<(String, u64)> {
+    let mut words: Vec<(String, u64)> = counts
+        .iter()
+        .map(|(word, count)| (word.clone(), *count))
+        .collect();
+    words.sort_by(|(a, count_a), (b, count_b)| count_b.cmp(count_a).then_with(|| a.cmp(b)));
+    words.truncate(15);
+    words
+}
