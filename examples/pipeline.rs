@@ -36,14 +36,14 @@ fn decode(mut buffer: Vec<u8>) -> Vec<u8> {
     buffer
 }
 
-async fn filter(mut buffer: Vec<u8>) -> Vec<u8> {
+fn filter(mut buffer: Vec<u8>) -> Vec<u8> {
     buffer[..SIZE / 2].fill(0);
     println!("  filter:   in place at {}", address(&buffer));
     buffer
 }
 
 /// Only looks at the buffer.
-fn checksum(buffer: &Vec<u8>) -> u64 {
+fn checksum(buffer: &[u8]) -> u64 {
     println!("  checksum: borrows what is at {}", address(buffer));
     buffer.iter().map(|byte| u64::from(*byte)).sum()
 }
@@ -57,7 +57,8 @@ fn main() -> Result<(), FlowError> {
     let source = flow.add(source);
     let decoded = flow.add(decode.inputs(source.moved()));
     let filtered = flow.add(filter.inputs(decoded.moved()));
-    let checksum = flow.add(checksum.inputs(filtered));
+    let sum_up = |buffer: &Vec<u8>| checksum(buffer);
+    let checksum = flow.add(sum_up.inputs(filtered).named("checksum"));
     let title = flow.input::<String>("title");
     let published = flow.add(publish.inputs((checksum, title)));
 

@@ -49,7 +49,7 @@ impl Pages {
         #[task(flow)]
         async fn posts(id: &u64) -> Vec<String> {
             sleep(Duration::from_millis(20)).await;
-            (1..=*id).map(|n| format!("post {n}")).collect()
+            (1..=*id.min(&3)).map(|n| format!("post {n}")).collect()
         }
 
         #[task(flow)]

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
             "README.md",
             "ARCHITECTURE.md",
             "CONTRIBUTING.md",
+            "CHANGELOG.md",
         ];
         files = names.map(|name| here.join(name)).to_vec();
     }
@@ -72,7 +73,7 @@ async fn top_words(files: Vec<PathBuf>) -> Result<Vec<(String, u64)>, FlowError>
     // Map: each task borrows the same chunks, and counts one of them.
     let mut counts: Vec<Task<Counts>> = (0..CHUNKS)
         .map(|number| {
-            let count = move |chunks: &Vec<Vec<String>>| count(&chunks[number]);
+            let count = move |chunks: &Vec<String>| count(&chunks[number]);
             flow.add(count.inputs(chunks).named(format!("count {number}")))
         })
         .collect();
@@ -93,24 +94,34 @@ async fn top_words(files: Vec<PathBuf>) -> Result<Vec<(String, u64)>, FlowError>
     Ok(run.take(top).expect("the last task succeeded"))
 }
 
-/// All words, in chunks of about the same size.
-fn split(texts: Vec<&String>) -> Vec<Vec<String>> {
-    let words: Vec<String> = texts
+/// The text in chunks of about the same size. No word is cut in two.
+fn split(texts: Vec<&String>) -> Vec<String> {
+    let text = texts
         .into_iter()
-        .flat_map(|text| text.split(|c: char| !c.is_alphanumeric()))
-        .filter(|word| word.chars().count() > 3)
-        .map(str::to_lowercase)
-        .collect();
-    let size = words.len().div_ceil(CHUNKS).max(1);
-    let mut chunks: Vec<Vec<String>> = words.chunks(size).map(<[String]>::to_vec).collect();
-    chunks.resize_with(CHUNKS, Vec::new);
+        .fold(String::new(), |all, text| all + text + "\n");
+    let size = text.len().div_ceil(CHUNKS);
+    let mut chunks = Vec::with_capacity(CHUNKS);
+    let mut rest = &*text;
+    while !rest.is_empty() {
+        let end = rest
+            .char_indices()
+            .find(|(at, c)| *at >= size && !c.is_alphanumeric())
+            .map_or(rest.len(), |(at, _)| at);
+        let (chunk, after) = rest.split_at(end);
+        chunks.push(chunk.to_owned());
+        rest = after;
+    }
+    // A short text has fewer.
+    chunks.resize_with(CHUNKS, String::new);
     chunks
 }
 
-fn count(words: &[String]) -> Counts {
+/// Counts the words of more than three letters.
+fn count(text: &str) -> Counts {
     let mut counts = Counts::new();
-    for word in words {
-        *counts.entry(word.clone()).or_default() += 1;
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    for word in words.filter(|word| word.chars().count() > 3) {
+        *counts.entry(word.to_lowercase()).or_default() += 1;
     }
     counts
 }

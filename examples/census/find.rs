@@ -52,17 +52,19 @@ pub(crate) fn files(root: &Path) -> Result<Found, String> {
     let entries = fs::read_dir(root).map_err(|error| format!("{}: {error}", root.display()))?;
     let mut folders: BTreeMap<String, Vec<File>> = BTreeMap::new();
     let mut problems = Vec::new();
-    let mut stack: Vec<(String, io::Result<fs::DirEntry>)> =
-        entries.map(|entry| (".".to_owned(), entry)).collect();
-    while let Some((folder, entry)) = stack.pop() {
-        let entry = match entry {
-            Ok(entry) => entry,
+    // Paths, not entries: an entry keeps its folder open, and a deep tree has many folders.
+    let paths = |entries: fs::ReadDir| entries.map(|entry| entry.map(|entry| entry.path()));
+    let mut stack: Vec<(String, io::Result<PathBuf>)> =
+        paths(entries).map(|path| (".".to_owned(), path)).collect();
+    while let Some((folder, path)) = stack.pop() {
+        let path = match path {
+            Ok(path) => path,
             Err(error) => {
                 problems.push(Problem::new(&root.join(&folder), error));
                 continue;
             }
         };
-        let (path, name) = (entry.path(), entry.file_name());
+        let name = path.file_name().unwrap_or_default();
         if name.to_str().is_none() {
             problems.push(Problem::new(
                 &path,
@@ -70,7 +72,7 @@ pub(crate) fn files(root: &Path) -> Result<Found, String> {
             ));
         }
         // Of the entry itself, not of what it links to.
-        let metadata = match entry.metadata() {
+        let metadata = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata,
             Err(error) => {
                 problems.push(Problem::new(&path, error));
@@ -86,7 +88,13 @@ pub(crate) fn files(root: &Path) -> Result<Found, String> {
                 _ => folder,
             };
             match fs::read_dir(&path) {
-                Ok(entries) => stack.extend(entries.map(|entry| (top.clone(), entry))),
+                Ok(entries) => {
+                    let before = stack.len();
+                    stack.extend(paths(entries).map(|path| (top.clone(), path)));
+                    if stack.len() == before {
+                        problems.push(Problem::new(&path, "an empty folder"));
+                    }
+                }
                 Err(error) => problems.push(Problem::new(&path, error)),
             }
         } else if metadata.is_file() {

@@ -291,6 +291,176 @@ impl Drop for Opener {
     }
 }
 
+/// Lets nobody on until so many have arrived: that they get on shows that they were there at the
+/// same time. Clones share it.
+///
+/// With more than that, it lets them on in groups of as many.
+#[derive(Clone, Debug)]
+pub struct Meeting(Arc<Mutex<Arrivals>>);
+
+#[derive(Debug)]
+struct Arrivals {
+    /// How many meet.
+    count: usize,
+    /// How many of the group that gathers are still to come.
+    missing: usize,
+    /// Opened for the group that gathers.
+    gate: Gate,
+}
+
+impl Meeting {
+    /// A meeting of so many.
+    pub fn of(count: usize) -> Self {
+        Self(Arc::new(Mutex::new(Arrivals {
+            count,
+            missing: count,
+            gate: Gate::new(),
+        })))
+    }
+
+    /// Takes note of one more, and gives what it has to pass.
+    fn arrive(&self) -> Gate {
+        let mut arrivals = self.0.lock().unwrap();
+        arrivals.missing -= 1;
+        let gate = arrivals.gate.clone();
+        if arrivals.missing == 0 {
+            arrivals.missing = arrivals.count;
+            arrivals.gate = Gate::new();
+            drop(arrivals);
+            gate.open();
+        }
+        gate
+    }
+
+    /// Waits for the others.
+    pub async fn meet(&self) {
+        self.arrive().pass().await;
+    }
+
+    /// Waits for the others, with the thread.
+    pub fn meet_blocking(&self) {
+        self.arrive().pass_blocking();
+    }
+
+    /// An async task that waits for the others.
+    pub fn task(&self) -> impl Fn() -> Job + Send + Sync + use<> {
+        let meeting = self.clone();
+        move || {
+            let meeting = meeting.clone();
+            Box::pin(async move { meeting.meet().await })
+        }
+    }
+}
+
+/// Counts what is inside of something at the same time, and the most that ever was; clones share
+/// it.
+#[derive(Clone, Debug, Default)]
+pub struct Inside(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    visits: AtomicUsize,
+}
+
+/// Inside until it is dropped; made by [`Inside::enter`].
+#[derive(Debug)]
+pub struct Visit {
+    inside: Inside,
+    weight: usize,
+}
+
+impl Inside {
+    /// Nobody inside.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Somebody who counts as so many.
+    pub fn enter(&self, weight: usize) -> Visit {
+        let now = self.0.now.fetch_add(weight, Ordering::SeqCst) + weight;
+        self.0.most.fetch_max(now, Ordering::SeqCst);
+        self.0.visits.fetch_add(1, Ordering::SeqCst);
+        Visit {
+            inside: self.clone(),
+            weight,
+        }
+    }
+
+    /// The most that were inside at the same time.
+    pub fn most(&self) -> usize {
+        self.0.most.load(Ordering::SeqCst)
+    }
+
+    /// How many came in.
+    pub fn visits(&self) -> usize {
+        self.0.visits.load(Ordering::SeqCst)
+    }
+
+    /// An async task that stays inside while others have a turn.
+    pub fn task(&self, weight: usize) -> impl Fn() -> Job + Send + Sync + use<> {
+        let inside = self.clone();
+        move || {
+            let inside = inside.clone();
+            Box::pin(async move {
+                let _visit = inside.enter(weight);
+                turns(4).await;
+            })
+        }
+    }
+
+    /// A plain task that stays inside for a moment.
+    pub fn plain(&self, weight: usize) -> impl Fn() + Send + Sync + use<> {
+        let inside = self.clone();
+        move || {
+            let _visit = inside.enter(weight);
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.inside.0.now.fetch_sub(self.weight, Ordering::SeqCst);
+    }
+}
+
+/// The future of an async task that captured something.
+pub type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Lets everything else have so many turns.
+pub async fn turns(count: usize) {
+    for _ in 0..count {
+        yield_now().await;
+    }
+}
+
+/// Numbers that look random, the same ones for the same seed.
+#[derive(Clone, Debug)]
+pub struct Numbers(u64);
+
+impl Numbers {
+    /// Those of a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// One that is smaller than `limit`.
+    pub fn below(&mut self, limit: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (self.0 >> 33) as usize % limit
+    }
+
+    /// True once in so many times.
+    pub fn one_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+}
+
 /// Lets everything else have a turn, once.
 pub async fn yield_now() {
     let mut yielded = false;

@@ -2,8 +2,58 @@
 
 use std::process::Command;
 
-/// The crates that `asyncflow` with these features depends on.
-fn dependencies(features: &str) -> String {
+use asyncflow::prelude::*;
+use asyncflow::{AsyncStdFlow, Member, SmolFlow, TokioFlow};
+use asyncflow_core::conformance;
+use asyncflow_tests::on_every_backend;
+
+on_every_backend! {
+    // Beside what else runs here; in processes of their own, the backends' crates check themselves.
+    async fn keeps_what_a_runtime_must<R>() {
+        conformance::check(R::default()).await;
+    }
+}
+
+/// Adds a graph of all kinds of tasks, and gives the one that has seen them all.
+fn build<R: asyncflow::Runtime>(flow: &mut Flow<R>) -> Task<String> {
+    let words = flow.add(|| vec!["a", "flow", "on", "every", "backend"]);
+    let lengths: Vec<Task<usize>> = (0..5)
+        .map(|n| match n % 2 {
+            0 => flow.add((move |words: &Vec<&str>| words[n].len()).inputs(words)),
+            _ => flow
+                .add((move |words: &Vec<&str>| std::future::ready(words[n].len())).inputs(words)),
+        })
+        .collect();
+    let sum = flow.add((|all: Vec<&usize>| all.into_iter().sum::<usize>()).inputs(lengths));
+    let group = (0..3).map(|_| Member::new(series![async || (), || ()]));
+    let group = flow.add(group.collect::<Parallel>());
+    flow.add(
+        (async |sum: &usize, words: &Vec<&str>| format!("{sum} in {}", words.len()))
+            .inputs((sum, words))
+            .after(group),
+    )
+}
+
+/// Swapping the flow's type is all that it takes.
+#[test]
+fn all_in_one_program() {
+    let mut tokio = TokioFlow::new();
+    let mut smol = SmolFlow::new();
+    let mut async_std = AsyncStdFlow::new();
+    let on_tokio = build(&mut tokio);
+    let on_smol = build(&mut smol);
+    let on_async_std = build(&mut async_std);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let all = [
+        runtime.block_on(tokio.execute()).unwrap()[on_tokio].clone(),
+        smol::block_on(smol.execute()).unwrap()[on_smol].clone(),
+        async_std::task::block_on(async_std.execute()).unwrap()[on_async_std].clone(),
+    ];
+    assert_eq!(all, ["18 in 5"; 3]);
+}
+
+/// The crates that a package, built with these arguments, depends on.
+fn dependencies(arguments: &[&str]) -> Vec<String> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let output = Command::new(env!("CARGO"))
         .args([
@@ -15,50 +65,119 @@ fn dependencies(features: &str) -> String {
             "--prefix",
             "none",
         ])
-        .args(["--package", "asyncflow", "--features", features])
+        .arg("--package")
+        .args(arguments)
         .current_dir(root)
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap()
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let names = tree.lines().filter_map(|line| line.split(' ').next());
+    names.map(str::to_owned).collect()
 }
 
-fn has(dependencies: &str, name: &str) -> bool {
-    dependencies
-        .lines()
-        .any(|line| line.split(' ').next() == Some(name))
+#[track_caller]
+fn assert_has(tree: &[String], names: &[&str]) {
+    for name in names {
+        assert!(
+            tree.iter().any(|other| other == name),
+            "no {name} in {tree:?}"
+        );
+    }
 }
+
+#[track_caller]
+fn assert_has_none(tree: &[String], names: &[&str]) {
+    for name in names {
+        assert!(
+            !tree.iter().any(|other| other == name),
+            "{name} in {tree:?}"
+        );
+    }
+}
+
+const NONE: &str = "--no-default-features";
 
 #[test]
-fn smol_brings_no_tokio() {
-    let tree = dependencies("smol");
-    assert!(has(&tree, "smol") && has(&tree, "async-executor"));
-    assert!(!has(&tree, "tokio") && !has(&tree, "async-std"), "{tree}");
-}
-
-#[test]
-fn tokio_brings_no_smol() {
-    let tree = dependencies("tokio");
-    assert!(has(&tree, "tokio"));
-    for other in [
-        "smol",
-        "async-std",
-        "async-executor",
-        "async-io",
-        "blocking",
+fn smol_brings_no_other() {
+    for arguments in [
+        &["asyncflow", "--features", "smol"][..],
+        &["asyncflow", NONE, "--features", "smol"],
+        &["asyncflow-smol"],
     ] {
-        assert!(!has(&tree, other), "{other} in {tree}");
+        let tree = dependencies(arguments);
+        assert_has(&tree, &["asyncflow-core", "smol", "async-executor"]);
+        assert_has_none(&tree, &["tokio", "async-std"]);
+    }
+}
+
+#[test]
+fn tokio_brings_no_other() {
+    for arguments in [
+        &["asyncflow", "--features", "tokio"][..],
+        &["asyncflow", NONE, "--features", "tokio"],
+        &["asyncflow-tokio"],
+    ] {
+        let tree = dependencies(arguments);
+        assert_has(&tree, &["asyncflow-core", "tokio"]);
+        assert_has_none(
+            &tree,
+            &[
+                "smol",
+                "async-std",
+                "async-executor",
+                "async-io",
+                "async-lock",
+                "blocking",
+            ],
+        );
+    }
+}
+
+#[test]
+fn async_std_brings_no_other() {
+    for arguments in [
+        &["asyncflow", "--features", "async-std"][..],
+        &["asyncflow", NONE, "--features", "async-std"],
+        &["asyncflow-async-std"],
+    ] {
+        let tree = dependencies(arguments);
+        assert_has(&tree, &["asyncflow-core", "async-std"]);
+        assert_has_none(&tree, &["tokio", "smol"]);
     }
 }
 
 #[test]
 fn nothing_brings_a_runtime_by_default() {
-    let tree = dependencies("");
-    for runtime in ["tokio", "smol", "async-std", "async-executor"] {
-        assert!(!has(&tree, runtime), "{runtime} in {tree}");
+    for arguments in [
+        &["asyncflow"][..],
+        &["asyncflow", NONE],
+        &["asyncflow-core"],
+    ] {
+        let tree = dependencies(arguments);
+        assert_has_none(
+            &tree,
+            &[
+                "tokio",
+                "smol",
+                "async-std",
+                "async-executor",
+                "async-io",
+                "async-lock",
+                "blocking",
+            ],
+        );
     }
+    assert_has(&dependencies(&["asyncflow"]), &["asyncflow-macros"]);
+    assert_has_none(
+        &dependencies(&["asyncflow", NONE]),
+        &["asyncflow-macros", "syn"],
+    );
+}
+
+#[test]
+fn all_features_bring_all() {
+    let tree = dependencies(&["asyncflow", "--all-features"]);
+    assert_has(&tree, &["tokio", "smol", "async-std", "asyncflow-macros"]);
 }

@@ -146,11 +146,13 @@ on_every_backend! {
         for plain_first in [true, false] {
             let mut flow = Flow::<R>::new();
             let (guards, started, stopped) = (Guards::new(), Gate::new(), Gate::new());
+            let waiting = Gate::new();
             // Dropped when the run stops, which is how the plain function sees it.
             flow.add({
-                let stopped = stopped.clone();
+                let (stopped, waiting) = (stopped.clone(), waiting.clone());
                 move || {
                     let opener = stopped.opener();
+                    waiting.open();
                     async move { let _opener = opener; pending::<()>().await }
                 }
             });
@@ -164,8 +166,14 @@ on_every_backend! {
                 }
             };
             let fails = move || {
-                let started = started.clone();
-                async move { started.pass().await; Err::<(), _>("the async one") }
+                let (started, waiting) = (started.clone(), waiting.clone());
+                async move {
+                    // Both: if the run stopped before the first had started, nothing would ever
+                    // release the plain one.
+                    started.pass().await;
+                    waiting.pass().await;
+                    Err::<(), _>("the async one")
+                }
             };
             let both = match plain_first {
                 true => [flow.add(plain), flow.add(fails)],

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use asyncflow::TaskRef;
 use asyncflow::prelude::*;
-use asyncflow_tests::{
-    Gate, Guards, Log, eventually, on_every_backend, pause, poll_times, yield_now,
-};
+use asyncflow_tests::{Gate, Guards, Log, eventually, on_every_backend, poll_times, yield_now};
 
 /// Counts who is inside at the same time, and the most that ever were.
 #[derive(Clone, Default)]
@@ -405,41 +403,6 @@ on_every_backend! {
             go.open()
         }).after(waits));
         flow.execute().await.unwrap();
-    }
-
-    // A lock that waits for a long time is not taken by those who come later, over and over.
-    async fn large_acquire_does_not_starve<R>() {
-        let (mut flow, semaphore, log) = (Flow::<R>::new(), Semaphore::new(2), Log::new());
-        let stop = Arc::new(AtomicUsize::new(0));
-        // Two chains that take one permit again and again, until the large one has been.
-        for _ in 0..2 {
-            let mut last = None;
-            for _ in 0..500 {
-                let stop = Arc::clone(&stop);
-                last = Some(flow.add((move || {
-                    let stop = Arc::clone(&stop);
-                    async move {
-                        yield_now().await;
-                        if stop.load(Ordering::SeqCst) == 0 {
-                            yield_now().await;
-                        }
-                    }
-                }).after(last).with_lock(&semaphore)));
-            }
-            flow.add(log.note("chain done").after(last));
-        }
-        let large = flow.add({
-            let (stop, log) = (Arc::clone(&stop), log.clone());
-            (move || {
-                stop.store(1, Ordering::SeqCst);
-                log.push("large");
-                std::future::ready(())
-            }).with_lock(semaphore.permits(2))
-        });
-        let run = flow.execute().await.unwrap();
-        assert!(run.report().status(large).is_success());
-        assert_eq!(log.place("large"), 0, "{:?}", log.events());
-        pause::<R>(Duration::ZERO).await;
     }
 }
 

@@ -1,95 +1,15 @@
 //! Order: what starts when, on every backend.
 
 use std::future::ready;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use asyncflow::Member;
 use asyncflow::prelude::*;
-use asyncflow_tests::{Gate, Guards, Log, on_every_backend, pause, yield_now};
-
-/// What the async tasks here return.
-type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Lets nobody on until so many have arrived; clones share it.
-#[derive(Clone)]
-struct Meeting(Arc<AtomicUsize>, Gate);
-
-impl Meeting {
-    fn of(count: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(count)), Gate::new())
-    }
-
-    fn arrive(&self) {
-        if self.0.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.1.open();
-        }
-    }
-
-    /// A task that ends only once all others run as well.
-    fn task(&self) -> impl Fn() -> Job + Send + Sync + 'static {
-        let meeting = self.clone();
-        move || {
-            let meeting = meeting.clone();
-            Box::pin(async move {
-                meeting.arrive();
-                meeting.1.pass().await;
-            })
-        }
-    }
-}
-
-/// Counts the tasks that are inside, and keeps the highest count; clones share it.
-#[derive(Clone, Default)]
-struct Inside {
-    guards: Guards,
-    most: Arc<AtomicUsize>,
-    entered: Arc<AtomicUsize>,
-}
-
-impl Inside {
-    fn enter(&self) -> asyncflow_tests::Guard {
-        let guard = self.guards.guard();
-        self.most.fetch_max(self.guards.live(), Ordering::SeqCst);
-        self.entered.fetch_add(1, Ordering::SeqCst);
-        guard
-    }
-
-    fn most(&self) -> usize {
-        self.most.load(Ordering::SeqCst)
-    }
-
-    fn entered(&self) -> usize {
-        self.entered.load(Ordering::SeqCst)
-    }
-
-    fn task(&self) -> impl Fn() -> Job + Send + Sync + 'static {
-        let inside = self.clone();
-        move || {
-            let inside = inside.clone();
-            Box::pin(async move {
-                let _guard = inside.enter();
-                turns(4).await;
-            })
-        }
-    }
-
-    fn plain(&self) -> impl Fn() + Send + Sync + 'static {
-        let inside = self.clone();
-        move || {
-            let _guard = inside.enter();
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-async fn turns(count: usize) {
-    for _ in 0..count {
-        yield_now().await;
-    }
-}
+use asyncflow_tests::{
+    Gate, Guards, Inside, Job, Log, Meeting, Numbers, on_every_backend, pause, turns, yield_now,
+};
 
 /// A task that gives everything else many turns before it notes its name.
 fn slow(log: &Log, name: &'static str) -> impl Fn() -> Job + Send + Sync + 'static {
@@ -100,16 +20,6 @@ fn slow(log: &Log, name: &'static str) -> impl Fn() -> Job + Send + Sync + 'stat
             turns(20).await;
             log.push(name);
         })
-    }
-}
-
-/// Numbers that look random, the same ones each time.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1);
-        (self.0 >> 33) as usize % limit
     }
 }
 
@@ -152,8 +62,7 @@ on_every_backend! {
                 let (log, meeting) = (log.clone(), meeting.clone());
                 async move {
                     assert_eq!(log.place("top"), 0);
-                    meeting.arrive();
-                    meeting.1.pass().await;
+                    meeting.meet().await;
                     turns(10).await;
                     log.push(name);
                 }
@@ -290,7 +199,7 @@ on_every_backend! {
                 let fast = flow.add(log.note("fast"));
                 let child = flow.add(log.note("child").after(fast));
                 let grandchild = flow.add(slow(&log, "grandchild").after(child));
-                flow.add((move || ready(gate.open())).after(grandchild));
+                flow.add((move || { gate.open(); ready(()) }).after(grandchild));
                 flow.add(log.note("end").after([sibling, grandchild]));
                 flow.execute().max_concurrency(limit).await.unwrap();
                 assert_eq!(log.events(), ["fast", "child", "grandchild", "sibling", "end"]);
@@ -327,7 +236,7 @@ on_every_backend! {
                 let next = next.clone();
                 async move { next.pass().await }
             });
-            flow.add((move || ready(mine.open())).after(waits));
+            flow.add((move || { mine.open(); ready(()) }).after(waits));
         }
         flow.execute().await.unwrap();
         assert!(gates[0].is_open());
@@ -358,8 +267,7 @@ on_every_backend! {
                 async move {
                     log.push("started");
                     pause::<R>(Duration::from_millis(20)).await;
-                    meeting.arrive();
-                    meeting.1.pass().await;
+                    meeting.meet().await;
                     pause::<R>(Duration::from_millis(20)).await;
                     log.push("ended");
                 }
@@ -373,7 +281,7 @@ on_every_backend! {
     }
 
     async fn exactly_once_each<R>() {
-        let mut numbers = Numbers(7);
+        let mut numbers = Numbers::new(7);
         let mut flow = Flow::<R>::new();
         let runs: Arc<Vec<AtomicUsize>> = Arc::new((0..600).map(|_| AtomicUsize::new(0)).collect());
         let mut tasks: Vec<Task<()>> = Vec::new();
@@ -410,7 +318,7 @@ on_every_backend! {
     // Every task finds that each of its upstreams is done.
     async fn graphs_of_all_kinds<R>() {
         for seed in 0..30 {
-            let mut numbers = Numbers(seed);
+            let mut numbers = Numbers::new(seed);
             let mut flow = Flow::<R>::new();
             let len = 5 + numbers.below(120);
             let span = 1 + numbers.below(len);
@@ -470,7 +378,8 @@ mod after {
         async fn a_handle<R>() {
             let (mut flow, log) = (Flow::<R>::new(), Log::new());
             let a = flow.add(slow(&log, "a"));
-            let b = flow.add((|| 7_u8).after(&a));
+            let by_reference = &a;
+            let b = flow.add((|| 7_u8).after(by_reference));
             flow.add(log.note("z").after(a).after(TaskId::from(b)));
             flow.execute().await.unwrap();
             assert_eq!(log.events(), ["a", "z"]);
@@ -481,12 +390,13 @@ mod after {
                 let (mut flow, log) = (Flow::<R>::new(), Log::new());
                 let handles = ["a", "b", "c"].map(|name| flow.add(slow(&log, name)));
                 let z = log.note("z");
+                let (array, vec) = (&handles, &handles.to_vec());
                 match form {
                     0 => flow.add(z.after(handles)),
-                    1 => flow.add(z.after(&handles)),
+                    1 => flow.add(z.after(array)),
                     2 => flow.add(z.after(&handles[..])),
                     3 => flow.add(z.after(handles.to_vec())),
-                    4 => flow.add(z.after(&handles.to_vec())),
+                    4 => flow.add(z.after(vec)),
                     _ => flow.add(z.after(handles.map(TaskId::from))),
                 };
                 flow.execute().await.unwrap();
@@ -540,7 +450,7 @@ mod after {
             let a = flow.add(slow(&log, "a").after(Some(a)));
             flow.add(log.note("z").after(Some([a])));
             // After nothing: it starts while `a` still waits for it.
-            flow.add((move || ready(gate.open())).after(None::<Task<()>>));
+            flow.add((move || { gate.open(); ready(()) }).after(None::<Task<()>>));
             flow.execute().await.unwrap();
             assert_eq!(log.events(), ["a", "z"]);
         }
@@ -579,19 +489,19 @@ mod max_concurrency {
     on_every_backend! {
         async fn never_more_and_all_of_them<R>() {
             for limit in [1, 2, 3, 7] {
-                let (mut flow, inside) = (Flow::<R>::new(), Inside::default());
+                let (mut flow, inside) = (Flow::<R>::new(), Inside::new());
                 let mut last = None;
                 for n in 0..120 {
                     let task: Task<()> = match n % 4 {
-                        0 => flow.add(inside.plain()),
-                        1 => flow.add(inside.task().after(last)),
-                        _ => flow.add(inside.task()),
+                        0 => flow.add(inside.plain(1)),
+                        1 => flow.add(inside.task(1).after(last)),
+                        _ => flow.add(inside.task(1)),
                     };
                     last = Some(task);
                 }
                 flow.execute().max_concurrency(limit).await.unwrap();
                 assert!(inside.most() <= limit, "{} of {limit}", inside.most());
-                assert_eq!(inside.entered(), 120);
+                assert_eq!(inside.visits(), 120);
             }
         }
 
@@ -619,13 +529,13 @@ mod max_concurrency {
 
         async fn huge<R>() {
             for limit in [1000, u32::MAX as usize, usize::MAX] {
-                let (mut flow, meeting, inside) = (Flow::<R>::new(), Meeting::of(200), Inside::default());
+                let (mut flow, meeting, inside) = (Flow::<R>::new(), Meeting::of(200), Inside::new());
                 for _ in 0..200 {
                     flow.add(meeting.task());
-                    flow.add(inside.task());
+                    flow.add(inside.task(1));
                 }
                 flow.execute().max_concurrency(limit).await.unwrap();
-                assert_eq!(inside.entered(), 200);
+                assert_eq!(inside.visits(), 200);
             }
         }
 
@@ -800,8 +710,7 @@ mod plain_functions_at_once {
         for _ in 0..20 {
             let meeting = meeting.clone();
             flow.add(move || {
-                meeting.arrive();
-                meeting.1.pass_blocking();
+                meeting.meet_blocking();
             });
         }
         flow.execute().await.unwrap();

@@ -212,15 +212,19 @@ fn work(agent: &Agent, call: Call) -> Option<u32> {
                 done,
                 number,
             } = attempt;
-            // Nobody listens if there is no limit.
-            let _ = started.send(());
             let wanted = || !claim.swap(true, Ordering::AcqRel);
             let end = match agent.stops_task(task) {
                 true => End::Cancelled,
                 false => {
+                    if number > 1 {
+                        agent.note_attempts(task, number);
+                    }
                     if let Some(watch) = &agent.watch {
                         watch.started(task, number);
                     }
+                    // Last, since the task may be timed out from here on. Nobody listens if there
+                    // is no limit.
+                    let _ = started.send(());
                     call_function(agent, task, &wanted)
                 }
             };

@@ -301,6 +301,8 @@ impl Drive {
         // Listed before it is polled or dropped: see the protocol in `waiting`.
         let stops = self.agent.wait(held.task, &mut held.place, cx.waker());
         if stops && !held.sees_stop {
+            // Its function was started, which its status does not tell.
+            self.agent.note_attempts(held.task, 1);
             self.let_go(held, End::Cancelled);
             return Turn::Next;
         }

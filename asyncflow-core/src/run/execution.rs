@@ -257,7 +257,9 @@ impl Execution {
         if self.stops(always) {
             return Step::End(Status::Cancelled);
         }
-        if let Some(flag) = node.condition() {
+        // A task that is given may be part of a run that leaves its condition out.
+        let condition = node.condition().filter(|flag| !self.outside(flag.index));
+        if let Some(flag) = condition {
             match self.ledger.flag(flag.index) {
                 Some(true) => {}
                 Some(false) => {
@@ -523,13 +525,18 @@ impl Execution {
         let mut troubles = into(self.troubles);
         troubles.sort_by_key(|trouble| trouble.index);
         let attempts = std::mem::take(&mut *lock(&self.attempts));
+        // Values that were given and not used go before the run is said to be over.
+        let given = std::mem::take(&mut *lock(&self.given));
+        for (_, unused) in given {
+            unwind::contain(|| drop(unused));
+        }
         let finished = Finished {
             graph,
             fates,
             columns,
             troubles,
             attempts,
-            watched: self.watch.map(|watch| watch.times()),
+            watched: self.watch.map(|watch| watch.finish()),
             mode,
             all_succeeded,
         };

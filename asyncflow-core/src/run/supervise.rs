@@ -60,15 +60,9 @@ async fn attempts(agent: &Agent, task: u32, mut slot: Option<Slot>) -> End {
         if let Some(watch) = &agent.watch {
             watch.permitted(task);
         }
-        if attempt > 1 {
-            agent.note_attempts(task, attempt);
-        }
         let end = match &node.body {
             Body::Async(body) => {
-                if let Some(watch) = &agent.watch {
-                    watch.started(task, attempt);
-                }
-                let end = attempt_async(agent, task, &**body, limit).await;
+                let end = attempt_async(agent, task, attempt, &**body, limit).await;
                 // Before the task is settled: what comes after it may need the same lock.
                 drop(holds);
                 end
@@ -90,6 +84,8 @@ async fn attempts(agent: &Agent, task: u32, mut slot: Option<Slot>) -> End {
             watch.attempt_failed(task, attempt, &Cause::describe(&end));
         }
         end.discard();
+        // Also if there is no next one, because the run stops.
+        agent.note_attempts(task, attempt);
         if until_stop(agent, task, agent.backend.sleep(pause))
             .await
             .is_none()
@@ -141,6 +137,7 @@ async fn until_stop<F: Future>(agent: &Agent, task: u32, future: F) -> Option<F:
 async fn attempt_async(
     agent: &Agent,
     task: u32,
+    number: u32,
     body: &dyn AsyncBody,
     limit: Option<Duration>,
 ) -> End {
@@ -148,12 +145,22 @@ async fn attempt_async(
     let mut timer = limit.map(|limit| (limit, agent.backend.sleep(limit)));
     let end = poll_fn(|cx| {
         if !body.sees_stop() && agent.stops_task(task) {
+            if job.is_some() {
+                agent.note_attempts(task, number);
+            }
             return Poll::Ready(End::Cancelled);
         }
         let polled = unwind::catch(|| {
-            job.get_or_insert_with(|| body.start(agent.share(), task))
-                .as_mut()
-                .poll(cx)
+            let start = || {
+                if number > 1 {
+                    agent.note_attempts(task, number);
+                }
+                if let Some(watch) = &agent.watch {
+                    watch.started(task, number);
+                }
+                body.start(agent.share(), task)
+            };
+            job.get_or_insert_with(start).as_mut().poll(cx)
         });
         match polled {
             Ok(Poll::Ready((_, end))) => return Poll::Ready(end.map_or(End::Done, |end| *end)),

@@ -128,6 +128,15 @@ impl Watch {
         self.tell_of(index, |observer, task| observer.task_ended(task, status));
     }
 
+    /// What was measured, at the end of the run. The observers go, whatever they do in their `Drop`.
+    pub(crate) fn finish(mut self) -> (Duration, Option<Vec<Times>>) {
+        let times = self.times();
+        for observer in self.observers.drain(..) {
+            unwind::contain(|| drop(observer));
+        }
+        times
+    }
+
     /// How long the run took so far, and the times of each node if it is timed.
     pub(crate) fn times(&self) -> (Duration, Option<Vec<Times>>) {
         let read = |moment: &AtomicU64| match moment.load(Ordering::Relaxed) {
