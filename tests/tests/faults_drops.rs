@@ -128,7 +128,7 @@ on_every_backend! {
     async fn never_polled<R>() {
         let (everything, counts) = (everything::<R>(), Arc::new(Counts::default()));
         let (guards, flow) = (everything.guards.clone(), &everything.flow);
-        let _ = flow.execute();
+        drop(flow.execute());
         drop(flow.execute().keep_going().max_concurrency(1).timed().observe(Watch(Arc::clone(&counts))));
         let _never = flow.execute().observe(Watch(Arc::clone(&counts)));
         pause::<R>(Duration::from_millis(10)).await;

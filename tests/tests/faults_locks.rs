@@ -257,7 +257,11 @@ on_every_backend! {
         let free = flow.add(log.note("free"));
         flow.add({
             let go = go.clone();
-            (move || std::future::ready(go.open())).after(free)
+            (move || {
+                go.open();
+                std::future::ready(())
+            })
+            .after(free)
         });
         flow.execute().max_concurrency(1).await.unwrap();
         holder.await.unwrap();

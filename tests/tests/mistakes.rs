@@ -173,21 +173,23 @@ fn a_foreign_handle_panics_where_it_is_used() {
             .and_then(|payload| payload.downcast::<&str>().ok());
         found.push((what, message, place.lock().unwrap().take()));
     };
-    check("after", &mut |flow| drop(flow.add((|| ()).after(foreign))));
+    check("after", &mut |flow| {
+        let _ = flow.add((|| ()).after(foreign));
+    });
     check("after any", &mut |flow| {
-        drop(flow.add((|| ()).after_any(foreign)))
+        let _ = flow.add((|| ()).after_any(foreign));
     });
     check("inputs", &mut |flow| {
-        drop(flow.add((|_: &i32| ()).inputs(foreign)))
+        let _ = flow.add((|_: &i32| ()).inputs(foreign));
     });
     check("after a group", &mut |flow| {
-        drop(flow.add((|| ()).after(group)))
+        let _ = flow.add((|| ()).after(group));
     });
     check("group after", &mut |flow| {
-        drop(flow.add(series![|| ()].after(foreign)))
+        let _ = flow.add(series![|| ()].after(foreign));
     });
     check("member after", &mut |flow| {
-        drop(flow.add(parallel![(|| ()).after(foreign)]))
+        let _ = flow.add(parallel![(|| ()).after(foreign)]);
     });
     std::panic::set_hook(before);
     for (what, message, place) in found {
