@@ -1,6 +1,9 @@
 //! Clean-up and control: `always`, `run_if` and `after_any`, `timeout`, `retry`, `Running`, flows
 //! in flows.
 
+// `ready(gate.open())` says what a task does in the fewest words.
+#![allow(clippy::unit_arg)]
+
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,5 +1,8 @@
 //! Groups: `Series`, `Parallel` and flows in flows, on every backend.
 
+// `ready(gate.open())` says what a task does in the fewest words.
+#![allow(clippy::unit_arg)]
+
 use std::collections::BTreeSet;
 use std::future::{Ready, ready};
 use std::pin::Pin;
