@@ -248,7 +248,12 @@ impl Frame {
             Rc::new(permits)
         };
         let elements = std::mem::take(&mut members.elements);
-        if members.order == Order::Parallel && elements.len() > 1 && entry.len() > 1 {
+        // What more than one member, or a group on every level of a deep tree, would have to copy.
+        let copied = members.order == Order::Parallel && elements.len() > 1
+            || elements
+                .iter()
+                .any(|element| matches!(element, Element::Group(_)));
+        if entry.len() > 1 && copied {
             entry = smallvec![flow.gate(&entry)];
         }
         Self {
@@ -266,6 +271,7 @@ impl Frame {
             Order::Series => self.entry = ends,
             // An empty member ends where it began, which the others are after anyway.
             Order::Parallel if ends == self.entry => {}
+            Order::Parallel if self.exits.is_empty() => self.exits = ends,
             Order::Parallel => self.exits.extend(ends),
         }
     }
