@@ -49,7 +49,7 @@ fn all_in_one_program() {
         smol::block_on(smol.execute()).unwrap()[on_smol].clone(),
         async_std::task::block_on(async_std.execute()).unwrap()[on_async_std].clone(),
     ];
-    assert_eq!(all, ["18 in 5"; 3]);
+    assert_eq!(all, ["19 in 5"; 3]);
 }
 
 /// The crates that a package, built with these arguments, depends on.

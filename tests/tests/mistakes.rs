@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use asyncflow::TokioFlow;
 use asyncflow::prelude::*;
-use asyncflow::{SmolRuntime, TokioFlow};
 use asyncflow_tests::on_every_backend;
 
 /// A flow, and whether any of its tasks ran.
@@ -123,6 +123,198 @@ on_every_backend! {
     }
 }
 
+/// More of what cannot be executed.
+mod more {
+    use super::*;
+
+    /// Retries, at once.
+    fn retry() -> impl asyncflow::backon::BackoffBuilder<Backoff: 'static> + Clone + 'static {
+        std::iter::repeat_n(Duration::ZERO, 2)
+    }
+
+    on_every_backend! {
+        // However the task is added: in a group, with the lock around all of it, nested.
+        async fn permits_in_groups<R>() {
+            let semaphore = Semaphore::new(2);
+            for form in 0..4 {
+                let (mut flow, ran) = flow_that_must_not_run::<R>();
+                let greedy = (|| ()).named("greedy");
+                match form {
+                    0 => flow.add(series![|| (), with_lock(greedy, semaphore.permits(3))]),
+                    1 => flow.add(with_lock(parallel![greedy], semaphore.permits(3))),
+                    2 => flow.add(with_lock(series![parallel![series![greedy]]], semaphore.permits(3))),
+                    _ => flow.add(with_lock(series![with_lock(greedy, &semaphore)], semaphore.permits(3))),
+                };
+                refused(flow.execute().await.unwrap_err(), &ran, &["`greedy`", "3 permits", "has 2"]);
+            }
+        }
+
+        async fn permits_beyond_counting<R>() {
+            for (capacity, wanted) in [(0, 1), (1, 2), (1, usize::MAX), (u32::MAX as usize, usize::MAX)] {
+                let (mut flow, ran) = flow_that_must_not_run::<R>();
+                flow.add((async || ()).with_lock(Semaphore::new(capacity).permits(wanted)).named("greedy"));
+                let says = [format!("{wanted} permits"), format!("has {capacity}")];
+                refused(flow.execute().await.unwrap_err(), &ran, &["`greedy`", &says[0], &says[1]]);
+            }
+            // As large as can be is no mistake.
+            let mut flow = Flow::<R>::new();
+            flow.add((|| ()).with_lock(Semaphore::new(usize::MAX)));
+            flow.execute().max_concurrency(usize::MAX).await.unwrap();
+        }
+
+        // A mistake in the graph is found whatever is asked for, and whatever is given.
+        async fn found_though_it_is_not_needed<R>() {
+            let (mut flow, ran) = flow_that_must_not_run::<R>();
+            let fine = flow.add(|| 1);
+            let greedy = flow.add((|| 2).with_lock(Semaphore::new(1).permits(2)).named("greedy"));
+            refused(flow.execute().only(fine).await.unwrap_err(), &ran, &["`greedy`"]);
+            refused(flow.execute().given(greedy, 3).await.unwrap_err(), &ran, &["`greedy`"]);
+        }
+
+        async fn the_same_name_twice<R>() {
+            let (mut flow, ran) = flow_that_must_not_run::<R>();
+            let first = flow.input::<u8>("id");
+            flow.input::<u8>("id");
+            refused(flow.execute().given(first, 1).await.unwrap_err(), &ran, &["`id#2`"]);
+        }
+
+        async fn every_input_that_is_needed<R>() {
+            let (mut flow, ran) = flow_that_must_not_run::<R>();
+            let (first, second) = (flow.input::<u8>("first"), flow.input::<()>("second"));
+            let both = flow.add((|_: &u8, (): &()| ()).inputs((first, second)));
+            refused(flow.execute().await.unwrap_err(), &ran, &["`first`"]);
+            refused(flow.execute().given(first, 1).await.unwrap_err(), &ran, &["`second`"]);
+            refused(flow.execute().given(second, ()).only(both).await.unwrap_err(), &ran, &["`first`"]);
+            let ordinary = flow.execute().given(both, ()).await.unwrap_err();
+            refused(ordinary, &ran, &["`first`"]);
+            flow.execute().given(both, ()).only(both).await.unwrap();
+        }
+
+        async fn given_twice_to_an_ordinary_task<R>() {
+            let (mut flow, ran) = flow_that_must_not_run::<R>();
+            let task = flow.add((async || 1).named("ordinary"));
+            let execute = flow.execute().given(task, 1).keep_going().given(task, 1);
+            refused(execute.await.unwrap_err(), &ran, &["`ordinary`", "two values"]);
+        }
+
+        async fn moved_twice_into_one<R>() {
+            let (mut flow, ran) = flow_that_must_not_run::<R>();
+            let big = flow.add((|| vec![1]).named("big"));
+            flow.add((|_: Vec<i32>, _: Vec<i32>| ()).inputs((big.moved(), big.moved())).named("greedy"));
+            refused(flow.execute().await.unwrap_err(), &ran, &["`big`", "`greedy`"]);
+        }
+
+        // Whoever else uses it, in whatever way, before or after.
+        async fn moved_and_used_otherwise<R>() {
+            for form in 0..6 {
+                let (mut flow, ran) = flow_that_must_not_run::<R>();
+                let big = flow.add((|| true).named("big"));
+                let take = (|_: bool| ()).inputs(big.moved()).named("taker");
+                let other = match form {
+                    0 => flow.add((|_: bool| ()).inputs(big.moved()).named("other")),
+                    1 => flow.add((|_: &bool| ()).inputs(big).named("other")),
+                    2 => flow.add((|_: Vec<&bool>| ()).inputs([big]).named("other")),
+                    3 => flow.add((|_: Option<&bool>| ()).inputs(big.optional()).named("other")),
+                    4 => flow.add((|| ()).run_if(big).named("other")),
+                    _ => flow.add((|| ()).after(big)),
+                };
+                flow.add(take);
+                match form {
+                    // To come after it is no use of it.
+                    5 => assert!(flow.execute().await.is_ok()),
+                    _ => refused(flow.execute().await.unwrap_err(), &ran, &["`big`", "`taker`", "`other`"]),
+                }
+                let _ = other;
+            }
+        }
+
+        async fn moved_and_its_own_condition<R>() {
+            let (mut flow, ran) = flow_that_must_not_run::<R>();
+            let flag = flow.add((|| true).named("flag"));
+            flow.add((|_: bool| ()).inputs(flag.moved()).run_if(flag).named("taker"));
+            refused(flow.execute().await.unwrap_err(), &ran, &["`flag`", "`taker`"]);
+        }
+
+        async fn moved_targets_in_all_forms<R>() {
+            let (mut flow, ran) = flow_that_must_not_run::<R>();
+            let big = flow.add((|| vec![1]).named("big"));
+            let taker = flow.add((|_: Vec<i32>| ()).inputs(big.moved()).named("taker"));
+            let says = &["`big`", "`taker`", "targets"];
+            refused(flow.execute().only(big).await.unwrap_err(), &ran, says);
+            refused(flow.execute().only((taker, [big])).await.unwrap_err(), &ran, says);
+            refused(flow.execute().only(taker).only(Some(big)).await.unwrap_err(), &ran, says);
+            flow.execute().only(taker).await.unwrap();
+        }
+
+        async fn moved_into_retries_beside_others<R>() {
+            let (mut flow, ran) = flow_that_must_not_run::<R>();
+            let (big, one) = (flow.add((|| vec![1]).named("big")), flow.add(|| 1));
+            let taker = (async |_: &i32, _: Vec<i32>| ()).retry(retry()).inputs((one, big.moved()));
+            flow.add(taker.named("taker").timeout(Duration::MAX));
+            refused(flow.execute().await.unwrap_err(), &ran, &["`big`", "`taker`", "retry"]);
+        }
+
+        async fn once_with_retries_in_a_group<R>() {
+            let (mut flow, ran) = flow_that_must_not_run::<R>();
+            flow.add(series![|| (), parallel![once(async || ()).named("single").retry(retry())]]);
+            refused(flow.execute().await.unwrap_err(), &ran, &["`single`", "once", "retry"]);
+        }
+
+        async fn always_with_inputs_of_all_kinds<R>() {
+            for form in 0..4 {
+                let (mut flow, ran) = flow_that_must_not_run::<R>();
+                let server = flow.add((|| 80).named("server"));
+                match form {
+                    0 => flow.add((|_: Vec<&i32>| ()).inputs([server]).always().named("stop")),
+                    1 => flow.add((|_: i32| ()).always().inputs(server.moved()).named("stop")),
+                    2 => flow.add((|_: Option<&i32>, _: &i32| ()).inputs((server.optional(), server)).always().named("stop")),
+                    _ => flow.add((async |_: &i32| ()).inputs(server).always().named("stop")),
+                };
+                refused(flow.execute().await.unwrap_err(), &ran, &["`stop`", "`server.optional()`"]);
+            }
+        }
+
+        // What was refused has spent nothing, and is refused again.
+        async fn refused_again_and_again<R>() {
+            let (mut flow, ran) = flow_that_must_not_run::<R>();
+            let (id, single) = (flow.input::<u8>("id"), flow.add(once(|| 1)));
+            let foreign = Flow::<R>::new().add(|| 1);
+            for _ in 0..3 {
+                refused(flow.execute().await.unwrap_err(), &ran, &["`id`"]);
+                refused(flow.execute().given(id, 1).max_concurrency(0).await.unwrap_err(), &ran, &["max_concurrency(0)"]);
+                refused(flow.execute().given(id, 1).only(foreign).await.unwrap_err(), &ran, &["`only`"]);
+                refused(flow.execute().given(id, 1).given(foreign, 1).await.unwrap_err(), &ran, &["`given`"]);
+            }
+            assert_eq!(flow.execute().given(id, 1).await.unwrap()[single], 1);
+        }
+
+        // Also where it starts by itself.
+        async fn refused_at_the_start<R>() {
+            let (flow, ran) = flow_that_must_not_run::<R>();
+            let mut running = flow.execute().max_concurrency(0).start();
+            assert!(running.report().is_none());
+            refused(running.await.unwrap_err(), &ran, &["max_concurrency(0)"]);
+            let running = flow.execute().max_concurrency(0).start();
+            refused(running.cancel().await.unwrap_err(), &ran, &["max_concurrency(0)"]);
+            drop(flow.execute().max_concurrency(0).start());
+        }
+
+        // The error of a refusal is an error like any other.
+        async fn what_the_error_is<R>() {
+            let (mut flow, ran) = flow_that_must_not_run::<R>();
+            flow.input::<u8>("id");
+            let error = flow.execute().await.unwrap_err();
+            assert!(std::error::Error::source(&error).is_none());
+            assert!(!error.is_cancelled());
+            assert_eq!(format!("{error:?}"), error.to_string());
+            assert!(error.to_string().starts_with(char::is_lowercase), "{error}");
+            assert!(error.into_outputs().is_none());
+            let boxed: Box<dyn std::error::Error + Send + Sync> = flow.execute().await.unwrap_err().into();
+            refused(*boxed.downcast().unwrap(), &ran, &["`id`"]);
+        }
+    }
+}
+
 #[test]
 fn outside_of_a_tokio_runtime() {
     let mut flow = TokioFlow::new();
@@ -134,6 +326,8 @@ fn outside_of_a_tokio_runtime() {
         "{text}"
     );
     assert!(error.report().is_none());
+    let error = futures::executor::block_on(flow.start()).unwrap_err();
+    assert_eq!(error.to_string(), text);
     // The same flow works as soon as there is one.
     let runtime = tokio::runtime::Runtime::new().unwrap();
     assert_eq!(runtime.block_on(flow.execute()).unwrap()[task], 1);
@@ -152,53 +346,100 @@ fn a_flow_outlives_the_runtime_it_was_made_in() {
     }
 }
 
+/// A flow on Tokio is given a handle, so it needs no current runtime.
 #[test]
-fn a_foreign_handle_panics_where_it_is_used() {
-    let mut flow = Flow::<SmolRuntime>::new();
-    let mut other = Flow::<SmolRuntime>::new();
-    let foreign = other.add(|| 1);
-    let group = other.add(series![|| ()]);
-    let place = Arc::new(Mutex::new(None));
-    let seen = Arc::clone(&place);
-    let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        let location = info.location().map(|location| location.file().to_owned());
-        *seen.lock().unwrap() = location;
-    }));
-    let mut found = Vec::new();
-    let mut check = |what: &'static str, add: &mut dyn FnMut(&mut Flow<SmolRuntime>)| {
-        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| add(&mut flow)));
-        let message = panic
-            .err()
-            .and_then(|payload| payload.downcast::<&str>().ok());
-        found.push((what, message, place.lock().unwrap().take()));
-    };
-    check("after", &mut |flow| {
-        let _ = flow.add((|| ()).after(foreign));
-    });
-    check("after any", &mut |flow| {
-        let _ = flow.add((|| ()).after_any(foreign));
-    });
-    check("inputs", &mut |flow| {
-        let _ = flow.add((|_: &i32| ()).inputs(foreign));
-    });
-    check("after a group", &mut |flow| {
-        let _ = flow.add((|| ()).after(group));
-    });
-    check("group after", &mut |flow| {
-        let _ = flow.add(series![|| ()].after(foreign));
-    });
-    check("member after", &mut |flow| {
-        let _ = flow.add(parallel![(|| ()).after(foreign)]);
-    });
-    std::panic::set_hook(before);
-    for (what, message, place) in found {
-        let message = message.unwrap_or_else(|| panic!("{what}: no panic"));
-        assert!(message.contains("another flow"), "{what}: {message}");
-        let place = place.unwrap();
-        assert!(place.ends_with("mistakes.rs"), "{what}: {place}");
+fn on_a_certain_runtime() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut flow = TokioFlow::on(runtime.handle().clone().into());
+    let task = flow.add(async || tokio::runtime::Handle::try_current().map(|handle| handle.id()));
+    let run = futures::executor::block_on(flow.execute()).unwrap();
+    assert_eq!(run[task], runtime.handle().id());
+}
+
+mod foreign_handles {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Once;
+    use std::thread::{ThreadId, current};
+
+    use asyncflow::Member;
+
+    use super::*;
+
+    /// Where the last panic of each thread was.
+    static PLACES: Mutex<Vec<(ThreadId, String, u32)>> = Mutex::new(Vec::new());
+
+    /// Has the places of panics noted, beside what is done with panics anyway.
+    fn note_places() {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let before = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                let place = info.location().unwrap();
+                let place = (current().id(), place.file().to_owned(), place.line());
+                PLACES.lock().unwrap().push(place);
+                before(info);
+            }));
+        });
     }
-    // The flow is as it was.
-    assert_eq!(flow.len(), 0);
-    smol::block_on(flow.execute()).unwrap();
+
+    /// Asserts that `f` panics in the very line that calls this, about another flow.
+    #[track_caller]
+    fn panics_here<T>(f: impl FnOnce() -> T) {
+        let caller = std::panic::Location::caller();
+        let payload = catch_unwind(AssertUnwindSafe(f))
+            .err()
+            .expect("it did not panic");
+        let message = payload.downcast::<&str>().unwrap();
+        assert!(
+            message.contains("another flow") && message.contains("`add`"),
+            "{message}"
+        );
+        let places = PLACES.lock().unwrap();
+        let (_, file, line) = places
+            .iter()
+            .rev()
+            .find(|(thread, ..)| *thread == current().id())
+            .unwrap();
+        assert_eq!((file.as_str(), *line), (caller.file(), caller.line()));
+    }
+
+    on_every_backend! {
+        #[rustfmt::skip]
+        async fn panic_where_they_are_used<R>() {
+            note_places();
+            let (mut flow, mut other) = (Flow::<R>::new(), Flow::<R>::new());
+            let (foreign, flag) = (other.add(|| 1), other.add(|| true));
+            let group = other.add(series![|| ()]);
+            let empty = other.add(parallel![]);
+            let own = flow.add(|| 2);
+            panics_here(|| flow.add((|| ()).after(foreign)));
+            panics_here(|| flow.add((async || ()).after(own).after(foreign)));
+            panics_here(|| flow.add((|| ()).after((own, Some([foreign])))));
+            panics_here(|| flow.add((|| ()).after(TaskId::from(foreign))));
+            panics_here(|| flow.add((|| ()).after(group)));
+            panics_here(|| flow.add((|| ()).after(empty)));
+            panics_here(|| flow.add((|| ()).after_any(foreign)));
+            panics_here(|| flow.add((|| ()).after_any([own, foreign])));
+            panics_here(|| flow.add((|| ()).run_if(flag)));
+            panics_here(|| flow.add((|_: &i32| ()).inputs(foreign)));
+            panics_here(|| flow.add((|_: &i32, _: &i32| ()).inputs((own, foreign))));
+            panics_here(|| flow.add((|_: Vec<&i32>| ()).inputs(vec![own, foreign])));
+            panics_here(|| flow.add((|_: Vec<&i32>| ()).inputs([foreign])));
+            panics_here(|| flow.add((|_: i32| ()).inputs(foreign.moved())));
+            panics_here(|| flow.add((|_: Option<&i32>| ()).inputs(foreign.optional())));
+            panics_here(|| flow.add(once(|| ()).after(foreign)));
+            panics_here(|| flow.add(series![|| ()].after(foreign)));
+            panics_here(|| flow.add(parallel![].after(foreign)));
+            panics_here(|| flow.add(parallel![(|| ()).after(foreign)]));
+            panics_here(|| flow.add(series![parallel![], series![parallel![(|| ()).after(group)]]]));
+            panics_here(|| flow.add(Member::new((|| ()).after(foreign))));
+            // The flow is as it was.
+            assert_eq!(flow.len(), 1);
+            assert_eq!(flow.execute().await.unwrap()[own], 2);
+            // And so is the other, whose handles they are, also when it is gone.
+            other.execute().await.unwrap();
+            drop(other);
+            panics_here(|| flow.add((|| ()).after(foreign)));
+        }
+    }
 }

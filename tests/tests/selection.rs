@@ -1,10 +1,16 @@
 //! Runs for some targets, and values that are given.
 
+use std::future::ready;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow_tests::{Log, on_every_backend};
+use asyncflow_tests::{
+    Gate, Guard, Guards, Log, Meeting, on_every_backend, on_every_backend_in_child, turns,
+};
+use futures::future::join_all;
 
 /// Counts how many of its kind there are, and the most there were.
 struct Counted(Arc<Alive>);
@@ -152,5 +158,417 @@ on_every_backend! {
         assert!(flow.execute().given(id, 1).given(unit, ()).await.is_err());
         flow.execute().given(id, 1).given(unit, ()).only(next).await.unwrap();
         let _ = other;
+    }
+}
+
+/// The message of a panic of `f`.
+#[track_caller]
+fn panics<T>(f: impl FnOnce() -> T) -> String {
+    let payload = catch_unwind(AssertUnwindSafe(|| drop(f()))).expect_err("it did not panic");
+    match payload.downcast::<String>() {
+        Ok(text) => *text,
+        Err(payload) => payload.downcast::<&str>().unwrap().to_string(),
+    }
+}
+
+mod only {
+    use super::*;
+
+    on_every_backend! {
+        // It takes what `after` takes.
+        async fn every_form_of_targets<R>() {
+            let (mut flow, log) = (Flow::<R>::new(), Log::new());
+            let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| flow.add(log.note(name)));
+            let number = flow.add(|| 5);
+            let group = flow.add(parallel![log.note("e"), series![log.note("f"), parallel![]]]);
+            let empty = flow.add(series![]);
+            let nothing: [Task<()>; 0] = [];
+            let reference = &b;
+            let all = || flow.execute();
+            for (execute, expected) in [
+                (all().only(a), &["a"][..]),
+                (all().only(reference), &["b"]),
+                (all().only(TaskId::from(c)), &["c"]),
+                (all().only([a, b]), &["a", "b"]),
+                (all().only(&[a, b][..]), &["a", "b"]),
+                (all().only(vec![c, d, c]), &["c", "d"]),
+                (all().only((a, number, [d])), &["a", "d"]),
+                (all().only(Some(a)).only(None::<TaskId>), &["a"]),
+                (all().only(a).only(d), &["a", "d"]),
+                (all().only(group), &["e", "f"]),
+                (all().only((group, a)), &["a", "e", "f"]),
+                (all().only(nothing), &[]),
+                (all().only(()), &[]),
+                (all().only(empty), &[]),
+            ] {
+                let before = log.events().len();
+                let run = execute.await.unwrap();
+                let mut events = log.events().split_off(before);
+                events.sort();
+                assert_eq!(events, expected);
+                let selected = run.report().count(|status| status == TaskStatus::Succeeded);
+                let others = run.report().count(|status| status == TaskStatus::NotSelected);
+                assert_eq!((selected + others, others > 0), (7, true));
+            }
+        }
+
+        // What is not needed is not started, whatever it is: a failure, one that never ends, one
+        // that was spent, one that is not given, one for clean-up.
+        async fn what_is_not_needed_does_no_harm<R>() {
+            let (mut flow, log) = (Flow::<R>::new(), Log::new());
+            let first = flow.add(log.note("first"));
+            flow.add((|| Err::<(), _>("no")).after(first));
+            flow.add((async || -> () { panic!("no") }).after(first));
+            flow.add((async || std::future::pending::<()>().await).after(first));
+            flow.add(log.note("always").after(first).always());
+            let input = flow.input::<u8>("input");
+            flow.add((|_: &u8| ()).inputs(input));
+            let spent = flow.add(once(|| ()));
+            let target = flow.add(log.note("target").after(first));
+            flow.execute().only(spent).await.unwrap();
+            for _ in 0..2 {
+                let run = flow.execute().only(target).await.unwrap();
+                assert_eq!(run.report().count(|status| status == TaskStatus::Succeeded), 2);
+            }
+            assert_eq!(log.events(), ["first", "target", "first", "target"]);
+        }
+
+        async fn what_is_needed_fails<R>() {
+            let (mut flow, log) = (Flow::<R>::new(), Log::new());
+            let failed = flow.add(|| Err::<u8, _>("no"));
+            let next = flow.add((|_: &u8| 1).inputs(failed));
+            let other = flow.add(log.note("other"));
+            let beside = flow.add(log.note("beside"));
+            let error = flow.execute().only((next, beside)).keep_going().await.unwrap_err();
+            let report = error.report().unwrap();
+            assert_eq!(report.status(failed), TaskStatus::Failed);
+            assert_eq!(report.status(next), TaskStatus::Skipped { because: failed.into() });
+            assert_eq!(report.status(other), TaskStatus::NotSelected);
+            assert_eq!(log.events(), ["beside"]);
+        }
+
+        // Clean-up that is a target waits for what it is after, and sees what came of it.
+        async fn clean_up_as_a_target<R>() {
+            let mut flow = Flow::<R>::new();
+            let failed = flow.add(|| Err::<u8, _>("no"));
+            let fine = flow.add(|| 3);
+            let clean = flow.add((|failed: Option<&u8>, fine: Option<&i32>| (failed.copied(), fine.copied()))
+                .inputs((failed.optional(), fine.optional()))
+                .always());
+            let error = flow.execute().only(clean).keep_going().await.unwrap_err();
+            assert_eq!(error.outputs().unwrap()[clean], (None, Some(3)));
+            assert_eq!(error.outputs().unwrap().get(fine), None);
+        }
+
+        // Of a wide and deep graph hardly anything is alive at a time: a value lives until the
+        // last of those that use it has ended, and no longer.
+        async fn each_value_lives_as_long_as_it_is_used<R>() {
+            let (mut flow, guards, alive) = (Flow::<R>::new(), Guards::new(), Arc::new(Alive::default()));
+            const WIDTH: usize = 4;
+            let live = guards.clone();
+            let mut row = vec![flow.add(move || Ok::<Guard, String>(live.guard()))];
+            for n in 0..300 {
+                row = (0..WIDTH).map(|place| {
+                    let (live, alive) = (guards.clone(), alive.clone());
+                    let next = move |above: Vec<&Guard>| {
+                        assert!(!above.is_empty());
+                        let guard = live.guard();
+                        alive.most.fetch_max(live.live(), Ordering::SeqCst);
+                        Ok::<Guard, String>(guard)
+                    };
+                    match (n + place) % 2 {
+                        0 => flow.add(next.inputs(row.clone())),
+                        _ => flow.add((move |above: Vec<&Guard>| ready(next(above))).inputs(row.clone())),
+                    }
+                }).collect();
+            }
+            let last = flow.add((|row: Vec<&Guard>| row.len()).inputs(row.clone()));
+            let run = flow.execute().only(last).await.unwrap();
+            assert_eq!((run[last], guards.live()), (WIDTH, 0));
+            let most = alive.most.load(Ordering::SeqCst);
+            assert!(most <= 2 * WIDTH, "{most} alive at the same time");
+            let run = flow.execute().only((last, row[0])).await.unwrap();
+            assert_eq!(guards.live(), 1);
+            drop(run);
+        }
+
+        // While it is in use it is not dropped, though all others that use it have ended.
+        async fn a_value_in_use_stays<R>() {
+            let (mut flow, guards) = (Flow::<R>::new(), Guards::new());
+            let live = guards.clone();
+            let value = flow.add(move || Ok::<Guard, String>(live.guard()));
+            let gate = flow.input::<Gate>("gate");
+            let quick = flow.add((|_: &Guard| ()).inputs(value));
+            let quick = flow.add((async |_: &Guard, gate: &Gate| gate.open()).inputs((value, gate)).after(quick));
+            let uses = async |_: &Guard, gate: &Gate, guards: &Guards| {
+                gate.pass().await;
+                turns(20).await;
+                guards.live()
+            };
+            let count = flow.input::<Guards>("guards");
+            let slow = flow.add(uses.inputs((value, gate, count)));
+            let execute = flow.execute().given(gate, Gate::new()).given(count, guards.clone());
+            let run = execute.only((slow, quick)).await.unwrap();
+            assert_eq!((run[slow], guards.live()), (1, 0));
+        }
+
+        // A pipeline that passes a value on by value: one is alive at a time.
+        async fn moved_through_a_pipeline<R>() {
+            let (mut flow, guards) = (Flow::<R>::new(), Guards::new());
+            let live = guards.clone();
+            let mut last = flow.add(move || Ok::<_, String>((0, live.guard())));
+            for n in 0..500 {
+                let seen = guards.clone();
+                let next = move |(count, guard): (usize, Guard)| {
+                    assert_eq!((count, seen.live()), (n, 1));
+                    Ok::<_, String>((count + 1, guard))
+                };
+                last = match n % 2 {
+                    0 => flow.add(next.inputs(last.moved())),
+                    _ => flow.add((move |value| ready(next(value))).inputs(last.moved())),
+                };
+            }
+            let run = flow.execute().only(last).await.unwrap();
+            assert_eq!((run[last].0, guards.live()), (500, 1));
+            drop(run);
+            let run = flow.execute().await.unwrap();
+            assert_eq!((run[last].0, guards.live()), (500, 1));
+        }
+    }
+}
+
+mod given {
+    use super::*;
+
+    on_every_backend! {
+        // In place of async functions and plain ones, ones that fail, need a lock, are retried,
+        // take long: none of it happens.
+        async fn nothing_of_the_function_happens<R>() {
+            let (mut flow, log, lock) = (Flow::<R>::new(), Log::new(), Semaphore::new(1));
+            let notes = log.clone();
+            let function = move || { notes.push("called"); 1 };
+            let waits = |n: usize| async move { turns(n).await; 1 };
+            let tasks = [
+                flow.add(function.clone()),
+                flow.add((move || waits(3)).named("waits")),
+                flow.add(function.clone().with_lock(&lock)),
+                flow.add(function.clone().timeout(Duration::ZERO)),
+                flow.add(function.clone().retry(vec![Duration::ZERO; 3].into_iter())),
+                flow.add(|| Err::<i32, _>("no")),
+                flow.add(async || -> i32 { panic!("no") }),
+                flow.add(async || std::future::pending::<i32>().await),
+                flow.add(once(function)),
+            ];
+            // Somebody else has the lock.
+            let (mut holder, held, go) = (Flow::<R>::new(), Gate::new(), Gate::new());
+            let (open, wait) = (held.clone(), go.clone());
+            holder.add((move || {
+                let (open, wait) = (open.clone(), wait.clone());
+                async move { open.open(); wait.pass().await }
+            }).with_lock(&lock));
+            let holder = holder.start();
+            held.pass().await;
+            let sum = flow.add((|all: Vec<&i32>| all.into_iter().sum::<i32>()).inputs(tasks));
+            for limit in [1, 5, usize::MAX] {
+                let mut execute = flow.execute().max_concurrency(limit);
+                for task in tasks {
+                    execute = execute.given(task, 10);
+                }
+                let run = execute.await.unwrap();
+                assert_eq!(run[sum], 90);
+                for task in tasks {
+                    assert_eq!(run.report().status(task), TaskStatus::Given);
+                    assert_eq!(run.report().task(task).attempts(), 0);
+                    assert_eq!(run[task], 10);
+                }
+            }
+            go.open();
+            holder.await.unwrap();
+            assert!(log.events().is_empty());
+        }
+
+        // To an input, a unit, a flag, a flow in a flow, one that is taken by value.
+        async fn to_tasks_of_all_kinds<R>() {
+            let (mut inner, mut flow) = (Flow::<R>::new(), Flow::<R>::new());
+            let number = inner.add(|| 3);
+            let run = inner.execute().await.unwrap();
+            let (input, unit, flag) = (flow.input::<String>("text"), flow.add(|| ()), flow.add(|| false));
+            let nested = flow.add(Arc::new(inner));
+            let taken = flow.add(|| Ok::<Vec<u8>, &str>(vec![]));
+            let all = |text: &String, (): &(), nested: &Run, taken: Vec<u8>| (text.len(), taken.len(), nested.report().tasks().count());
+            let all = flow.add(all.inputs((input, unit, nested, taken.moved())).run_if(flag));
+            let three = flow.add((move |run: &Run| run[number]).inputs(nested));
+            let run = flow
+                .execute()
+                .given(input, "four".to_owned())
+                .given(unit, ())
+                .given(flag, true)
+                .given(nested, run)
+                .given(taken, vec![0; 5])
+                .await
+                .unwrap();
+            assert_eq!((run[all], run[three]), ((4, 5, 1), 3));
+            assert_eq!(run.report().count(|status| status == TaskStatus::Given), 5);
+            // Not given, the flag is `false`.
+            let run = flow.execute().given(input, String::new()).await.unwrap();
+            assert_eq!(run.report().status(all), TaskStatus::Skipped { because: flag.into() });
+        }
+
+        // Many at the same time, each with values of its own, and those it was not given computed.
+        async fn to_many_executions_at_once<R>() {
+            let (mut flow, meeting) = (Flow::<R>::new(), Meeting::of(30));
+            let id = flow.input::<usize>("id");
+            let meet = flow.add(meeting.task().after(id));
+            let user = flow.add((async |id: &usize| { turns(id % 3).await; format!("user {id}") }).inputs(id).after(meet));
+            let page = flow.add((|user: &String, id: &usize| format!("<{user}> {id}")).inputs((user, id)));
+            let runs = join_all((0..30).map(|n| {
+                let execute = flow.execute().given(id, n);
+                match n % 2 {
+                    0 => execute,
+                    _ => execute.given(user, format!("nobody {n}")),
+                }
+            }));
+            for (n, run) in runs.await.into_iter().enumerate() {
+                let who = if n % 2 == 0 { "user" } else { "nobody" };
+                assert_eq!(run.unwrap()[page], format!("<{who} {n}> {n}"));
+            }
+        }
+
+        // A value that is given and not used is gone when the execution has returned.
+        async fn unused_values_do_not_outlive_the_execution<R>() {
+            let (mut flow, guards) = (Flow::<R>::new(), Guards::new());
+            let failed = flow.add((|| Err::<(), _>("no")).named("failed"));
+            let skipped = flow.add((|| Err::<Guard, _>("no")).after(failed));
+            let tasks: Vec<Task<Guard>> = (0..50).map(|_| flow.add(|| Err::<Guard, _>("no"))).collect();
+            let other = flow.add(|| std::thread::sleep(Duration::from_micros(100)));
+            for _ in 0..20 {
+                let mut execute = flow.execute().only(other);
+                for task in &tasks {
+                    execute = execute.given(*task, guards.guard());
+                }
+                let run = execute.await.unwrap();
+                assert_eq!(guards.live(), 0, "not selected");
+                drop(run);
+                let error = flow.execute().only(skipped).given(skipped, guards.guard()).await;
+                assert_eq!(guards.live(), 1, "it needs nothing");
+                drop(error);
+                let error = flow.execute().only((skipped, failed)).given(skipped, guards.guard()).await;
+                assert!(error.is_err());
+                drop(error);
+                assert_eq!(guards.live(), 0);
+                let running = flow.execute().given(skipped, guards.guard()).keep_going().start();
+                let error = running.await.unwrap_err();
+                assert_eq!(guards.live(), 0, "skipped");
+                drop(error);
+                // Refused, and never polled.
+                drop(flow.execute().given(tasks[0], guards.guard()));
+                let refused = flow.execute().max_concurrency(0).given(tasks[0], guards.guard());
+                assert!(refused.await.is_err());
+                assert_eq!(guards.live(), 0);
+            }
+        }
+    }
+
+    /// A value whose drop panics.
+    struct Bad;
+
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("a bad drop");
+        }
+    }
+
+    on_every_backend_in_child! {
+        async fn unused_values_that_panic_when_dropped<R>() {
+            let (mut flow, log) = (Flow::<R>::new(), Log::new());
+            let bad: Vec<Task<Bad>> = (0..5).map(|_| flow.add(|| Err::<Bad, _>("no"))).collect();
+            let plain = flow.add(log.note_blocking("plain"));
+            let target = flow.add(log.note("target").after(plain));
+            for _ in 0..5 {
+                let mut execute = flow.execute().only(target);
+                for task in &bad {
+                    execute = execute.given(*task, Bad);
+                }
+                execute.await.unwrap();
+            }
+            assert_eq!(log.events().len(), 10);
+            // Skipped, in the last task of the run.
+            let skipped = flow.add((|| Err::<Bad, _>("no")).after(plain).after(bad[0]));
+            let error = flow.execute().keep_going().given(skipped, Bad).await.unwrap_err();
+            assert_eq!(error.failures().count(), 5);
+            std::mem::forget(error);
+        }
+    }
+}
+
+/// What a run says when asked for an output.
+mod outputs {
+    use super::*;
+
+    on_every_backend! {
+        async fn that_are_there<R>() {
+            let mut flow = Flow::<R>::new();
+            let (number, unit, list) = (flow.add(|| 1), flow.add(async || ()), flow.add(|| vec![1]));
+            let mut run = flow.execute().await.unwrap();
+            assert_eq!((run[number], run[unit], run[list].as_slice()), (1, (), [1].as_slice()));
+            assert_eq!((run.get(number), run.get(unit)), (Some(&1), Some(&())));
+            assert_eq!((run.take(number), run.take(number)), (Some(1), None));
+            assert_eq!((run.take(list), run.get(list)), (Some(vec![1]), None));
+            assert_eq!(run.take(unit), Some(()));
+            assert!(format!("{run:?}").contains("Succeeded"), "{run:?}");
+        }
+
+        // The message of the panic names the task and says why there is nothing.
+        async fn that_are_not<R>() {
+            let mut flow = Flow::<R>::new();
+            let failed = flow.add((|| Err::<u8, _>("no")).named("failed one"));
+            let panicked = flow.add((|| -> u8 { panic!("no") }).named("panicked one"));
+            let late = flow.add((async || std::future::pending::<u8>().await).named("late one").timeout(Duration::from_millis(1)));
+            let skipped = flow.add((|| 1_u8).after(failed).named("skipped one"));
+            let unit = flow.add((|| ()).after(failed).named("skipped unit"));
+            let other = flow.add((|| 2_u8).named("other one"));
+            let all = [failed, panicked, late, skipped, other];
+            let error = flow.execute().keep_going().only((failed, panicked, late, skipped, unit)).await.unwrap_err();
+            let mut run = error.into_outputs().unwrap();
+            for (task, says) in all.into_iter().zip([
+                "`failed one` has no output: it was failed",
+                "`panicked one` has no output: it was panicked",
+                "`late one` has no output: it was timed out",
+                "`skipped one` has no output: it was skipped",
+                "`other one` has no output: it was not selected",
+            ]) {
+                assert!(run.get(task).is_none() && run.take(task).is_none());
+                let message = panics(|| run[task]);
+                assert!(message.contains(says), "{message}");
+            }
+            assert!(run.get(unit).is_none() && run.take(unit).is_none());
+            assert!(panics(|| run[unit]).contains("`skipped unit`"));
+        }
+
+        async fn that_are_no_more<R>() {
+            let mut flow = Flow::<R>::new();
+            let first = flow.add((|| 1).named("first"));
+            let next = flow.add((|n: &i32| *n).inputs(first).named("next"));
+            let mut run = flow.execute().only(next).await.unwrap();
+            let message = panics(|| run[first]);
+            assert!(message.contains("`first`") && message.contains("no target"), "{message}");
+            run.take(next);
+            assert!(panics(|| run[next]).contains("`next`"));
+        }
+
+        async fn of_tasks_that_are_not_the_runs<R>() {
+            let mut flow = Flow::<R>::new();
+            let task = flow.add(|| 1);
+            let mut run = flow.execute().await.unwrap();
+            let later = flow.add(|| 2);
+            let foreign = Flow::<R>::new().add(|| 3);
+            for other in [later, foreign] {
+                assert!(panics(|| run[other]).contains("not part of its run"));
+                assert!(panics(|| run.get(other).is_some()).contains("not part of its run"));
+                assert!(panics(|| run.take(other)).contains("not part of its run"));
+                assert!(panics(|| run.report().status(other)).contains("not part of its run"));
+            }
+            assert_eq!(run[task], 1);
+        }
     }
 }

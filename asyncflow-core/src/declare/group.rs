@@ -212,6 +212,10 @@ impl Drop for Members {
     }
 }
 
+/// How many tasks a group waits for without a gate in between. More are not copied into every
+/// group, however deep in it the first task is.
+const FEW: usize = 8;
+
 /// Indices of tasks that something must wait for.
 type Ends = SmallVec<[u32; 2]>;
 
@@ -266,13 +270,20 @@ impl Frame {
     }
 
     /// Takes note of where a member ends.
-    fn closed(&mut self, ends: Ends) {
+    fn closed(&mut self, mut ends: Ends) {
         match self.order {
             Order::Series => self.entry = ends,
             // An empty member ends where it began, which the others are after anyway.
             Order::Parallel if ends == self.entry => {}
             Order::Parallel if self.exits.is_empty() => self.exits = ends,
-            Order::Parallel => self.exits.extend(ends),
+            Order::Parallel => {
+                // The shorter list to the longer: where groups are nested, what was collected
+                // inside of a member is not copied again at every level.
+                if ends.len() > self.exits.len() {
+                    std::mem::swap(&mut self.exits, &mut ends);
+                }
+                self.exits.extend(ends);
+            }
         }
     }
 
@@ -292,6 +303,9 @@ pub(crate) fn add_group(flow: &mut Declared, members: Members) -> u32 {
         let frame = stack.last_mut().expect("the loop ends with the last frame");
         match frame.rest.next() {
             Some(Element::Group(group)) => {
+                if frame.entry.len() > FEW {
+                    frame.entry = smallvec![flow.gate(&frame.entry)];
+                }
                 let (entry, permits) = (frame.entry.clone(), Rc::clone(&frame.permits));
                 stack.push(Frame::open(group, entry, &permits, flow));
             }

@@ -1,0 +1,521 @@
+//! Faults, rows 8 and 15: flows of every size, from none to ten million tasks, on a stack of 2 MiB.
+//!
+//! Each in a process of its own, since a stack that overflows takes the process with it. Built
+//! without optimisation the sizes are smaller; [`million`] says so in one place. That the work
+//! grows no faster than the flow is seen by counting what the engine asks of its runtime.
+
+use std::future::{Future, Ready, ready};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use asyncflow::prelude::*;
+use asyncflow::{Member, Observer, Run, Runtime, TaskRef, Unavailable};
+use asyncflow_tests::{
+    Guards, eventually, on_every_backend, on_every_backend_in_child, poll_times, yield_now,
+};
+
+/// A million tasks; without optimisation, a hundredth of that.
+fn million(millions: usize) -> usize {
+    match cfg!(debug_assertions) {
+        true => millions * 10_000,
+        false => millions * 1_000_000,
+    }
+}
+
+fn nothing() -> Ready<()> {
+    ready(())
+}
+
+/// How many tasks succeeded.
+fn succeeded(run: &Run) -> usize {
+    run.report().count(TaskStatus::is_success)
+}
+
+/// What the engine asked of a runtime.
+#[derive(Default)]
+struct Asked {
+    spawns: AtomicUsize,
+    polls: AtomicUsize,
+    blocking: AtomicUsize,
+}
+
+/// A runtime that counts what is asked of it.
+#[derive(Clone)]
+struct Counting<R> {
+    runtime: R,
+    asked: Arc<Asked>,
+}
+
+impl<R: Runtime + Default> Counting<R> {
+    fn new() -> Self {
+        Self {
+            runtime: R::default(),
+            asked: Arc::default(),
+        }
+    }
+}
+
+impl<R: Runtime> Runtime for Counting<R> {
+    type Lock = R::Lock;
+    type Semaphore = R::Semaphore;
+
+    fn attach(&self) -> Result<Self, Unavailable> {
+        Ok(Self {
+            runtime: self.runtime.attach()?,
+            asked: Arc::clone(&self.asked),
+        })
+    }
+
+    fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.runtime.enter(f)
+    }
+
+    fn parallelism(&self) -> usize {
+        self.runtime.parallelism()
+    }
+
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let asked = Arc::clone(&self.asked);
+        asked.spawns.fetch_add(1, Ordering::Relaxed);
+        self.runtime.spawn(async move {
+            let mut future = pin!(future);
+            std::future::poll_fn(|cx| {
+                asked.polls.fetch_add(1, Ordering::Relaxed);
+                future.as_mut().poll(cx)
+            })
+            .await;
+        });
+    }
+
+    fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
+        self.asked.blocking.fetch_add(1, Ordering::Relaxed);
+        self.runtime.spawn_blocking(function);
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+        self.runtime.sleep(duration)
+    }
+}
+
+/// Executes a flow; gives how often the engine polled, spawned and asked for threads, all in all.
+async fn count<R: Runtime + Default>(declare: impl FnOnce(&mut Flow<Counting<R>>)) -> usize {
+    let runtime = Counting::<R>::new();
+    let asked = Arc::clone(&runtime.asked);
+    let mut flow = Flow::on(runtime);
+    declare(&mut flow);
+    let tasks = flow.len();
+    let mut polls = 0;
+    let run = {
+        let mut execute = pin!(flow.execute());
+        std::future::poll_fn(|cx| {
+            polls += 1;
+            execute.as_mut().poll(cx)
+        })
+        .await
+        .unwrap()
+    };
+    assert_eq!(succeeded(&run), tasks);
+    let counters = [&asked.spawns, &asked.polls, &asked.blocking];
+    polls
+        + counters
+            .iter()
+            .map(|counter| counter.load(Ordering::Relaxed))
+            .sum::<usize>()
+}
+
+/// Asserts that ten times as many tasks are no more than some twelve times as much work, and that
+/// it is not more than so much for each task.
+async fn assert_linear<R: Runtime + Default>(
+    size: usize,
+    each: usize,
+    declare: impl Fn(&mut Flow<Counting<R>>, usize),
+) {
+    let small = count::<R>(|flow| declare(flow, size / 10)).await;
+    let large = count::<R>(|flow| declare(flow, size)).await;
+    assert!(
+        large <= 13 * small + 1000,
+        "{small} for {}, {large} for {size}",
+        size / 10
+    );
+    assert!(large <= each * size + 1000, "{large} for {size}");
+}
+
+on_every_backend! {
+    async fn no_tasks<R>() {
+        let flow = Flow::<R>::new();
+        assert!(flow.is_empty());
+        let run = flow.execute().await.unwrap();
+        assert_eq!(run.report().tasks().count(), 0);
+        flow.execute().keep_going().max_concurrency(1).timed().await.unwrap();
+        flow.execute().only(Vec::<TaskId>::new()).await.unwrap();
+        flow.start().await.unwrap();
+        flow.start().cancel().await.unwrap();
+        let groups = Flow::<R>::from(series![parallel![], series![], parallel![series![]]]);
+        assert_eq!(groups.len(), 0);
+        groups.execute().await.unwrap();
+    }
+
+    async fn one_task<R>() {
+        let mut flow = Flow::<R>::new();
+        let one = flow.add(async || 1);
+        assert_eq!(flow.execute().await.unwrap()[one], 1);
+        assert_eq!(flow.start().await.unwrap()[one], 1);
+        let mut flow = Flow::<R>::new();
+        let one = flow.add(|| 1);
+        assert_eq!(flow.execute().await.unwrap()[one], 1);
+        assert_eq!(flow.execute().max_concurrency(1).only(one).await.unwrap()[one], 1);
+    }
+}
+
+on_every_backend_in_child! {
+    // 100,000 without optimisation.
+    async fn chain_of_ten_million<R>() {
+        let length = million(10);
+        let mut flow = Flow::<R>::new();
+        let mut last = flow.add(nothing);
+        for _ in 1..length {
+            last = flow.add(nothing.after(last));
+        }
+        let run = flow.execute().await.unwrap();
+        assert!(run.report().status(last).is_success());
+        assert_eq!(succeeded(&run), length);
+        drop(run);
+        drop(flow);
+    }
+
+    // The same for other kinds of tasks, a tenth as long: plain ones, ones that wait, ones that
+    // pass on a value, and ones that need a permit.
+    async fn chains_of_a_million<R>() {
+        let length = million(1);
+        let (mut plain, mut passes, mut locked) = (Flow::<R>::new(), Flow::<R>::new(), Flow::<R>::new());
+        let mut waits = Flow::<R>::new();
+        let lock = Lock::new();
+        let mut last = (
+            plain.add(|| ()),
+            passes.add(|| 0_u64),
+            locked.add(nothing.with_lock(&lock)),
+            waits.add(nothing),
+        );
+        for index in 1..length {
+            last = (
+                plain.add((|| ()).after(last.0)),
+                passes.add((|n: &u64| ready(n + 1)).inputs(last.1)),
+                locked.add(nothing.after(last.2).with_lock(&lock)),
+                match index % 10 {
+                    0 => waits.add((async || yield_now().await).after(last.3)),
+                    _ => waits.add(nothing.after(last.3)),
+                },
+            );
+        }
+        assert_eq!(succeeded(&plain.execute().await.unwrap()), length);
+        assert_eq!(succeeded(&locked.execute().await.unwrap()), length);
+        assert_eq!(succeeded(&waits.execute().await.unwrap()), length);
+        let run = passes.execute().await.unwrap();
+        assert_eq!(run[last.1], length as u64 - 1);
+        drop(run);
+        // Each output goes as soon as the next is there.
+        let run = passes.execute().only(last.1).await.unwrap();
+        assert_eq!(run[last.1], length as u64 - 1);
+    }
+
+    // Never executed, executed in part, dropped in the middle.
+    async fn long_chain_that_is_dropped<R>() {
+        let length = million(1);
+        let (mut flow, mut last) = (Flow::<R>::new(), None);
+        for _ in 0..length {
+            last = Some(flow.add(nothing.after(last)));
+        }
+        drop(flow.execute());
+        {
+            let mut execute = pin!(flow.execute());
+            assert!(execute.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        let running = flow.start();
+        yield_now().await;
+        drop(running);
+        // Unless it was over before.
+        if let Err(error) = flow.start().cancel().await {
+            assert!(error.is_cancelled(), "{error}");
+        }
+        drop(flow);
+    }
+
+    // One failure at the front of a chain, and one at the root of everything: ten thousand without
+    // optimisation.
+    async fn a_million_skipped_by_one_failure<R>() {
+        let count = million(1);
+        for chain in [true, false] {
+            for keep_going in [true, false] {
+                let mut flow = Flow::<R>::new();
+                let root = flow.add(async || Err::<(), _>("no"));
+                let mut last = root;
+                for _ in 0..count {
+                    let upstream = if chain { last } else { root };
+                    last = flow.add(nothing.after(upstream));
+                }
+                let ended = Arc::new(AtomicUsize::new(0));
+                let execute = flow.execute().observe(Ends(Arc::clone(&ended)));
+                let execute = if keep_going { execute.keep_going() } else { execute };
+                let error = execute.await.unwrap_err();
+                let because = TaskStatus::Skipped { because: root.into() };
+                assert_eq!(error.report().unwrap().count(|status| status == because), count);
+                assert_eq!(ended.load(Ordering::Relaxed), count + 1);
+                assert!(error.to_string().contains(&format!("{count} skipped")));
+            }
+        }
+    }
+
+    // The same on a blocking thread, and with clean-up at the end of it.
+    async fn a_million_plain_ones_skipped_by_one_failure<R>() {
+        let count = million(1);
+        let mut flow = Flow::<R>::new();
+        let root = flow.add(|| Err::<(), _>("no"));
+        let mut last = root;
+        for index in 0..count {
+            let upstream = if index % 2 == 0 { root } else { last };
+            last = flow.add((|| ()).after(upstream));
+        }
+        let clean = flow.add((|| ()).after(last).always());
+        let error = flow.execute().await.unwrap_err();
+        let because = TaskStatus::Skipped { because: root.into() };
+        assert_eq!(error.report().unwrap().count(|status| status == because), count);
+        assert!(error.report().unwrap().status(clean).is_success());
+    }
+
+    async fn fan_out_and_in_of_a_million<R>() {
+        let width = million(1);
+        let mut flow = Flow::<R>::new();
+        let root = flow.add(nothing);
+        let tasks: Vec<Task<()>> = (0..width).map(|_| flow.add(nothing.after(root))).collect();
+        let end = flow.add(nothing.after(&tasks));
+        let any = flow.add(nothing.after_any(&tasks));
+        let run = flow.execute().await.unwrap();
+        assert!(run.report().status(end).is_success() && run.report().status(any).is_success());
+        assert_eq!(succeeded(&run), width + 3);
+        drop(run);
+        // No root, and everything at once.
+        let mut flow = Flow::<R>::new();
+        let numbers: Vec<Task<u64>> = (0..width as u64).map(|n| flow.add(move || ready(n))).collect();
+        let sum = flow.add((|numbers: Vec<&u64>| ready(numbers.into_iter().sum::<u64>())).inputs(numbers));
+        let run = flow.execute().await.unwrap();
+        assert_eq!(run[sum], width as u64 * (width as u64 - 1) / 2);
+    }
+
+    async fn fan_out_and_in_of_a_million_plain_ones<R>() {
+        let width = million(1);
+        let mut flow = Flow::<R>::new();
+        let root = flow.add(|| ());
+        let tasks: Vec<Task<()>> = (0..width).map(|_| flow.add((|| ()).after(root))).collect();
+        flow.add((|| ()).after(&tasks));
+        let run = flow.execute().await.unwrap();
+        assert_eq!(succeeded(&run), width + 2);
+    }
+
+    async fn groups_of_a_million<R>() {
+        let count = million(1);
+        let wide: Parallel = (0..count).map(|_| nothing).collect();
+        let long: Series = (0..count).map(|_| nothing).collect();
+        let plain: Parallel = (0..count).map(|_| Member::new(|| ())).collect();
+        let mut flow = Flow::<R>::new();
+        let wide = flow.add(wide);
+        let long = flow.add(long.after(wide));
+        // n comes before m: a gate stands between, not n × m edges.
+        let plain = flow.add(plain.after(long));
+        flow.add((0..count).map(|_| nothing).collect::<Parallel>().after(plain));
+        assert_eq!(succeeded(&flow.execute().await.unwrap()), 4 * count);
+    }
+
+    async fn groups_nested_a_million_deep<R>() {
+        let depth = million(1);
+        let mut series = Series::new();
+        let mut parallel = Parallel::new();
+        let mut mixed = Series::new();
+        for level in 0..depth {
+            series = series![series];
+            parallel = parallel![parallel];
+            mixed = match level % 2 {
+                0 => series![nothing, parallel![mixed, nothing]],
+                _ => series![parallel![nothing, mixed], series![]],
+            };
+        }
+        let _ = format!("{series:?} {parallel:?} {mixed:?}");
+        let lock = Lock::new();
+        let locked = with_lock(parallel.with(nothing), &lock);
+        let mut flow = Flow::<R>::new();
+        let empty = flow.add(series);
+        let locked = flow.add(locked.after(empty));
+        flow.add(mixed.after(locked));
+        let tasks = flow.len();
+        assert!(tasks > depth);
+        assert_eq!(succeeded(&flow.execute().await.unwrap()), tasks);
+        drop(flow);
+        // And dropped without having been added.
+        let mut series = series![nothing];
+        let mut parallel = parallel![nothing];
+        for _ in 0..depth {
+            series = series![series, nothing];
+            parallel = parallel![parallel, nothing];
+        }
+        drop((series, parallel));
+    }
+
+    // Not a million: each flow is a run of its own. But no stack grows with it that is small.
+    async fn flows_nested_a_hundred_deep<R>() {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let mut inner = Flow::<R>::new();
+        for _ in 0..100 {
+            let counter = Arc::clone(&runs);
+            inner.add(move || {
+                counter.fetch_add(1, Ordering::Relaxed);
+                yield_now()
+            });
+            let within = Arc::new(inner);
+            inner = Flow::new();
+            inner.add(within);
+        }
+        inner.execute().await.unwrap();
+        assert_eq!(runs.load(Ordering::Relaxed), 100);
+    }
+
+    // Drops a hundred thousand futures that wait; a thousand without optimisation.
+    async fn many_that_wait_are_dropped<R>() {
+        let (count, guards) = (million(1) / 10, Guards::new());
+        let mut flow = Flow::<R>::new();
+        for _ in 0..count {
+            let guards = guards.clone();
+            flow.add(move || {
+                let guard = guards.guard();
+                async move {
+                    let _guard = guard;
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
+        for _ in 0..3 {
+            let mut execute = Box::pin(flow.execute());
+            while guards.live() < count {
+                assert!(poll_times(execute.as_mut(), 1).await.is_none());
+                yield_now().await;
+            }
+            drop(execute);
+            eventually::<R>("all of them to be dropped", || guards.live() == 0).await;
+        }
+        let running = flow.start();
+        eventually::<R>("all of them to wait", || guards.live() == count).await;
+        assert!(running.cancel().await.unwrap_err().is_cancelled());
+        assert_eq!(guards.live(), 0);
+    }
+
+    async fn names_of_a_million<R>() {
+        let count = million(1);
+        let mut flow = Flow::<R>::new();
+        let root = flow.add(|| Err::<(), _>("no"));
+        for _ in 0..count {
+            flow.add(nothing.after(root));
+        }
+        let error = flow.execute().await.unwrap_err();
+        let report = error.report().unwrap();
+        let last = report.tasks().last().unwrap();
+        assert_eq!(last.name(), format!("nothing#{count}"));
+    }
+}
+
+/// Counts the tasks that end.
+struct Ends(Arc<AtomicUsize>);
+
+impl Observer for Ends {
+    fn task_ended(&self, _: TaskRef<'_>, _: TaskStatus) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+// Ten thousand against a hundred thousand, and a hundred times less without optimisation.
+on_every_backend_in_child! {
+    async fn linear_on_one_lock<R>() {
+        let size = million(1) / 10;
+        let lock = Lock::new();
+        assert_linear::<R>(size, 8, |flow, count| {
+            for _ in 0..count {
+                flow.add(nothing.with_lock(&lock));
+            }
+        }).await;
+        // Those who hold it wait for something.
+        assert_linear::<R>(size, 12, |flow, count| {
+            for _ in 0..count {
+                flow.add((async || yield_now().await).with_lock(&lock));
+            }
+        }).await;
+        assert_linear::<R>(size, 12, |flow, count| {
+            for _ in 0..count {
+                flow.add((|| ()).with_lock(&lock));
+            }
+        }).await;
+    }
+
+    async fn linear_on_one_semaphore<R>() {
+        let size = million(1) / 10;
+        let semaphore = Semaphore::new(3);
+        assert_linear::<R>(size, 14, |flow, count| {
+            for index in 0..count {
+                flow.add((async || yield_now().await).with_lock(semaphore.permits(1 + index % 3)));
+            }
+        }).await;
+    }
+
+    async fn linear_with_a_limit<R>() {
+        let size = million(1) / 10;
+        for limit in [1, 10] {
+            let limited = |count: usize, plain: bool| async move {
+                let runtime = Counting::<R>::new();
+                let asked = Arc::clone(&runtime.asked);
+                let mut flow = Flow::on(runtime);
+                for _ in 0..count {
+                    match plain {
+                        true => flow.add(|| ()),
+                        false => flow.add(async || yield_now().await),
+                    };
+                }
+                flow.execute().max_concurrency(limit).await.unwrap();
+                let counters = [&asked.spawns, &asked.polls, &asked.blocking];
+                counters.iter().map(|counter| counter.load(Ordering::Relaxed)).sum::<usize>()
+            };
+            for plain in [true, false] {
+                let (small, large) = (limited(size / 10, plain).await, limited(size, plain).await);
+                assert!(large <= 13 * small + 1000, "{small} for {}, {large} for {size}", size / 10);
+                assert!(large <= 12 * size + 1000, "{large} for {size}");
+            }
+        }
+    }
+
+    // Few polls in all: a driver does many tasks in each.
+    async fn linear_without_anything<R>() {
+        let size = million(1);
+        assert_linear::<R>(size, 1, |flow, count| {
+            for _ in 0..count {
+                flow.add(nothing);
+            }
+        }).await;
+        assert_linear::<R>(size, 1, |flow, count| {
+            let mut last = None;
+            for _ in 0..count {
+                last = Some(flow.add(nothing.after(last)));
+            }
+        }).await;
+        // Threads are asked for few times as well.
+        assert_linear::<R>(size, 1, |flow, count| {
+            let mut last = None;
+            for _ in 0..count {
+                last = Some(flow.add((|| ()).after(last)));
+            }
+        }).await;
+        // Each of these is polled twice, and spawned once.
+        assert_linear::<R>(size, 4, |flow, count| {
+            for _ in 0..count {
+                flow.add(async || yield_now().await);
+            }
+        }).await;
+    }
+}

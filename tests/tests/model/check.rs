@@ -1,0 +1,336 @@
+//! Checks: what was seen of an execution against the reference.
+
+use asyncflow::Report;
+
+use super::case::{Fate, Round};
+use super::plan::Plan;
+use super::reference::{Reference, Status};
+use super::world::{Event, Seen, Told, What, World};
+
+type Checked = Result<(), String>;
+
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)*) => {
+        if !$condition {
+            return Err(format!($($message)*));
+        }
+    };
+}
+
+/// What the functions of one task did, with the places in the log.
+#[derive(Default, Debug)]
+struct Trace {
+    /// Of each attempt.
+    starts: Vec<usize>,
+    ends: Vec<Option<(usize, What)>>,
+}
+
+impl Trace {
+    fn success(&self) -> Option<usize> {
+        match self.ends.last() {
+            Some(Some((place, What::Succeeded))) => Some(*place),
+            _ => None,
+        }
+    }
+}
+
+fn traces(plan: &Plan, events: &[Event]) -> Result<Vec<Trace>, String> {
+    let mut traces: Vec<Trace> = plan.tasks.iter().map(|_| Trace::default()).collect();
+    for (place, event) in events.iter().enumerate() {
+        let trace = &mut traces[event.task];
+        match event.what {
+            What::Start => {
+                trace.starts.push(place);
+                trace.ends.push(None);
+                ensure!(
+                    trace.starts.len() == event.attempt as usize,
+                    "attempt {} of task {} after {}",
+                    event.attempt,
+                    event.task,
+                    trace.starts.len() - 1
+                );
+            }
+            what => {
+                let end = &mut trace.ends[event.attempt as usize - 1];
+                ensure!(end.is_none(), "two ends of {event:?}");
+                *end = Some((place, what));
+            }
+        }
+    }
+    Ok(traces)
+}
+
+/// What has to hold of the events of any execution, however it ended.
+pub(crate) fn events(reference: &Reference<'_>, plan: &Plan, events: &[Event]) -> Checked {
+    let traces = traces(plan, events)?;
+    for (task, trace) in traces.iter().enumerate() {
+        let Some(start) = trace.starts.first().copied() else {
+            continue;
+        };
+        let planned = &plan.tasks[task];
+        ensure!(
+            reference.selected[task],
+            "task {task} ran, which was not selected"
+        );
+        ensure!(!reference.given[task], "task {task} ran, which was given");
+        attempts(planned.retries, task, trace)?;
+
+        let done = |upstream: usize| {
+            reference.given[upstream]
+                || traces[upstream]
+                    .success()
+                    .is_some_and(|place| place < start)
+        };
+        // It may also have ended before it was started.
+        let ended = |upstream: usize| {
+            let trace = &traces[upstream];
+            trace
+                .ends
+                .iter()
+                .zip(&trace.starts)
+                .all(|(end, begun)| match end {
+                    Some((_, What::Late)) => *begun < start,
+                    Some((place, _)) => *place < start,
+                    None => false,
+                })
+        };
+        for upstream in planned.needs() {
+            let ready = if planned.always {
+                ended(upstream)
+            } else {
+                done(upstream)
+            };
+            ensure!(ready, "task {task} started before {upstream} was done");
+        }
+        for list in &planned.any {
+            let one = list
+                .iter()
+                .any(|group| group.iter().all(|upstream| done(*upstream)));
+            let all = list.iter().flatten().all(|upstream| ended(*upstream));
+            ensure!(
+                one || planned.always && all,
+                "task {task} started before any of {list:?}"
+            );
+        }
+        if let Some(flag) = planned.condition {
+            let status = if reference.given[flag] {
+                Status::Given
+            } else {
+                Status::Succeeded
+            };
+            ensure!(
+                done(flag),
+                "task {task} started without its condition {flag}"
+            );
+            ensure!(
+                reference.flag(flag, status) == Some(true),
+                "task {task} started against its condition {flag}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Attempts come one after the other, and only after a failure.
+fn attempts(retries: u32, task: usize, trace: &Trace) -> Checked {
+    ensure!(
+        trace.starts.len() <= retries as usize + 1,
+        "task {task} ran {} times",
+        trace.starts.len()
+    );
+    for (attempt, end) in trace.ends.iter().enumerate() {
+        let Some((place, what)) = end else {
+            return Err(format!("attempt {attempt} of task {task} has not ended"));
+        };
+        if let Some(next) = trace.starts.get(attempt + 1) {
+            ensure!(
+                *what != What::Succeeded,
+                "task {task} ran again after a success"
+            );
+            ensure!(
+                *what == What::Late || place < next,
+                "attempts of task {task} overlap"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What has to hold of a report; `cancelled` if a call may have stopped the run.
+pub(crate) fn report(
+    round: &Round,
+    world: &World,
+    reference: &Reference<'_>,
+    report: &Report,
+    cancelled: bool,
+) -> Result<Vec<Status>, String> {
+    let tasks: Vec<_> = report.tasks().collect();
+    let plan = &world.plan;
+    ensure!(
+        tasks.len() == plan.tasks.len(),
+        "{} tasks are reported",
+        tasks.len()
+    );
+    let number = |id| {
+        tasks
+            .iter()
+            .position(|task| task.id() == id)
+            .expect("it is reported")
+    };
+    let mut statuses = Vec::new();
+    for (index, task) in tasks.iter().enumerate() {
+        ensure!(
+            task.name() == format!("t{index}"),
+            "task {index} is called {}",
+            task.name()
+        );
+        let status = Status::of(task.status(), number);
+        statuses.push(status.ok_or_else(|| format!("task {index} is {}", task.status()))?);
+    }
+
+    let regular = reference.statuses();
+    let failures = regular.iter().any(|status| status.is_failure());
+    let stoppable = cancelled || (failures && !round.keep_going);
+    let traces = traces(plan, &world.events())?;
+    for (index, status) in statuses.iter().enumerate() {
+        if !stoppable {
+            ensure!(
+                *status == regular[index],
+                "task {index} {status:?}, expected {:?}",
+                regular[index]
+            );
+        }
+        let allowed = reference.allowed(index, &statuses);
+        ensure!(
+            *status == allowed.regular
+                || stoppable && allowed.cancellable && *status == Status::Cancelled,
+            "task {index} {status:?} where only {allowed:?} goes with the others: {statuses:?}"
+        );
+        // What it did is what is reported of it.
+        let starts = traces[index].starts.len();
+        let attempts = tasks[index].attempts() as usize;
+        match status {
+            Status::Succeeded | Status::Failed | Status::Panicked | Status::TimedOut => {
+                let (_, expected) = plan.tasks[index].outcome();
+                ensure!(
+                    starts == expected as usize,
+                    "task {index} {status:?} after {starts} attempts"
+                );
+                ensure!(
+                    attempts == starts,
+                    "{attempts} attempts of task {index} reported, not {starts}"
+                );
+            }
+            Status::Cancelled => {
+                ensure!(
+                    attempts == starts,
+                    "{attempts} attempts of task {index} reported, not {starts}"
+                );
+            }
+            _ => ensure!(
+                starts == 0 && attempts == 0,
+                "task {index} {status:?} was started"
+            ),
+        }
+        if *status == Status::Succeeded {
+            ensure!(
+                traces[index].success().is_some(),
+                "task {index} did not succeed"
+            );
+        }
+        if *status == Status::TimedOut {
+            ensure!(
+                plan.tasks[index].fate == Fate::Hang,
+                "task {index} timed out"
+            );
+        }
+        times(round, index, *status, tasks[index].times())?;
+    }
+    if round.observed {
+        observed(&statuses, &tasks, &world.seen())?;
+    }
+    Ok(statuses)
+}
+
+fn times(round: &Round, index: usize, status: Status, times: Option<asyncflow::Times>) -> Checked {
+    ensure!(times.is_some() == round.timed, "times of task {index}");
+    let Some(times) = times else { return Ok(()) };
+    let order = [times.ready, times.started, times.ended];
+    let known: Vec<_> = order.iter().flatten().collect();
+    ensure!(known.is_sorted(), "times of task {index} are {times:?}");
+    let ran = matches!(
+        status,
+        Status::Succeeded | Status::Failed | Status::Panicked | Status::TimedOut
+    );
+    if ran {
+        ensure!(
+            known.len() == 3 && times.permitted.is_some(),
+            "times of task {index} are {times:?}"
+        );
+        ensure!(
+            times.ready <= times.permitted,
+            "times of task {index} are {times:?}"
+        );
+        ensure!(
+            times.permitted <= times.ended,
+            "times of task {index} are {times:?}"
+        );
+    }
+    Ok(())
+}
+
+/// An observer is told of each task in order, and what it is told is what is reported.
+fn observed(statuses: &[Status], tasks: &[asyncflow::TaskReport<'_>], seen: &[Seen]) -> Checked {
+    let mut told: Vec<Vec<Told>> = vec![vec![]; tasks.len()];
+    for seen in seen {
+        told[seen.task].push(seen.told);
+    }
+    for (index, told) in told.iter().enumerate() {
+        let (mut started, mut failed, mut ready, mut ended) = (0, 0, 0, 0);
+        for what in told {
+            ensure!(
+                ended == 0,
+                "task {index} was heard of after its end: {told:?}"
+            );
+            match what {
+                Told::Ready => ready += 1,
+                Told::Waiting => ensure!(ready == 1, "task {index}: {told:?}"),
+                Told::Started(attempt) => {
+                    started += 1;
+                    ensure!(ready == 1, "task {index}: {told:?}");
+                    ensure!(
+                        *attempt == started && failed + 1 == started,
+                        "task {index}: {told:?}"
+                    );
+                }
+                Told::AttemptFailed(attempt) => {
+                    failed += 1;
+                    ensure!(
+                        *attempt == failed && failed == started,
+                        "task {index}: {told:?}"
+                    );
+                }
+                Told::Ended(status) => {
+                    ended += 1;
+                    let reported = tasks[index].status();
+                    ensure!(
+                        *status == reported,
+                        "task {index} {reported} was told to be {status}"
+                    );
+                }
+            }
+            ensure!(
+                ready <= 1,
+                "task {index} was told to be ready twice: {told:?}"
+            );
+        }
+        if !matches!(statuses[index], Status::NotSelected | Status::Cancelled) {
+            ensure!(
+                ended == 1,
+                "nobody was told of the end of task {index}, {:?}",
+                statuses[index]
+            );
+        }
+    }
+    Ok(())
+}
