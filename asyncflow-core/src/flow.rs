@@ -13,6 +13,7 @@ use crate::execute::{Execute, Running};
 use crate::graph::Declared;
 use crate::handle::Task;
 use crate::runtime::Runtime;
+use crate::structure::Structure;
 
 /// A set of functions (*tasks*) and their dependencies, to be executed on a runtime `R`.
 ///
@@ -134,6 +135,11 @@ impl<R: Runtime> Flow<R> {
     /// How many tasks the flow has; a group counts as its members.
     pub fn len(&self) -> usize {
         self.declared.tasks()
+    }
+
+    /// What the flow is made of so far, for looking at it.
+    pub fn structure(&self) -> Structure {
+        Structure::new(self.declared.look())
     }
 
     /// Whether the flow has no tasks.

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use crate::column::{AnyColumn, ColumnType, Slot};
 use crate::declare::configure::{Config, Request};
 use crate::declare::function::{AnyBody, Body, Gate};
-use crate::declare::group::add_group;
+use crate::declare::group::{Span, add_group};
 use crate::declare::inputs::InputUse;
 use crate::declare::item::{Declaration, Element};
 use crate::handle::{FlowId, TaskId};
@@ -108,6 +108,8 @@ pub(crate) struct Declared {
     len: usize,
     /// How many of the nodes are tasks.
     tasks: usize,
+    /// Outer groups before those in them; shared with the graphs made of this, like the segments.
+    groups: Arc<Vec<Span>>,
     /// The dense form, until something is added.
     compiled: OnceLock<Result<Arc<Graph>, Refusal>>,
 }
@@ -127,12 +129,22 @@ impl Declared {
             segments: vec![Arc::default()],
             len: 0,
             tasks: 0,
+            groups: Arc::default(),
             compiled: OnceLock::new(),
         }
     }
 
     pub(crate) fn tasks(&self) -> usize {
         self.tasks
+    }
+
+    /// How many nodes there are so far.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn groups(&mut self) -> &mut Vec<Span> {
+        Arc::make_mut(&mut self.groups)
     }
 
     /// Adds a task or a whole group; gives the task, or the end of the group.
@@ -318,6 +330,7 @@ pub(crate) struct Graph {
     /// Tasks whose output is taken by value, and by which task; ordered.
     pub(crate) moved: Box<[(u32, u32)]>,
     pub(crate) has_gates: bool,
+    groups: Arc<Vec<Span>>,
     /// For each type of output the column, how long it is, and how many outputs are in the columns
     /// before it.
     columns: Vec<(ColumnType, u32, u32)>,
@@ -348,6 +361,7 @@ impl Graph {
             inputs: Box::default(),
             moved: Box::default(),
             has_gates: declared.len > declared.tasks,
+            groups: Arc::clone(&declared.groups),
             columns: Vec::new(),
             names: OnceLock::new(),
         };
@@ -459,6 +473,10 @@ impl Graph {
     /// How many nodes there are, gates included.
     pub(crate) fn len(&self) -> usize {
         self.shapes.len() - 1
+    }
+
+    pub(crate) fn groups(&self) -> &[Span] {
+        &self.groups
     }
 
     /// An empty column for each type of output.

@@ -38,6 +38,7 @@ mod output;
 pub mod probe;
 mod run;
 mod runtime;
+mod structure;
 mod sync;
 mod tuples;
 mod validate;
@@ -60,6 +61,7 @@ pub use outcome::status::TaskStatus;
 pub use output::{BoxError, Fallible, Outcome, Output, Value};
 pub use run::watch::Times;
 pub use runtime::{Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
+pub use structure::{GroupPlaces, Place, PlaceKind, Structure};
 
 /// The policies that [`retry`](TaskExt::retry) takes.
 pub use backon;

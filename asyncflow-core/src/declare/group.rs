@@ -77,7 +77,7 @@ pub(crate) struct Members {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
+pub(crate) enum Order {
     Series,
     Parallel,
 }
@@ -216,6 +216,15 @@ impl Drop for Members {
 /// group, however deep in it the first task is.
 const FEW: usize = 8;
 
+/// The nodes that came of a group, kept for those who draw the flow.
+#[derive(Clone, Debug)]
+pub(crate) struct Span {
+    pub(crate) order: Order,
+    pub(crate) first: u32,
+    /// After the last one.
+    pub(crate) end: u32,
+}
+
 /// Indices of tasks that something must wait for.
 type Ends = SmallVec<[u32; 2]>;
 
@@ -228,6 +237,8 @@ struct Frame {
     /// What one must wait for to be after the members of a parallel group so far.
     exits: Ends,
     permits: Rc<Vec<Permits>>,
+    /// Where among the flow's groups its span is.
+    span: usize,
 }
 
 impl Frame {
@@ -260,12 +271,19 @@ impl Frame {
         if entry.len() > 1 && copied {
             entry = smallvec![flow.gate(&entry)];
         }
+        let first = flow.len() as u32;
+        flow.groups().push(Span {
+            order: members.order,
+            first,
+            end: first,
+        });
         Self {
             order: members.order,
             rest: elements.into_iter(),
             entry,
             exits: Ends::new(),
             permits,
+            span: flow.groups().len() - 1,
         }
     }
 
@@ -318,7 +336,9 @@ pub(crate) fn add_group(flow: &mut Declared, members: Members) -> u32 {
                 frame.closed(smallvec![task]);
             }
             None => {
-                let ends = stack.pop().expect("it was just looked at").ends();
+                let frame = stack.pop().expect("it was just looked at");
+                flow.groups()[frame.span].end = flow.len() as u32;
+                let ends = frame.ends();
                 match (stack.last_mut(), ends.as_slice()) {
                     (Some(outer), _) => outer.closed(ends),
                     (None, [end]) => return *end,

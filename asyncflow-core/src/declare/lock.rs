@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 /// # block_on(flow.execute()).unwrap();
 /// ```
 pub struct Lock {
+    name: Option<&'static str>,
     shared: OnceLock<Arc<Shared>>,
 }
 
@@ -42,6 +43,7 @@ pub struct Lock {
 /// # block_on(flow.execute()).unwrap();
 /// ```
 pub struct Semaphore {
+    name: Option<&'static str>,
     permits: usize,
     shared: OnceLock<Arc<Shared>>,
 }
@@ -58,6 +60,7 @@ pub(crate) struct Shared {
     /// Its place in the order in which tasks that need several take them, so that no two tasks
     /// wait for each other.
     pub(crate) rank: u64,
+    pub(crate) name: Option<&'static str>,
     /// `None` for a lock.
     pub(crate) capacity: Option<usize>,
     /// What it became on each kind of runtime that it was used on.
@@ -65,10 +68,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn new(capacity: Option<usize>) -> Arc<Self> {
+    fn new(name: Option<&'static str>, capacity: Option<usize>) -> Arc<Self> {
         static NEXT_RANK: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
             rank: NEXT_RANK.fetch_add(1, Ordering::Relaxed),
+            name,
             capacity,
             natives: Mutex::new(Vec::new()),
         })
@@ -104,12 +108,21 @@ impl Lock {
     /// A lock of its own.
     pub const fn new() -> Self {
         Self {
+            name: None,
+            shared: OnceLock::new(),
+        }
+    }
+
+    /// A lock of its own, that is called so in diagrams and by observers.
+    pub const fn named(name: &'static str) -> Self {
+        Self {
+            name: Some(name),
             shared: OnceLock::new(),
         }
     }
 
     fn shared(&self) -> &Arc<Shared> {
-        self.shared.get_or_init(|| Shared::new(None))
+        self.shared.get_or_init(|| Shared::new(self.name, None))
     }
 }
 
@@ -122,6 +135,7 @@ impl Default for Lock {
 impl Clone for Lock {
     fn clone(&self) -> Self {
         Self {
+            name: self.name,
             shared: OnceLock::from(Arc::clone(self.shared())),
         }
     }
@@ -137,6 +151,16 @@ impl Semaphore {
     /// A semaphore of its own, with this many permits.
     pub const fn new(permits: usize) -> Self {
         Self {
+            name: None,
+            permits,
+            shared: OnceLock::new(),
+        }
+    }
+
+    /// A semaphore of its own, that is called so in diagrams and by observers.
+    pub const fn named(name: &'static str, permits: usize) -> Self {
+        Self {
+            name: Some(name),
             permits,
             shared: OnceLock::new(),
         }
@@ -154,13 +178,15 @@ impl Semaphore {
     }
 
     fn shared(&self) -> &Arc<Shared> {
-        self.shared.get_or_init(|| Shared::new(Some(self.permits)))
+        self.shared
+            .get_or_init(|| Shared::new(self.name, Some(self.permits)))
     }
 }
 
 impl Clone for Semaphore {
     fn clone(&self) -> Self {
         Self {
+            name: self.name,
             permits: self.permits,
             shared: OnceLock::from(Arc::clone(self.shared())),
         }
@@ -170,6 +196,42 @@ impl Clone for Semaphore {
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Semaphore({})", self.permits)
+    }
+}
+
+impl Permits {
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How many there are in all; `None` for a [`Lock`].
+    pub fn capacity(&self) -> Option<usize> {
+        self.shared.capacity
+    }
+
+    /// The name of the lock or semaphore, if it was given one.
+    pub fn name(&self) -> Option<&'static str> {
+        self.shared.name
+    }
+
+    /// Which lock or semaphore it is: all its clones have this number, and no other has.
+    pub fn identity(&self) -> u64 {
+        self.shared.rank
+    }
+}
+
+/// `lock disk`, `2 of 4 permits of connections`; one without a name is called by its identity.
+impl fmt::Display for Permits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.capacity() {
+            None => f.write_str("lock ")?,
+            Some(capacity) => write!(f, "{} of {capacity} permits of ", self.count)?,
+        }
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "#{}", self.identity()),
+        }
     }
 }
 

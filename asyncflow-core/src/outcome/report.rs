@@ -9,6 +9,7 @@ use crate::graph::Graph;
 use crate::handle::TaskId;
 use crate::run::fates::Fates;
 use crate::run::watch::Times;
+use crate::structure::Structure;
 
 use super::status::TaskStatus;
 
@@ -81,6 +82,11 @@ impl Report {
             report: self,
             index,
         })
+    }
+
+    /// What the flow was made of when it was executed.
+    pub fn structure(&self) -> Structure {
+        Structure::new(Arc::clone(&self.graph))
     }
 
     /// How long the run took, if it was timed.

@@ -1,0 +1,247 @@
+//! What a flow is made of, for those who draw it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::declare::function::{Body, Gate};
+use crate::declare::group::Order;
+use crate::declare::inputs::InputUse;
+use crate::declare::lock::Permits;
+use crate::graph::Graph;
+use crate::handle::TaskId;
+
+/// What a flow is made of: its tasks, what each depends on, and its groups; from
+/// [`Flow::structure`](crate::Flow::structure) and [`Report::structure`](crate::Report::structure).
+///
+/// A flow has *places*, numbered from 0 in the order of declaration, so that every place comes
+/// after its upstreams. Most are tasks. Some are *gates*, which have no function and no name: where
+/// one group follows another, a gate stands for the end of the first, so that n + m dependencies do
+/// instead of n × m; and where a task comes [after any](crate::TaskExt::after_any) of others, a
+/// gate opens with the first of them.
+///
+/// ```
+/// use asyncflow_core::{PlaceKind, series, parallel};
+/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}};
+/// # let mut flow = Flow::<Inline>::new();
+/// # async fn a() {}
+/// # fn b() {}
+/// # async fn c() {}
+/// flow.add(series![a, parallel![b, c]]);
+/// let structure = flow.structure();
+/// let names: Vec<_> = structure.places().filter_map(|place| place.name()).collect();
+/// assert_eq!(names, ["a", "b", "c"]);
+/// assert_eq!(structure.place(1).kind(), PlaceKind::Plain);
+/// assert_eq!(structure.place(1).upstreams().collect::<Vec<_>>(), [0]);
+/// assert_eq!(structure.groups().count(), 2);
+/// ```
+#[derive(Clone)]
+pub struct Structure(Arc<Graph>);
+
+impl Structure {
+    pub(crate) fn new(graph: Arc<Graph>) -> Self {
+        Self(graph)
+    }
+
+    /// How many places there are, gates included.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the flow has no tasks.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every place, in the order of declaration.
+    pub fn places(&self) -> impl ExactSizeIterator<Item = Place<'_>> {
+        (0..self.0.len() as u32).map(|index| self.at(index))
+    }
+
+    /// One place.
+    ///
+    /// # Panics
+    ///
+    /// If there is none with this number.
+    #[track_caller]
+    pub fn place(&self, number: usize) -> Place<'_> {
+        assert!(
+            number < self.len(),
+            "the flow has {} places, so there is none with number {number}",
+            self.len()
+        );
+        self.at(number as u32)
+    }
+
+    /// The place of a task.
+    ///
+    /// # Panics
+    ///
+    /// If the handle belongs to another flow, or the task was added later.
+    #[track_caller]
+    pub fn task(&self, task: impl Into<TaskId>) -> Place<'_> {
+        let task = task.into();
+        assert!(
+            task.flow == self.0.id(),
+            "this is the structure of another flow than the task's"
+        );
+        self.place(task.index as usize)
+    }
+
+    /// The groups, outer ones before the groups in them.
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = GroupPlaces> {
+        self.0.groups().iter().map(|span| GroupPlaces {
+            series: span.order == Order::Series,
+            first: span.first as usize,
+            end: span.end as usize,
+        })
+    }
+
+    fn at(&self, index: u32) -> Place<'_> {
+        Place {
+            graph: &self.0,
+            index,
+        }
+    }
+}
+
+impl fmt::Debug for Structure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.places()).finish()
+    }
+}
+
+/// A group, as the places that its members took: all from `first` to before `end`.
+///
+/// So a group lies in another if its places do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupPlaces {
+    /// Whether it is a [`Series`](crate::Series) and not a [`Parallel`](crate::Parallel).
+    pub series: bool,
+    /// The number of its first place.
+    pub first: usize,
+    /// The number after that of its last place.
+    pub end: usize,
+}
+
+/// What stands at a [`Place`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlaceKind {
+    /// A function that returns a future.
+    Async,
+    /// A function that runs on a blocking thread.
+    Plain,
+    /// An input of the run.
+    Input,
+    /// A gate that opens when all of its upstreams have succeeded.
+    AllOf,
+    /// A gate that opens when one of its upstreams has succeeded.
+    AnyOf,
+}
+
+impl PlaceKind {
+    /// Whether it is a task.
+    pub fn is_task(self) -> bool {
+        !matches!(self, Self::AllOf | Self::AnyOf)
+    }
+}
+
+/// One place in a flow: a task or a gate. See [`Structure`].
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    graph: &'a Graph,
+    index: u32,
+}
+
+impl<'a> Place<'a> {
+    /// Its number.
+    pub fn number(&self) -> usize {
+        self.index as usize
+    }
+
+    /// What stands there.
+    pub fn kind(&self) -> PlaceKind {
+        match &self.graph.node(self.index).body {
+            Body::Async(_) => PlaceKind::Async,
+            Body::Plain(_) => PlaceKind::Plain,
+            Body::Input(_) => PlaceKind::Input,
+            Body::Gate(Gate::All) => PlaceKind::AllOf,
+            Body::Gate(Gate::Any) => PlaceKind::AnyOf,
+        }
+    }
+
+    /// The task's handle; `None` for a gate.
+    pub fn id(&self) -> Option<TaskId> {
+        let task = self.kind().is_task();
+        task.then(|| self.graph.task_id(self.index))
+    }
+
+    /// The task's name, which no other task of the flow has; `None` for a gate.
+    pub fn name(&self) -> Option<&'a str> {
+        let task = self.kind().is_task();
+        task.then(|| self.graph.name(self.index))
+    }
+
+    /// What it depends on; one that is named twice may come twice.
+    pub fn upstreams(&self) -> impl ExactSizeIterator<Item = usize> + use<'a> {
+        let upstreams = self.graph.upstreams(self.index);
+        upstreams.iter().map(|index| *index as usize)
+    }
+
+    /// What depends on it.
+    pub fn downstreams(&self) -> impl ExactSizeIterator<Item = usize> + use<'a> {
+        let downstreams = self.graph.successors(self.index);
+        downstreams.iter().map(|index| *index as usize)
+    }
+
+    /// Those of its upstreams whose outputs its function receives.
+    pub fn inputs(&self) -> Vec<usize> {
+        let mut inputs = Vec::new();
+        if let Some(body) = self.graph.node(self.index).body() {
+            body.visit_inputs(&mut |task, _: InputUse| inputs.push(task.index as usize));
+        }
+        inputs
+    }
+
+    /// The upstream that decides whether it runs; see [`run_if`](crate::TaskExt::run_if).
+    pub fn condition(&self) -> Option<usize> {
+        let condition = self.graph.node(self.index).condition();
+        condition.map(|task| task.index as usize)
+    }
+
+    /// Whether it runs once its upstreams have ended, however they ended; see
+    /// [`always`](crate::TaskExt::always).
+    pub fn always(&self) -> bool {
+        self.graph.node(self.index).always()
+    }
+
+    /// What it must hold while it runs.
+    pub fn permits(&self) -> &'a [Permits] {
+        let config = self.graph.node(self.index).config.as_ref();
+        config.map_or(&[], |config| &config.permits)
+    }
+
+    /// The bound on each of its attempts.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.graph.node(self.index).config.as_ref()?.timeout
+    }
+
+    /// Whether it is attempted again after a failure.
+    pub fn retries(&self) -> bool {
+        let config = self.graph.node(self.index).config.as_ref();
+        config.is_some_and(|config| config.retry.is_some())
+    }
+}
+
+impl fmt::Debug for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place")
+            .field("number", &self.index)
+            .field("kind", &self.kind())
+            .field("name", &self.name())
+            .field("upstreams", &self.graph.upstreams(self.index))
+            .finish_non_exhaustive()
+    }
+}
