@@ -1,0 +1,8 @@
+//! See an asyncflow.
+
+mod diagram;
+mod draw;
+mod text;
+mod timeline;
+
+pub use draw::{DrawFlow, DrawReport};
