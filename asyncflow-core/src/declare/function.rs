@@ -383,6 +383,7 @@ where
 }
 
 /// Stores what a function returned.
+#[inline]
 fn finish<T: Any + Send + Sync>(
     run: &Execution,
     index: u32,
