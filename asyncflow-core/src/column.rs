@@ -76,9 +76,8 @@ fn take<T>(cell: &mut Once<T>) -> Option<T> {
 }
 
 /// The type of a column, as a value.
-#[doc(hidden)]
 #[derive(Clone, Copy)]
-pub struct ColumnType {
+pub(crate) struct ColumnType {
     pub(crate) id: TypeId,
     pub(crate) make: fn(usize) -> AnyColumn,
     pub(crate) clear: fn(&mut AnyColumn, u32),
