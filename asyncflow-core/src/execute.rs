@@ -221,6 +221,9 @@ impl Running {
     }
 
     /// What has become of every task so far.
+    ///
+    /// `None` if the flow was refused and nothing has started, and for the moment in which a run
+    /// that has just ended is being closed.
     pub fn report(&mut self) -> Option<Report> {
         if let Started::Driving(driving) = &mut self.state {
             if let Some(agent) = Agent::upgrade(&driving.run) {

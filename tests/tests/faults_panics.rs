@@ -304,8 +304,8 @@ on_every_backend_in_child! {
             // Dropped because nobody wants the error.
             let mut running = Box::pin(flow.start());
             eventually::<R>("the run to end", || {
-                let report = running.report().unwrap();
-                report.count(|status| status == TaskStatus::Unfinished) == 0
+                let unfinished = |status| status == TaskStatus::Unfinished;
+                running.report().is_some_and(|report| report.count(unfinished) == 0)
             }).await;
             drop(running);
         }
