@@ -191,15 +191,16 @@ fn work(agent: &Agent, call: Call) -> Option<u32> {
             // The run may have stopped since the task was put in the queue.
             let end = match agent.stops_task(task) {
                 true => End::Cancelled,
-                false => {
-                    if let Some(watch) = &agent.watch {
+                false => match &agent.watch {
+                    Some(watch) => {
                         if holds.permits.is_empty() && holds.slot.is_none() {
                             watch.permitted(task);
                         }
                         watch.started(task, 1);
+                        watch.inside(task, 1, || call_function(agent, task, &|| true))
                     }
-                    call_function(agent, task, &|| true)
-                }
+                    None => call_function(agent, task, &|| true),
+                },
             };
             drop_holds(holds);
             settle_here(agent, task, end)
@@ -225,7 +226,12 @@ fn work(agent: &Agent, call: Call) -> Option<u32> {
                     // Last, since the task may be timed out from here on. Nobody listens if there
                     // is no limit.
                     let _ = started.send(());
-                    call_function(agent, task, &wanted)
+                    match &agent.watch {
+                        Some(watch) => {
+                            watch.inside(task, number, || call_function(agent, task, &wanted))
+                        }
+                        None => call_function(agent, task, &wanted),
+                    }
                 }
             };
             drop_holds(holds);
