@@ -203,10 +203,13 @@ impl Observer for Grammar {
 
     fn run_ended(&self) {
         let mut book = self.0.lock().unwrap();
-        let open = book.tasks.iter().filter(|(_, seen)| {
-            seen.phase != Phase::Ended || !seen.inside.is_empty()
-        });
-        let open: Vec<_> = open.map(|(name, seen)| format!("`{name}` {seen:?}")).collect();
+        let open = book
+            .tasks
+            .iter()
+            .filter(|(_, seen)| seen.phase != Phase::Ended || !seen.inside.is_empty());
+        let open: Vec<_> = open
+            .map(|(name, seen)| format!("`{name}` {seen:?}"))
+            .collect();
         book.mistakes.extend(open);
         if std::mem::replace(&mut book.over, true) {
             book.mistakes.push("a second end".into());
@@ -229,7 +232,9 @@ fn random<R: Runtime + Default>(seed: u64) -> (Flow<R>, Vec<Task<u64>>) {
         // Those that fail do so every second time, so that some of the retries help.
         let fails = move || bad && calls.fetch_add(1, Ordering::SeqCst) % 2 == 0;
         let retry = numbers.one_in(3);
-        let policy = ConstantBuilder::default().with_delay(Duration::ZERO).with_max_times(1);
+        let policy = ConstantBuilder::default()
+            .with_delay(Duration::ZERO)
+            .with_max_times(1);
         let (locked, both, shared) = (numbers.one_in(3), numbers.one_in(5), numbers.one_in(3));
         let (always, limit) = (numbers.one_in(8), numbers.one_in(5));
         let any = numbers.one_in(5) && !upstreams.is_empty();
@@ -240,12 +245,24 @@ fn random<R: Runtime + Default>(seed: u64) -> (Flow<R>, Vec<Task<u64>>) {
                     true => task.after_any(upstreams),
                     false => task.after(upstreams),
                 };
-                if locked { task = task.with_lock(&locks[0]) }
-                if both { task = task.with_lock(&locks[1]) }
-                if shared { task = task.with_lock(two.permits(2)) }
-                if always { task = task.always() }
-                if retry { task = task.retry(policy) }
-                if limit { task = task.timeout(Duration::from_secs(60)) }
+                if locked {
+                    task = task.with_lock(&locks[0])
+                }
+                if both {
+                    task = task.with_lock(&locks[1])
+                }
+                if shared {
+                    task = task.with_lock(two.permits(2))
+                }
+                if always {
+                    task = task.always()
+                }
+                if retry {
+                    task = task.retry(policy)
+                }
+                if limit {
+                    task = task.timeout(Duration::from_secs(60))
+                }
                 flow.add(task)
             }};
         }

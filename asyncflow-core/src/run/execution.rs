@@ -316,7 +316,7 @@ impl Execution {
             }
         }
         for root in self.roots() {
-            watch.ready(*root, || self.is_startable(*root));
+            self.tell_ready(*root, watch);
         }
     }
 
@@ -372,16 +372,21 @@ impl Execution {
             End::TimedOut(_) => Status::TimedOut,
         };
         if matches!(status, Status::Failed | Status::Panicked | Status::TimedOut) {
-            if let Some(watch) = &self.watch {
-                let attempts = lock(&self.attempts).get(&index).copied();
-                watch.attempt_failed(index, attempts.unwrap_or(1), &end);
-            }
-            lock(&self.troubles).push(Trouble { index, end });
-            if !self.keep_going {
-                self.stop(Mode::Stopping);
-            }
+            self.note_trouble(index, end);
         }
         self.end(index, status, ready);
+    }
+
+    #[cold]
+    fn note_trouble(&self, index: u32, end: End) {
+        if let Some(watch) = &self.watch {
+            let attempts = lock(&self.attempts).get(&index).copied();
+            watch.attempt_failed(index, attempts.unwrap_or(1), &end);
+        }
+        lock(&self.troubles).push(Trouble { index, end });
+        if !self.keep_going {
+            self.stop(Mode::Stopping);
+        }
     }
 
     /// Takes note that a task has succeeded. Gives every task that is ready because of it to
@@ -443,9 +448,14 @@ impl Execution {
     #[inline]
     fn pass(&self, index: u32, ready: &mut impl Pass) {
         if let Some(watch) = &self.watch {
-            watch.ready(index, || self.is_startable(index));
+            self.tell_ready(index, watch);
         }
         ready.pass(index);
+    }
+
+    #[cold]
+    fn tell_ready(&self, index: u32, watch: &Watch) {
+        watch.ready(index, || self.is_startable(index));
     }
 
     /// One upstream of `successor` has ended; whether it was the last.
