@@ -379,7 +379,7 @@ on_every_backend! {
         flow.add(passes(a).named("a"));
         flow.add(passes(b).named("b"));
         let (lock, other) = (Lock::new(), Lock::new());
-        flow.add((move || c.pass_blocking()).with_lock([&lock, &other]).named("c"));
+        flow.add((move || c.pass_blocking()).with_lock(&lock).with_lock(&other).named("c"));
         let running = flow.execute().max_concurrency(1).observe(grammar.clone()).start();
         let queued = || grammar.calls().iter().filter(|call| call.ends_with(" queued")).count();
         // Whoever came first has the slot.
