@@ -45,7 +45,8 @@ const FAILURES: usize = 20;
 ///
 /// ```text
 /// task `upload of b` failed: connection reset
-/// ⠹ [00:00:07] [=============>          ]    58/104 00:00:06 3 running, 2 waiting for permits, 1 failed
+/// ⠹ 58/104 [================>             ] 7s gone, 6s to go
+///   3 running, 2 waiting for permits, 57 succeeded, 1 failed
 ///   5.2 s  transcode of a
 ///   1.1 s  upload of c
 /// ```
@@ -344,6 +345,7 @@ impl Count {
             (self.of(State::Runs), "running"),
             (self.of(State::WaitsForPermits), "waiting for permits"),
             (self.of(State::WaitsForSlot), "waiting for a slot"),
+            (self.of(State::Succeeded), "succeeded"),
             (retries, "retried"),
             (self.of(State::NotRun), "not run"),
             (self.of(State::Failed), "failed"),
@@ -368,7 +370,7 @@ struct Screen {
 impl Screen {
     fn new(multi: MultiProgress) -> Self {
         let style = ProgressStyle::with_template(
-            "{spinner} [{elapsed_precise}] [{bar:24}] {human_pos:>7}/{human_len} {eta_precise} {wide_msg}",
+            "{spinner} {human_pos}/{human_len} [{bar:30}] {elapsed} gone, {eta} to go\n  {wide_msg}",
         );
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = multi.add(ProgressBar::new(0).with_style(style.progress_chars("=> ")));
@@ -429,11 +431,8 @@ impl Screen {
                 .multi
                 .println(format!("… and {unwritten} more failures"));
         }
-        let mut words = count.words(run.retries.load(Ordering::Relaxed));
-        if words.is_empty() {
-            words = "done".to_owned();
-        }
-        // It stays on the terminal as a line of its own.
+        let words = count.words(run.retries.load(Ordering::Relaxed));
+        // It stays on the terminal, and whatever is written next comes below.
         self.bar.abandon_with_message(words);
     }
 }
