@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::declare::function::{Body, Gate};
 
-use super::report::{Report, TaskReport, printable};
+use super::report::{Report, TaskReport};
 use super::status::TaskStatus;
+use super::table::{columns, printable};
 
 /// The chain of tasks that made a run take as long as it did, from [`Report::critical_path`].
 ///
@@ -82,7 +83,7 @@ impl Report {
 
 impl fmt::Display for CriticalPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const WIDEST: usize = 40;
+        const WIDEST: usize = 32;
         let count = self.tasks.len();
         let tasks = if count == 1 { "task" } else { "tasks" };
         write!(
@@ -97,11 +98,17 @@ impl fmt::Display for CriticalPath<'_> {
             .iter()
             .map(|task| printable(task.name(), WIDEST))
             .collect();
-        let width = names.iter().map(|name| name.chars().count()).max();
+        let width = names.iter().map(|name| columns(name)).max();
         let width = width.unwrap_or(0);
         for (task, name) in self.tasks.iter().zip(names) {
             let ran = task.ran().unwrap_or_default();
-            write!(f, "\n  {name:width$}  ran {:>9}", format!("{ran:.1?}"))?;
+            let padding = width - columns(&name);
+            write!(
+                f,
+                "\n  {name}{:padding$}  ran {:>9}",
+                "",
+                format!("{ran:.1?}")
+            )?;
             let waited = task.waited().unwrap_or_default();
             // Less than this is the engine's own doing.
             if waited >= self.wall / 100 && !waited.is_zero() {

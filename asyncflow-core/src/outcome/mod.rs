@@ -5,4 +5,7 @@ pub(crate) mod error;
 pub(crate) mod refusal;
 pub(crate) mod report;
 pub(crate) mod run;
+#[cfg(feature = "serde")]
+mod serial;
 pub(crate) mod status;
+mod table;
