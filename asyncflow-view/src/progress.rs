@@ -288,7 +288,7 @@ impl Run {
         self.start.elapsed().as_micros() as u64
     }
 
-    fn draw(&self, mut screen: Screen) {
+    fn draw(&self, screen: Screen) {
         let mut pause = TICK;
         loop {
             let over = lock(&self.over);
@@ -302,7 +302,7 @@ impl Run {
             pause = TICK.max(before.elapsed() * SHARE);
             screen.show(self, &count);
             if over {
-                return screen.close(self, &count);
+                return screen.close(self);
             }
         }
     }
@@ -358,83 +358,58 @@ impl Count {
     }
 }
 
-/// What is on the terminal.
+/// What is on the terminal. All is one bar with a message of several lines, because each bar of its
+/// own would draw the others again.
 struct Screen {
     multi: MultiProgress,
     bar: ProgressBar,
-    /// A line for each of the tasks that run longest, the oldest first, with the number of its
-    /// place.
-    lines: Vec<(usize, ProgressBar)>,
 }
 
 impl Screen {
     fn new(multi: MultiProgress) -> Self {
-        let style = ProgressStyle::with_template(
-            "{spinner} {human_pos}/{human_len} [{bar:30}] {elapsed} gone, {eta} to go\n  {wide_msg}",
+        let style = style(
+            "{spinner} {human_pos}/{human_len} [{bar:30}] {elapsed} gone, {eta} to go\n{msg}",
         );
-        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = multi.add(ProgressBar::new(0).with_style(style.progress_chars("=> ")));
-        Self {
-            multi,
-            bar,
-            lines: Vec::new(),
-        }
+        let bar = multi.add(ProgressBar::new(0).with_style(style));
+        Self { multi, bar }
     }
 
-    fn show(&mut self, run: &Run, count: &Count) {
+    fn show(&self, run: &Run, count: &Count) {
         for line in std::mem::take(&mut lock(&run.failures).lines) {
             let _ = self.multi.println(line);
         }
-        self.bar.set_length(count.tasks());
-        self.bar.set_position(count.ended());
-        let retries = run.retries.load(Ordering::Relaxed);
-        self.bar.set_message(count.words(retries));
-        self.bar.tick();
-        self.show_running(run, &count.running);
-    }
-
-    fn show_running(&mut self, run: &Run, running: &[(u64, usize)]) {
-        // Whoever still runs keeps its line. Who comes in has started later: it comes below.
-        let multi = &self.multi;
-        self.lines.retain(|(shown, line)| {
-            let stays = running.iter().any(|(_, number)| number == shown);
-            if !stays {
-                line.finish_and_clear();
-                multi.remove(line);
-            }
-            stays
+        self.bar.update(|bar| {
+            bar.set_len(count.tasks());
+            bar.set_pos(count.ended());
         });
-        for (_, number) in running {
-            if !self.lines.iter().any(|(shown, _)| shown == number) {
-                let line = ProgressBar::new_spinner();
-                let style = ProgressStyle::with_template("  {wide_msg}");
-                let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
-                self.lines
-                    .push((*number, self.multi.add(line.with_style(style))));
-            }
-        }
         let now = run.micros();
-        for (number, line) in &self.lines {
-            let since = running.iter().find(|(_, running)| running == number);
-            let since = since.map_or(now, |(since, _)| *since);
-            let ran = text::duration(Duration::from_micros(now.saturating_sub(since)));
+        let mut message = format!("  {}", count.words(run.retries.load(Ordering::Relaxed)));
+        for (since, number) in &count.running {
+            let ran = text::duration(Duration::from_micros(now.saturating_sub(*since)));
             let name = run.flow.place(*number).name().unwrap_or_default();
-            line.set_message(format!("{ran:>8}  {}", clean(name, SHORT)));
+            message.push_str(&format!("\n  {ran:>8}  {}", clean(name, SHORT)));
         }
+        self.bar.set_message(message);
     }
 
-    fn close(&mut self, run: &Run, count: &Count) {
-        self.show_running(run, &[]);
+    /// Leaves the last picture on the terminal; whatever is written next comes below.
+    fn close(&self, run: &Run) {
         let unwritten = lock(&run.failures).seen.saturating_sub(FAILURES);
         if unwritten > 0 {
             let _ = self
                 .multi
                 .println(format!("… and {unwritten} more failures"));
         }
-        let words = count.words(run.retries.load(Ordering::Relaxed));
-        // It stays on the terminal, and whatever is written next comes below.
-        self.bar.abandon_with_message(words);
+        let style = style("{human_pos}/{human_len} [{bar:30}] {elapsed}\n{msg}");
+        self.bar.set_style(style);
+        self.bar.abandon();
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("=> ")
 }
 
 /// A panic while it was held leaves counts that are as good as before.
