@@ -7,19 +7,23 @@
 use std::any::{Any, TypeId};
 use std::fmt;
 use std::mem::needs_drop;
-use std::sync::OnceLock;
+
+use spin::Once;
 
 use crate::run::unwind;
 
 /// The outputs of one type.
-pub(crate) struct Column<T>(Box<[OnceLock<T>]>);
+//
+// A cell is written by one thread and read by those that the scheduler starts later, so nobody ever
+// spins on one. `OnceLock` would do the same with two atomic read-modify-writes in place of one.
+pub(crate) struct Column<T>(Box<[Once<T>]>);
 
 /// A column whose type is known to those who use it.
 pub(crate) type AnyColumn = Box<dyn Any + Send + Sync>;
 
 impl<T: Any + Send + Sync> Column<T> {
     fn make(len: usize) -> AnyColumn {
-        Box::new(Self((0..len).map(|_| OnceLock::new()).collect()))
+        Box::new(Self((0..len).map(|_| Once::new()).collect()))
     }
 
     #[inline]
@@ -27,10 +31,17 @@ impl<T: Any + Send + Sync> Column<T> {
         column.downcast_ref()
     }
 
-    /// Writes a value; gives it back if there is one already.
+    /// Writes a value; drops it if there is one already.
     #[inline]
-    pub(crate) fn set(&self, place: u32, value: T) -> Result<(), T> {
-        self.0[place as usize].set(value)
+    pub(crate) fn set(&self, place: u32, value: T) {
+        let mut value = Some(value);
+        let cell = &self.0[place as usize];
+        cell.call_once(|| value.take().expect("it is called at most once"));
+        // Only an attempt that is wanted stores anything, so this is never a value that anybody
+        // waits for.
+        if needs_drop::<T>() && value.is_some() {
+            unwind::contain(|| drop(value));
+        }
     }
 
     #[inline]
@@ -40,7 +51,7 @@ impl<T: Any + Send + Sync> Column<T> {
 
     pub(crate) fn take(column: &mut AnyColumn, place: u32) -> Option<T> {
         let column: &mut Self = column.downcast_mut()?;
-        column.0[place as usize].take()
+        take(&mut column.0[place as usize])
     }
 
     fn clear(column: &mut AnyColumn, place: u32) {
@@ -53,17 +64,20 @@ impl<T> Drop for Column<T> {
     fn drop(&mut self) {
         if needs_drop::<T>() {
             for cell in &mut self.0 {
-                let value = cell.take();
+                let value = take(cell);
                 unwind::contain(|| drop(value));
             }
         }
     }
 }
 
+fn take<T>(cell: &mut Once<T>) -> Option<T> {
+    std::mem::take(cell).try_into_inner()
+}
+
 /// The type of a column, as a value.
-#[doc(hidden)]
 #[derive(Clone, Copy)]
-pub struct ColumnType {
+pub(crate) struct ColumnType {
     pub(crate) id: TypeId,
     pub(crate) make: fn(usize) -> AnyColumn,
     pub(crate) clear: fn(&mut AnyColumn, u32),

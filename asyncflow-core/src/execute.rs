@@ -221,6 +221,9 @@ impl Running {
     }
 
     /// What has become of every task so far.
+    ///
+    /// `None` if the flow was refused and nothing has started, and for the moment in which a run
+    /// that has just ended is being closed.
     pub fn report(&mut self) -> Option<Report> {
         if let Started::Driving(driving) = &mut self.state {
             if let Some(agent) = Agent::upgrade(&driving.run) {
@@ -317,13 +320,7 @@ fn prepare<R: Runtime>(flow: &Flow<R>, options: Options) -> Result<Driving, Flow
     let execution = Execution::new(Arc::clone(graph), Arc::clone(&backend), plan, sender);
     let agent = Agent::new(execution);
     let run = agent.downgrade();
-    if let Some(watch) = &agent.watch {
-        let tasks = agent.graph().tasks().count();
-        watch.tell(|observer| observer.run_started(tasks));
-        for root in agent.roots() {
-            watch.ready(*root);
-        }
-    }
+    agent.tell_start();
     Ok(Driving {
         backend,
         run,

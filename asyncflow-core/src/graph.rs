@@ -7,13 +7,13 @@
 //! Nothing here knows of futures being polled or threads being started.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::column::{AnyColumn, ColumnType, Slot};
 use crate::declare::configure::{Config, Request};
-use crate::declare::function::{AnyBody, Body, Gate};
+use crate::declare::function::{AnyBody, Body, Facts, Gate};
 use crate::declare::group::{Span, add_group};
 use crate::declare::inputs::InputUse;
 use crate::declare::item::{Declaration, Element};
@@ -56,12 +56,15 @@ impl Node {
         self.config.as_ref().and_then(|config| config.condition)
     }
 
-    fn column(&self) -> Option<ColumnType> {
+    fn facts(&self) -> Facts {
         match &self.body {
-            Body::Input(input) => input.column,
-            Body::Gate(_) => None,
-            Body::Async(body) => body.column(),
-            Body::Plain(body) => body.column(),
+            Body::Async(body) => body.facts(),
+            Body::Plain(body) => body.facts(),
+            Body::Input(input) => Facts {
+                column: input.column,
+                ..Facts::default()
+            },
+            Body::Gate(_) => Facts::default(),
         }
     }
 
@@ -101,10 +104,21 @@ impl Segment {
     }
 }
 
+/// Where the declared nodes are.
+#[derive(Debug, Default)]
+struct Segments {
+    /// Those that a graph was made of, shared with it.
+    sealed: Vec<Arc<Segment>>,
+    /// What was declared since then; in no `Arc`, so that declaring a task touches no reference
+    /// count.
+    growing: Segment,
+}
+
 /// What has been declared so far.
 pub(crate) struct Declared {
     id: FlowId,
-    segments: Vec<Arc<Segment>>,
+    /// Locked by the first execution, which seals what there is; declaring has it to itself.
+    segments: Mutex<Segments>,
     len: usize,
     /// How many of the nodes are tasks.
     tasks: usize,
@@ -126,7 +140,7 @@ impl Declared {
     pub(crate) fn new() -> Self {
         Self {
             id: FlowId::next(),
-            segments: vec![Arc::default()],
+            segments: Mutex::default(),
             len: 0,
             tasks: 0,
             groups: Arc::default(),
@@ -168,7 +182,10 @@ impl Declared {
             any,
             config,
         } = request;
-        for task in upstreams.iter().chain(any.iter().flatten()) {
+        for task in &upstreams {
+            self.check(*task);
+        }
+        for task in any.iter().flatten() {
             self.check(*task);
         }
         let condition = config.as_ref().and_then(|config| config.condition);
@@ -178,22 +195,29 @@ impl Declared {
         let gates: Vec<u32> = any
             .iter()
             .map(|any| {
-                self.push(
-                    Body::Gate(Gate::Any),
-                    None,
-                    any.iter().map(|task| task.index),
-                )
+                self.push(Body::Gate(Gate::Any), None, |list| {
+                    list.extend(any.iter().map(|task| task.index));
+                })
             })
             .collect();
         self.tasks += 1;
-        let upstreams = upstreams.iter().chain(&condition).map(|task| task.index);
-        let all = entry.iter().copied().chain(gates).chain(upstreams);
-        self.push(body, config, all)
+        self.push(body, config, |list| {
+            list.extend_from_slice(entry);
+            list.extend_from_slice(&gates);
+            for task in &upstreams {
+                list.push(task.index);
+            }
+            if let Some(condition) = condition {
+                list.push(condition.index);
+            }
+        })
     }
 
     /// Adds a gate that opens once all of `upstreams` have succeeded.
     pub(crate) fn gate(&mut self, upstreams: &[u32]) -> u32 {
-        self.push(Body::Gate(Gate::All), None, upstreams.iter().copied())
+        self.push(Body::Gate(Gate::All), None, |list| {
+            list.extend_from_slice(upstreams);
+        })
     }
 
     /// The index of a task of this flow.
@@ -211,36 +235,55 @@ impl Declared {
         task.index
     }
 
+    /// Adds a node; `upstreams` appends those to a list.
     fn push(
         &mut self,
         body: Body,
         config: Option<Box<Config>>,
-        upstreams: impl Iterator<Item = u32>,
+        upstreams: impl FnOnce(&mut Vec<u32>),
     ) -> u32 {
         let index = u32::try_from(self.len)
             .ok()
             .filter(|index| *index < u32::MAX / 2)
             .expect("a flow has room for two thousand million tasks");
-        self.compiled.take();
-        let last = self.segments.last_mut().expect("there is always one");
-        if Arc::get_mut(last).is_none() {
-            self.segments.push(Arc::new(Segment {
-                first: self.len,
-                ..Segment::default()
-            }));
+        if self.compiled.get().is_some() {
+            self.reopen();
         }
-        let segment = self
-            .segments
-            .last_mut()
-            .and_then(Arc::get_mut)
-            .expect("it is unshared, or was made a line above");
-        segment.upstreams.extend(upstreams);
-        segment
-            .upstream_ends
-            .push(u32::try_from(segment.upstreams.len()).expect("at most 2^32 edges"));
+        let segment = &mut unpoisoned(self.segments.get_mut()).growing;
+        upstreams(&mut segment.upstreams);
+        let end = u32::try_from(segment.upstreams.len()).expect("at most 2^32 edges");
+        segment.upstream_ends.push(end);
         segment.nodes.push(Node { body, config });
         self.len += 1;
         index
+    }
+
+    /// Lets the last segment grow again, or begins another one if a run still uses it.
+    #[cold]
+    fn reopen(&mut self) {
+        self.compiled.take();
+        let segments = unpoisoned(self.segments.get_mut());
+        segments.growing = match segments.sealed.pop().map(Arc::try_unwrap) {
+            Some(Ok(segment)) => segment,
+            in_use => {
+                segments.sealed.extend(in_use.and_then(Result::err));
+                Segment {
+                    first: self.len,
+                    ..Segment::default()
+                }
+            }
+        };
+    }
+
+    /// Everything declared so far, in segments that a graph can share.
+    fn seal(&self) -> Vec<Arc<Segment>> {
+        let mut segments = unpoisoned(self.segments.lock());
+        let Segments { sealed, growing } = &mut *segments;
+        if sealed.is_empty() || !growing.nodes.is_empty() {
+            sealed.push(Arc::new(std::mem::take(growing)));
+            growing.first = self.len;
+        }
+        sealed.clone()
     }
 
     /// The dense form of what has been declared, or why it cannot be executed.
@@ -279,7 +322,7 @@ struct Shape {
 #[derive(Default)]
 struct Columns {
     columns: Vec<(ColumnType, u32)>,
-    by_type: HashMap<TypeId, u32>,
+    by_type: BTreeMap<TypeId, u32>,
     /// The type that was last asked for: mostly the next one's, too.
     last: Option<(TypeId, u32)>,
 }
@@ -319,16 +362,16 @@ pub(crate) struct Graph {
     first: Arc<Segment>,
     rest: Box<[Arc<Segment>]>,
     /// One for each node, and one more that marks the end.
-    shapes: Box<[Shape]>,
+    shapes: Vec<Shape>,
     successors: Box<[u32]>,
     /// Nodes without upstreams.
-    pub(crate) roots: Box<[u32]>,
+    pub(crate) roots: Vec<u32>,
     /// Tasks that can run only once.
-    pub(crate) once: Box<[u32]>,
+    pub(crate) once: Vec<u32>,
     /// Tasks without a function.
-    pub(crate) inputs: Box<[u32]>,
+    pub(crate) inputs: Vec<u32>,
     /// Tasks whose output is taken by value, and by which task; ordered.
-    pub(crate) moved: Box<[(u32, u32)]>,
+    pub(crate) moved: Vec<(u32, u32)>,
     pub(crate) has_gates: bool,
     groups: Arc<Vec<Span>>,
     /// For each type of output the column, how long it is, and how many outputs are in the columns
@@ -348,18 +391,18 @@ impl fmt::Debug for Graph {
 
 impl Graph {
     fn new(declared: &Declared) -> Self {
-        let mut segments = declared.segments.iter().cloned();
+        let mut segments = declared.seal().into_iter();
         let first = segments.next().expect("there is always one");
         let mut graph = Self {
             id: declared.id,
             first,
             rest: segments.collect(),
-            shapes: Box::default(),
+            shapes: Vec::new(),
             successors: Box::default(),
-            roots: Box::default(),
-            once: Box::default(),
-            inputs: Box::default(),
-            moved: Box::default(),
+            roots: Vec::new(),
+            once: Vec::new(),
+            inputs: Vec::new(),
+            moved: Vec::new(),
             has_gates: declared.len > declared.tasks,
             groups: Arc::clone(&declared.groups),
             columns: Vec::new(),
@@ -374,28 +417,39 @@ impl Graph {
         let mut shapes = Vec::with_capacity(len + 1);
         let mut columns = Columns::default();
         let (mut roots, mut once, mut inputs, mut moved) = (vec![], vec![], vec![], vec![]);
-        for (index, node, upstreams) in self.nodes() {
-            let slot = node.column().map_or(NOWHERE, |column| columns.slot(column));
-            if upstreams.is_empty() {
-                roots.push(index);
-            }
-            if let Some(body) = node.body() {
-                if body.claim().is_some() {
+        for segment in self.segments() {
+            let mut begin = 0;
+            for (place, (node, end)) in segment.nodes.iter().zip(&segment.upstream_ends).enumerate()
+            {
+                let index = (segment.first + place) as u32;
+                let Facts {
+                    column,
+                    once: runs_once,
+                    moves,
+                } = node.facts();
+                if begin == *end {
+                    roots.push(index);
+                }
+                if runs_once {
                     once.push(index);
                 }
-                body.visit_inputs(&mut |task, how| {
-                    if how == InputUse::Moved {
-                        moved.push((task.index, index));
-                    }
+                if moves {
+                    node.visit_inputs(&mut |task, how| {
+                        if how == InputUse::Moved {
+                            moved.push((task.index, index));
+                        }
+                    });
+                }
+                if let Body::Input(_) = node.body {
+                    inputs.push(index);
+                }
+                shapes.push(Shape {
+                    successors: 0,
+                    upstreams: end - begin,
+                    slot: column.map_or(NOWHERE, |column| columns.slot(column)),
                 });
-            } else if !node.is_gate() {
-                inputs.push(index);
+                begin = *end;
             }
-            shapes.push(Shape {
-                successors: 0,
-                upstreams: upstreams.len() as u32,
-                slot,
-            });
         }
         moved.sort_unstable();
         shapes.push(Shape {
@@ -404,13 +458,14 @@ impl Graph {
             slot: NOWHERE,
         });
 
-        // Counting sort of the edges by their upstream end: count, sum up, fill in.
+        // Counting sort of the edges by their upstream end: count, sum up, and fill in from the back,
+        // by which the sums come down from where each row ends to where it begins.
         let mut edges = 0;
-        for (_, _, upstreams) in self.nodes() {
-            for upstream in upstreams {
-                shapes[*upstream as usize + 1].successors += 1;
+        for segment in self.segments() {
+            for upstream in &segment.upstreams {
+                shapes[*upstream as usize].successors += 1;
             }
-            edges += upstreams.len();
+            edges += segment.upstreams.len();
         }
         let mut sum = 0;
         for shape in &mut shapes {
@@ -418,29 +473,33 @@ impl Graph {
             shape.successors = sum;
         }
         let mut successors = vec![0; edges].into_boxed_slice();
-        let mut next: Vec<u32> = shapes.iter().map(|shape| shape.successors).collect();
-        for (index, _, upstreams) in self.nodes() {
-            for upstream in upstreams {
-                let place = &mut next[*upstream as usize];
-                successors[*place as usize] = index;
-                *place += 1;
+        for segment in self.rest.iter().rev().chain([&self.first]) {
+            let mut end = segment.upstreams.len();
+            for place in (0..segment.nodes.len()).rev() {
+                let begin = end - segment.upstreams(place).len();
+                for upstream in segment.upstreams[begin..end].iter().rev() {
+                    let row = &mut shapes[*upstream as usize].successors;
+                    *row -= 1;
+                    successors[*row as usize] = (segment.first + place) as u32;
+                }
+                end = begin;
             }
         }
 
-        self.shapes = shapes.into_boxed_slice();
+        self.shapes = shapes;
         self.successors = successors;
-        self.roots = roots.into_boxed_slice();
-        self.once = once.into_boxed_slice();
-        self.inputs = inputs.into_boxed_slice();
-        self.moved = moved.into_boxed_slice();
+        self.roots = roots;
+        self.once = once;
+        self.inputs = inputs;
+        self.moved = moved;
         self.columns = columns.finish();
     }
 
-    fn nodes(&self) -> impl Iterator<Item = (u32, &Node, &[u32])> {
+    fn nodes(&self) -> impl Iterator<Item = (u32, &Node)> {
         self.segments().flat_map(|segment| {
             segment.nodes.iter().enumerate().map(move |(place, node)| {
                 let index = (segment.first + place) as u32;
-                (index, node, segment.upstreams(place))
+                (index, node)
             })
         })
     }
@@ -517,9 +576,7 @@ impl Graph {
 
     /// Every task, in the order of declaration; no gates.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = (u32, &Node)> {
-        self.nodes()
-            .filter(|(_, node, _)| !node.is_gate())
-            .map(|(index, node, _)| (index, node))
+        self.nodes().filter(|(_, node)| !node.is_gate())
     }
 
     #[inline]
@@ -563,6 +620,11 @@ impl Graph {
             index,
         }
     }
+}
+
+/// What is under a lock; nothing panics while it is held.
+fn unpoisoned<T>(locked: Result<T, PoisonError<T>>) -> T {
+    locked.unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(crate) fn graph(graph: &Graph) -> Result<(), Refusal> {
                 return Err(Refusal::NoPermits { task: task() });
             }
         }
-        if config.retry.is_some() && graph.once.contains(&index) {
+        if config.retry.is_some() && graph.once.binary_search(&index).is_ok() {
             return Err(Refusal::OnceWithRetry { task: task() });
         }
         if let (true, Some(body)) = (config.always, node.body()) {

@@ -20,21 +20,15 @@
 #[path = "../backend/mod.rs"]
 mod backend;
 mod find;
+mod flow;
 mod measure;
 mod report;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use asyncflow::FlowError;
-use asyncflow::prelude::*;
-use backend::{AppFlow, block_on};
-
-use find::Found;
-use measure::{Contents, Duplicates, Lines, Longest};
-use report::Census;
+use backend::block_on;
 
 fn main() -> ExitCode {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -58,12 +52,10 @@ fn main() -> ExitCode {
 
 /// Two flows, because which tasks the second has is known only when the first is done.
 async fn census(folder: PathBuf, report: PathBuf) -> Result<String, FlowError> {
-    let mut flow = AppFlow::new();
-    let root = folder.clone();
-    let find = flow.add((move || find::files(&root)).named("find"));
+    let (flow, find) = flow::finding(folder.clone());
     let found = flow.execute().await?.take(find).expect("`find` succeeded");
 
-    let (flow, summary) = measuring(folder, found, report);
+    let (flow, summary) = flow::measuring(folder, found, report);
     let mut run = flow.execute().timed().await?;
     let wall = run.report().wall().unwrap_or_default();
     let work = run
@@ -76,41 +68,4 @@ async fn census(folder: PathBuf, report: PathBuf) -> Result<String, FlowError> {
     Ok(format!(
         "{summary}\n{tasks} tasks did {work:.1?} of work in {wall:.1?}"
     ))
-}
-
-/// The flow that measures what was found; its last task gives a summary.
-fn measuring(folder: PathBuf, found: Found, report: PathBuf) -> (AppFlow, Task<String>) {
-    let mut flow = AppFlow::new();
-    let open_files = Semaphore::new(2 * available_parallelism().map_or(1, usize::from));
-
-    let mut lines: Vec<Task<Lines>> = Vec::new();
-    let mut contents: Vec<Task<Contents>> = Vec::new();
-    let mut longest: Vec<Task<Longest>> = Vec::new();
-    for (name, files) in &found.folders {
-        // Shared by the three tasks, and by every execution of the flow.
-        let files = || Arc::clone(files);
-        let (counted, hashed, measured) = (files(), files(), files());
-        let task = (move || measure::lines(&counted)).with_lock(&open_files);
-        lines.push(flow.add(task.named(format!("lines of {name}"))));
-        let task = (move || measure::contents(&hashed)).with_lock(&open_files);
-        contents.push(flow.add(task.named(format!("contents of {name}"))));
-        let task = (move || measure::longest(&measured)).with_lock(&open_files);
-        longest.push(flow.add(task.named(format!("longest of {name}"))));
-    }
-
-    let duplicates = flow.add(measure::duplicates.inputs(contents).with_lock(&open_files));
-    let names: Vec<String> = found.folders.keys().cloned().collect();
-    let write = move |lines: Vec<&Lines>, longest: Vec<&Longest>, duplicates: &Duplicates| {
-        let census = Census {
-            folder: &folder,
-            names: &names,
-            found: &found,
-            lines,
-            longest,
-            duplicates,
-        };
-        census.write(&report)
-    };
-    let summary = flow.add(write.inputs((lines, longest, duplicates)).named("report"));
-    (flow, summary)
 }

@@ -97,11 +97,14 @@ on_every_backend! {
         let mut flow = Flow::<R>::new();
         let (sender, receiver) = oneshot::channel();
         let first = flow.add(|| ());
-        flow.add(once(async move || sender.send("done").unwrap()).after(first));
+        let last = flow.add(once(async move || sender.send("done").unwrap()).after(first));
         let mut running = flow.start();
         // Nobody polls it, and yet it ends.
         assert_eq!(receiver.await, Ok("done"));
-        assert!(running.report().is_some());
+        eventually::<R>("the end", || {
+            running.report().is_some_and(|report| report.status(last).is_success())
+        })
+        .await;
         running.await.unwrap();
     }
 
@@ -353,7 +356,7 @@ mod running {
             assert_eq!(report.status(unused), TaskStatus::NotSelected);
             gate.open();
             eventually::<R>("the last task", || {
-                running.report().unwrap().status(last) == TaskStatus::Succeeded
+                running.report().is_some_and(|report| report.status(last) == TaskStatus::Succeeded)
             }).await;
             // What was reported before is as it was.
             assert_eq!(report.status(last), TaskStatus::Unfinished);
@@ -366,10 +369,10 @@ mod running {
             let failed = flow.add((|| Err::<(), _>("no")).named("failed"));
             let skipped = flow.add((|| ()).after(failed));
             let mut running = flow.start();
-            eventually::<R>("the end", || {
-                running.report().unwrap().status(skipped) != TaskStatus::Unfinished
+            let because = failed.into();
+            eventually::<R>("the skip", || {
+                running.report().is_some_and(|report| report.status(skipped) == TaskStatus::Skipped { because })
             }).await;
-            assert_eq!(running.report().unwrap().status(skipped), TaskStatus::Skipped { because: failed.into() });
             let error = running.await.unwrap_err();
             assert!(error.to_string().contains("`failed` failed: no"), "{error}");
         }
@@ -412,7 +415,7 @@ mod running {
             let mut flow = Flow::<R>::new();
             let task = flow.add(|| 1);
             let mut running = flow.start();
-            eventually::<R>("the end", || running.report().unwrap().status(task).is_success()).await;
+            eventually::<R>("the end", || running.report().is_some_and(|report| report.status(task).is_success())).await;
             // It may be that only its end is on its way; then there is nothing to cancel.
             assert_eq!(running.cancel().await.unwrap()[task], 1);
         }

@@ -181,3 +181,29 @@ fn all_features_bring_all() {
     let tree = dependencies(&["asyncflow", "--all-features"]);
     assert_has(&tree, &["tokio", "smol", "async-std", "asyncflow-macros"]);
 }
+
+#[test]
+fn what_one_looks_with_is_not_there_unless_asked_for() {
+    let watching = ["asyncflow-view", "indicatif", "tracing", "serde"];
+    for backend in ["tokio", "smol", "async-std"] {
+        let tree = dependencies(&["asyncflow", "--features", backend]);
+        assert_has_none(&tree, &watching);
+    }
+    let tree = dependencies(&["asyncflow", "--features", "view"]);
+    assert_has(&tree, &watching[..1]);
+    assert_has_none(&tree, &watching[1..]);
+    for (feature, brings) in [
+        ("progress", "indicatif"),
+        ("tracing", "tracing"),
+        ("serde", "serde"),
+    ] {
+        let tree = dependencies(&["asyncflow", "--features", feature]);
+        let others: Vec<&str> = watching[1..]
+            .iter()
+            .copied()
+            .filter(|name| *name != brings)
+            .collect();
+        assert_has(&tree, &[brings]);
+        assert_has_none(&tree, &others);
+    }
+}

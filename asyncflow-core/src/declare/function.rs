@@ -318,8 +318,19 @@ pub trait AnyBody: Send + Sync + 'static {
     fn visit_inputs(&self, visit: &mut dyn FnMut(TaskId, InputUse));
     /// The flag by which an execution claims a `once` task.
     fn claim(&self) -> Option<&AtomicBool>;
+    fn facts(&self) -> Facts;
+}
+
+/// What is asked of every task when its flow is compiled, in one call.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts {
     /// The column of its output.
-    fn column(&self) -> Option<ColumnType>;
+    pub(crate) column: Option<ColumnType>,
+    /// Whether it can run only once.
+    pub(crate) once: bool,
+    /// Whether it takes an input by value.
+    pub(crate) moves: bool,
 }
 
 #[doc(hidden)]
@@ -383,6 +394,7 @@ where
 }
 
 /// Stores what a function returned.
+#[inline]
 fn finish<T: Any + Send + Sync>(
     run: &Execution,
     index: u32,
@@ -444,8 +456,15 @@ macro_rules! any_body {
                 $call::claim(&self.function)
             }
 
-            fn column(&self) -> Option<ColumnType> {
-                ColumnType::of::<T>()
+            fn facts(&self) -> Facts {
+                let mut moves = false;
+                self.inputs
+                    .visit(&mut |_, how| moves |= how == InputUse::Moved);
+                Facts {
+                    column: ColumnType::of::<T>(),
+                    once: $call::claim(&self.function).is_some(),
+                    moves,
+                }
             }
         }
     };

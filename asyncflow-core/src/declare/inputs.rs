@@ -44,10 +44,12 @@ impl<A: Send + Sync + 'static> Input for Task<A> {
     /// Set when the run lets go of outputs early: it keeps this one alive.
     type Held = Option<Arc<A>>;
 
+    #[inline]
     fn hold(&self, ledger: &Ledger) -> Option<Arc<A>> {
         ledger.shared(self.id.index)
     }
 
+    #[inline]
     fn arg<'a>(&self, ledger: &'a Ledger, held: &'a mut Option<Arc<A>>) -> &'a A {
         borrow(self.id.index, ledger, held)
             .expect("a task starts only after the tasks that it takes its inputs from succeeded")
@@ -62,10 +64,12 @@ impl<A: Send + Sync + 'static> Input for Optional<A> {
     type Arg<'a> = Option<&'a A>;
     type Held = Option<Arc<A>>;
 
+    #[inline]
     fn hold(&self, ledger: &Ledger) -> Option<Arc<A>> {
         ledger.shared(self.0.id.index)
     }
 
+    #[inline]
     fn arg<'a>(&self, ledger: &'a Ledger, held: &'a mut Option<Arc<A>>) -> Option<&'a A> {
         borrow(self.0.id.index, ledger, held)
     }
@@ -79,10 +83,12 @@ impl<A: Send + Sync + 'static> Input for Moved<A> {
     type Arg<'a> = A;
     type Held = Option<A>;
 
+    #[inline]
     fn hold(&self, ledger: &Ledger) -> Option<A> {
         ledger.take_moved(self.0.id.index)
     }
 
+    #[inline]
     fn arg<'a>(&self, _ledger: &'a Ledger, held: &'a mut Option<A>) -> A {
         held.take()
             .expect("the only consumer of an output takes it once")
@@ -98,10 +104,12 @@ impl<A: Send + Sync + 'static> Input for Vec<Task<A>> {
     /// Empty, or one for each task of the list.
     type Held = Vec<Option<Arc<A>>>;
 
+    #[inline]
     fn hold(&self, ledger: &Ledger) -> Vec<Option<Arc<A>>> {
         hold_list(self, ledger)
     }
 
+    #[inline]
     fn arg<'a>(&self, ledger: &'a Ledger, held: &'a mut Vec<Option<Arc<A>>>) -> Vec<&'a A> {
         arg_list(self, ledger, held)
     }
@@ -118,10 +126,12 @@ impl<A: Send + Sync + 'static, const N: usize> Input for [Task<A>; N] {
     /// Empty, or one for each task of the list.
     type Held = Vec<Option<Arc<A>>>;
 
+    #[inline]
     fn hold(&self, ledger: &Ledger) -> Vec<Option<Arc<A>>> {
         hold_list(self, ledger)
     }
 
+    #[inline]
     fn arg<'a>(&self, ledger: &'a Ledger, held: &'a mut Vec<Option<Arc<A>>>) -> Vec<&'a A> {
         arg_list(self, ledger, held)
     }
@@ -164,8 +174,10 @@ impl Inputs for () {
     type Args<'a> = ();
     type Held = ();
 
+    #[inline]
     fn hold(&self, _ledger: &Ledger) {}
 
+    #[inline]
     fn args<'a>(&self, _ledger: &'a Ledger, (): &'a mut ()) -> Self::Args<'a> {}
 
     fn visit(&self, _visit: &mut dyn FnMut(TaskId, InputUse)) {}
@@ -179,10 +191,12 @@ impl<X: Input> Inputs for X {
     type Args<'a> = (X::Arg<'a>,);
     type Held = X::Held;
 
+    #[inline]
     fn hold(&self, ledger: &Ledger) -> X::Held {
         Input::hold(self, ledger)
     }
 
+    #[inline]
     fn args<'a>(&self, ledger: &'a Ledger, held: &'a mut X::Held) -> Self::Args<'a> {
         (self.arg(ledger, held),)
     }
@@ -198,10 +212,12 @@ macro_rules! inputs_for_tuple {
             type Args<'a> = ($($name::Arg<'a>,)+);
             type Held = ($($name::Held,)+);
 
+            #[inline]
             fn hold(&self, ledger: &Ledger) -> Self::Held {
                 ($(self.$index.hold(ledger),)+)
             }
 
+            #[inline]
             fn args<'a>(&self, ledger: &'a Ledger, held: &'a mut Self::Held) -> Self::Args<'a> {
                 ($(self.$index.arg(ledger, &mut held.$index),)+)
             }
@@ -215,6 +231,7 @@ macro_rules! inputs_for_tuple {
 
 crate::tuples::each_tuple!(inputs_for_tuple);
 
+#[inline]
 fn borrow<'a, A: Send + Sync + 'static>(
     index: u32,
     ledger: &'a Ledger,

@@ -20,7 +20,7 @@ use crate::run::execution::Execution;
 use crate::runtime::Runtime;
 
 use super::configure::Request;
-use super::function::{AnyBody, AsyncBody, Body, Job};
+use super::function::{AnyBody, AsyncBody, Body, Facts, Job};
 use super::inputs::InputUse;
 use super::item::{Declaration, Element, Item, Member};
 
@@ -64,8 +64,11 @@ impl<R: Runtime> AnyBody for NestedTask<R> {
         None
     }
 
-    fn column(&self) -> Option<ColumnType> {
-        ColumnType::of::<Run>()
+    fn facts(&self) -> Facts {
+        Facts {
+            column: ColumnType::of::<Run>(),
+            ..Facts::default()
+        }
     }
 }
 

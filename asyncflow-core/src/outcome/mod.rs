@@ -1,7 +1,11 @@
 //! What comes out: statuses, the report, the outputs, and the error.
 
+pub(crate) mod critical;
 pub(crate) mod error;
 pub(crate) mod refusal;
 pub(crate) mod report;
 pub(crate) mod run;
+#[cfg(feature = "serde")]
+mod serial;
 pub(crate) mod status;
+mod table;

@@ -16,7 +16,23 @@ use super::status::TaskStatus;
 /// For every task of a run its name, its status, its attempts, and when what happened if it was
 /// executed with [`timed`](crate::Execute::timed).
 ///
-/// `Display` is a readable table.
+/// `Display` is a table that fits 80 columns: what became of each task, and if the run was timed how
+/// long it ran, a small chart of when it waited and ran, and a `*` at those on the
+/// [critical path](Self::critical_path). Of a large flow it writes 60 tasks, among them up to 20
+/// that failed and the end of the critical path, and counts the others; `{:#}` writes all. Names are
+/// shortened, and nothing in them has an effect on a terminal.
+///
+/// ```
+/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}, prelude::*};
+/// # let mut flow = Flow::<Inline>::new();
+/// let fetch = flow.add((|| Err::<(), _>("no luck")).named("fetch"));
+/// flow.add((|| ()).after(fetch).named("parse"));
+/// let error = block_on(async { flow.execute().await }).unwrap_err();
+/// assert_eq!(
+///     error.report().unwrap().to_string(),
+///     "2 tasks: 1 failed, 1 skipped\n  fetch  failed\n  parse  skipped  because of `fetch`"
+/// );
+/// ```
 #[derive(Clone)]
 pub struct Report {
     graph: Arc<Graph>,
@@ -70,18 +86,20 @@ impl Report {
             "the report was asked about a task that is not part of its run: \
              use a handle that this flow's `add` returned before it was executed"
         );
+        self.at(task.index)
+    }
+
+    /// What is reported of a place; a gate has a status, too.
+    pub(crate) fn at(&self, index: u32) -> TaskReport<'_> {
         TaskReport {
             report: self,
-            index: task.index,
+            index,
         }
     }
 
     /// What is reported of every task, in the order of declaration.
     pub fn tasks(&self) -> impl Iterator<Item = TaskReport<'_>> {
-        self.graph.tasks().map(|(index, _)| TaskReport {
-            report: self,
-            index,
-        })
+        self.graph.tasks().map(|(index, _)| self.at(index))
     }
 
     /// What the flow was made of when it was executed.
@@ -155,6 +173,11 @@ impl<'a> TaskReport<'a> {
         Some(started?.saturating_sub(ready?))
     }
 
+    #[cfg(feature = "serde")]
+    pub(crate) fn upstreams(&self) -> &'a [u32] {
+        self.report.graph.upstreams(self.index)
+    }
+
     /// When what happened, if the run was timed.
     pub fn times(&self) -> Option<Times> {
         let times = self.report.times.as_ref()?;
@@ -176,70 +199,5 @@ impl fmt::Debug for TaskReport<'_> {
 impl fmt::Debug for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.tasks()).finish()
-    }
-}
-
-/// As much of a name as a table has room for, and nothing in it that would break the table.
-pub(crate) fn printable(name: &str, width: usize) -> String {
-    let mut clean: String = name
-        .chars()
-        .take(width + 1)
-        .map(|c| match c.is_control() || is_direction(c) {
-            true => '\u{fffd}',
-            false => c,
-        })
-        .collect();
-    if clean.chars().count() > width {
-        clean = clean.chars().take(width - 1).collect();
-        clean.push('…');
-    }
-    clean
-}
-
-/// Characters that turn the direction of the text after them.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const WIDEST: usize = 32;
-        let width = self
-            .tasks()
-            .map(|task| printable(task.name(), WIDEST).chars().count())
-            .max()
-            .unwrap_or(0)
-            .max("task".len());
-        write!(f, "{:width$}  {:12}  tries", "task", "status")?;
-        if self.times.is_some() {
-            write!(
-                f,
-                "  {:>10}  {:>10}  {:>10}",
-                "waited/ms", "start/ms", "ran/ms"
-            )?;
-        }
-        for task in self.tasks() {
-            let name = printable(task.name(), WIDEST);
-            let (status, attempts) = (task.status(), task.attempts());
-            write!(f, "\n{name:width$}  {status:12}  {attempts:>5}")?;
-            if let Some(times) = task.times() {
-                let (waited, ran) = (millis(task.waited()), millis(task.ran()));
-                let start = millis(times.started);
-                write!(f, "  {waited:>10}  {start:>10}  {ran:>10}")?;
-            }
-            if let TaskStatus::Skipped { because } = task.status() {
-                let culprit = printable(self.graph.name(because.index), WIDEST);
-                write!(f, "  because of `{culprit}`")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// One unit for all, so that a column can be compared by eye.
-fn millis(duration: Option<Duration>) -> String {
-    match duration {
-        Some(duration) => format!("{:.3}", duration.as_secs_f64() * 1e3),
-        None => "-".to_owned(),
     }
 }

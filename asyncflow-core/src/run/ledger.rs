@@ -122,6 +122,7 @@ impl Ledger {
     }
 
     /// Stores the output of a task.
+    #[inline]
     pub(crate) fn store<T: Any + Send + Sync>(&self, index: u32, value: T) {
         if is_unit::<T>() {
             return;
@@ -132,18 +133,12 @@ impl Ledger {
         if !self.shared.is_empty() && self.leaves_early(index) {
             return self.store_shared(slot, value);
         }
-        let column = Column::of(&self.columns[slot.column as usize]);
-        let unwanted = match column {
-            Some(column) => column.set(slot.place, value).err(),
-            None => Some(value),
-        };
-        // Only an attempt that is wanted stores anything, so this is never reached with a value
-        // that anybody waits for.
-        if let Some(unwanted) = unwanted {
-            unwind::contain(|| drop(unwanted));
+        if let Some(column) = Column::of(&self.columns[slot.column as usize]) {
+            column.set(slot.place, value);
         }
     }
 
+    #[cold]
     fn store_shared<T: Any + Send + Sync>(&self, slot: Slot, value: T) {
         let ordinal = self.graph.ordinal(slot);
         let unused = self
@@ -156,6 +151,7 @@ impl Ledger {
         }
     }
 
+    #[cold]
     fn leaves_early(&self, index: u32) -> bool {
         self.graph.is_moved(index)
             || self

@@ -1,0 +1,116 @@
+//! The report for serde. What is written is described in `schema/report.schema.json`.
+
+use std::time::Duration;
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use crate::structure::{Place, PlaceKind};
+
+use super::report::{Report, TaskReport};
+use super::status::TaskStatus;
+
+/// Goes up when something that is written changes its meaning or goes. What is merely added does
+/// not count, so readers pass over what they do not know.
+const VERSION: u32 = 1;
+
+/// With the feature `serde`. The form, as JSON, which `schema/report.schema.json` describes:
+///
+/// ```json
+/// {
+///   "version": 1,
+///   "wall_ns": 1500000,
+///   "tasks": [
+///     { "number": 0, "name": "fetch", "status": "succeeded", "because": null, "attempts": 1,
+///       "upstreams": [],
+///       "times": { "ready_ns": 0, "permitted_ns": 10, "started_ns": 10, "ended_ns": 900000 } },
+///     { "number": 1, "name": "parse", "status": "skipped", "because": 0, "attempts": 0,
+///       "upstreams": [0], "times": null }
+///   ],
+///   "gates": [],
+///   "critical_path": [0]
+/// }
+/// ```
+///
+/// Tasks and gates are known by the numbers of their [places](crate::Structure). A status is what
+/// its `Display` writes. Times are nanoseconds since the start of the run; `wall_ns`, `times` and
+/// `critical_path` are `null` if the run was not timed.
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let structure = self.structure();
+        let tasks: Vec<TaskReport<'_>> = self.tasks().collect();
+        let gates = structure.places().filter(|place| !place.kind().is_task());
+        let gates: Vec<Gate<'_>> = gates.map(Gate).collect();
+        let path = self.critical_path();
+        let path = path.map(|path| path.tasks().iter().map(number).collect::<Vec<_>>());
+        let mut report = serializer.serialize_struct("Report", 5)?;
+        report.serialize_field("version", &VERSION)?;
+        report.serialize_field("wall_ns", &self.wall().map(nanos))?;
+        report.serialize_field("tasks", &tasks)?;
+        report.serialize_field("gates", &gates)?;
+        report.serialize_field("critical_path", &path)?;
+        report.end()
+    }
+}
+
+/// With the feature `serde`, as one of the `tasks` of a [`Report`].
+impl Serialize for TaskReport<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let because = match self.status() {
+            TaskStatus::Skipped { because } => Some(because.index),
+            _ => None,
+        };
+        let mut task = serializer.serialize_struct("TaskReport", 7)?;
+        task.serialize_field("number", &number(self))?;
+        task.serialize_field("name", self.name())?;
+        task.serialize_field("status", &self.status().to_string())?;
+        task.serialize_field("because", &because)?;
+        task.serialize_field("attempts", &self.attempts())?;
+        task.serialize_field("upstreams", self.upstreams())?;
+        task.serialize_field("times", &self.times().map(Times))?;
+        task.end()
+    }
+}
+
+struct Times(crate::Times);
+
+impl Serialize for Times {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let crate::Times {
+            ready,
+            permitted,
+            started,
+            ended,
+        } = self.0;
+        let mut times = serializer.serialize_struct("Times", 4)?;
+        times.serialize_field("ready_ns", &ready.map(nanos))?;
+        times.serialize_field("permitted_ns", &permitted.map(nanos))?;
+        times.serialize_field("started_ns", &started.map(nanos))?;
+        times.serialize_field("ended_ns", &ended.map(nanos))?;
+        times.end()
+    }
+}
+
+struct Gate<'a>(Place<'a>);
+
+impl Serialize for Gate<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let opens = match self.0.kind() {
+            PlaceKind::AnyOf => "any of",
+            _ => "all of",
+        };
+        let upstreams: Vec<usize> = self.0.upstreams().collect();
+        let mut gate = serializer.serialize_struct("Gate", 3)?;
+        gate.serialize_field("number", &self.0.number())?;
+        gate.serialize_field("opens", opens)?;
+        gate.serialize_field("upstreams", &upstreams)?;
+        gate.end()
+    }
+}
+
+fn number(task: &TaskReport<'_>) -> u32 {
+    task.id().index
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

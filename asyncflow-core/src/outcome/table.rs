@@ -1,0 +1,251 @@
+//! The report as text: a table that fits 80 columns, with a small bar chart if the run was timed.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::report::{Report, TaskReport};
+use super::status::TaskStatus;
+
+/// How wide a table is at most.
+const WIDTH: usize = 80;
+
+/// How wide the chart is.
+const CHART: usize = 24;
+
+/// How wide the durations are: `999.9µs`, `9999.9s`.
+const RAN: usize = 8;
+
+/// How many tasks are written one by one, unless all are asked for.
+const ROWS: usize = 60;
+
+/// Of those the failures, and the tasks on the critical path, at most so many each; the others are
+/// the first ones.
+const CHOSEN: usize = 20;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.critical_path();
+        let critical: Vec<usize> = path
+            .iter()
+            .flat_map(|path| path.tasks())
+            .map(number)
+            .collect();
+        let rows = match f.alternate() {
+            true => self.tasks().map(|task| number(&task)).collect(),
+            false => choose(self, &critical),
+        };
+        summary(self, f)?;
+        let table = Table::new(self, &critical, &rows);
+        let mut next = rows.iter().copied().peekable();
+        let mut left_out = 0;
+        for task in self.tasks() {
+            if next.next_if_eq(&number(&task)).is_none() {
+                left_out += 1;
+                continue;
+            }
+            more(std::mem::take(&mut left_out), f)?;
+            table.row(task, f)?;
+        }
+        more(left_out, f)?;
+        table.legend(f)
+    }
+}
+
+fn number(task: &TaskReport<'_>) -> usize {
+    task.id().index as usize
+}
+
+/// The tasks that are written, in the order of declaration.
+fn choose(report: &Report, critical: &[usize]) -> Vec<usize> {
+    let tasks = report.tasks();
+    let failed = tasks.filter(|task| task.status().is_failure());
+    let mut chosen: Vec<usize> = failed.map(|task| number(&task)).take(CHOSEN).collect();
+    // The last ones, up to the one that ended last.
+    chosen.extend(critical.iter().rev().take(CHOSEN));
+    chosen.sort_unstable();
+    chosen.dedup();
+    let others = report.tasks().map(|task| number(&task));
+    let others = others.filter(|number| chosen.binary_search(number).is_err());
+    let others: Vec<usize> = others.take(ROWS - chosen.len()).collect();
+    chosen.extend(others);
+    chosen.sort_unstable();
+    chosen
+}
+
+/// `4 tasks in 12.3ms: 2 succeeded, 1 failed, 1 skipped`
+fn summary(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for task in report.tasks() {
+        let status = task.status().to_string();
+        match counts.iter_mut().find(|(other, _)| *other == status) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((status, 1)),
+        }
+    }
+    let tasks = counts.iter().map(|(_, count)| count).sum::<usize>();
+    let plural = if tasks == 1 { "" } else { "s" };
+    write!(f, "{tasks} task{plural}")?;
+    if let Some(wall) = report.wall() {
+        write!(f, " in {wall:.1?}")?;
+    }
+    for (index, (status, count)) in counts.iter().enumerate() {
+        let before = if index == 0 { ":" } else { "," };
+        write!(f, "{before} {count} {status}")?;
+    }
+    Ok(())
+}
+
+fn more(left_out: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match left_out {
+        0 => Ok(()),
+        more => write!(f, "\n  … {more} more"),
+    }
+}
+
+/// What all rows have in common.
+struct Table<'a> {
+    report: &'a Report,
+    critical: Vec<usize>,
+    /// How wide names are, and statuses.
+    name: usize,
+    status: usize,
+}
+
+impl<'a> Table<'a> {
+    fn new(report: &'a Report, critical: &[usize], rows: &[usize]) -> Self {
+        let tasks = || rows.iter().map(|index| report.at(*index as u32));
+        let status = tasks().map(|task| status(task).chars().count()).max();
+        let status = status.unwrap_or(0);
+        // A mark, and two columns between each two.
+        let others = match report.wall() {
+            Some(_) => 2 + 2 + status + 2 + RAN + 2 + CHART,
+            None => 2 + 2 + status + 2 + "because of ``".len() + 16,
+        };
+        // Those of a status of which nobody has thought still leave something of the name.
+        let widest = WIDTH.saturating_sub(others).max(8);
+        let name = tasks()
+            .map(|task| columns(&printable(task.name(), widest)))
+            .max();
+        let mut critical = critical.to_vec();
+        critical.sort_unstable();
+        Self {
+            report,
+            critical,
+            name: name.unwrap_or(0),
+            status,
+        }
+    }
+
+    fn row(&self, task: TaskReport<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.critical.binary_search(&number(&task)) {
+            Ok(_) => '*',
+            Err(_) => ' ',
+        };
+        let name = printable(task.name(), self.name);
+        let padding = self.name - columns(&name);
+        let mut row = format!("{mark} {name}{:padding$}", "");
+        let status = status(task);
+        row.push_str(&format!("  {status:width$}", width = self.status));
+        let mut rest = WIDTH - columns(&row);
+        if let Some(ran) = task.ran() {
+            let ran = format!("{ran:.1?}");
+            row.push_str(&format!("  {ran:>RAN$}  {}", self.bar(task)));
+        } else if let TaskStatus::Skipped { because } = task.status() {
+            rest -= "  because of ``".len();
+            let culprit = self.report.at(because.index).name();
+            row.push_str(&format!("  because of `{}`", printable(culprit, rest)));
+        }
+        write!(f, "\n{}", row.trim_end())
+    }
+
+    /// When a task waited and ran within the run.
+    fn bar(&self, task: TaskReport<'_>) -> String {
+        let wall = self.report.wall().unwrap_or_default().as_nanos().max(1);
+        let cell = |time: Option<Duration>| {
+            let cells = time.unwrap_or_default().as_nanos() * CHART as u128 / wall;
+            (cells as usize).min(CHART - 1)
+        };
+        let times = task.times().unwrap_or_default();
+        let (ready, started, ended) = (cell(times.ready), cell(times.started), cell(times.ended));
+        let cells = (0..=ended).map(|at| match at {
+            // However short it ran, it can be seen.
+            _ if at >= started => '█',
+            _ if at >= ready => '░',
+            _ => ' ',
+        });
+        cells.collect()
+    }
+
+    fn legend(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.critical.is_empty() {
+            return Ok(());
+        }
+        f.write_str(
+            "\n* on the critical path   ░ waiting for permits, a slot or a thread   █ running",
+        )
+    }
+}
+
+/// The status, and how many attempts it took if it was more than one.
+fn status(task: TaskReport<'_>) -> String {
+    match (task.status(), task.attempts()) {
+        (status, 0 | 1) => status.to_string(),
+        (status, attempts) => format!("{status} {attempts}×"),
+    }
+}
+
+/// As much of a name as fits so many columns, and nothing in it that would break a table or the
+/// terminal.
+pub(crate) fn printable(name: &str, width: usize) -> String {
+    let mut clean = String::new();
+    let mut used = 0;
+    for c in name.chars() {
+        let c = match c.is_control() || is_unseen(c) {
+            true => '\u{fffd}',
+            false => c,
+        };
+        used += column(c);
+        if used > width {
+            // Makes room for the sign that there is more.
+            while columns(&clean) + 1 > width && clean.pop().is_some() {}
+            clean.push('…');
+            break;
+        }
+        clean.push(c);
+    }
+    clean
+}
+
+/// Characters that turn the direction of the text after them, end a line, or are nothing at all.
+fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+pub(crate) fn columns(text: &str) -> usize {
+    text.chars().map(column).sum()
+}
+
+/// How many columns of a terminal a character takes, or less: those that take two are in these
+/// blocks.
+fn column(c: char) -> usize {
+    match c {
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}'
+        | '\u{1f300}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
+    }
+}

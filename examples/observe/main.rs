@@ -1,0 +1,100 @@
+//! A flow with everything there is to look at: the census with a progress bar, a log of spans, and
+//! after the run its report, its critical path, diagrams and timelines.
+//!
+//! ```text
+//! cargo run --release --example observe --features tokio,progress,tracing -- [FOLDER [OUTPUT]]
+//! ```
+//!
+//! Into the folder `OUTPUT`, `target/observe` if none is given, it writes
+//!
+//! | file | what it is, and what to open it with |
+//! |---|---|
+//! | `timeline.html` | when each task waited and ran; a browser |
+//! | `trace.json` | the same; <https://ui.perfetto.dev> |
+//! | `flow.dot`, `flow.mmd` | the flow, coloured by what became of it; Graphviz, Mermaid |
+//! | `log.txt` | every span with its time, as `tracing-subscriber` prints them |
+//! | `census.md` | the report of the census itself |
+
+#[path = "../backend/mod.rs"]
+mod backend;
+#[path = "../census/find.rs"]
+mod find;
+#[path = "../census/flow.rs"]
+mod flow;
+#[path = "../census/measure.rs"]
+mod measure;
+#[path = "../census/report.rs"]
+mod report;
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use asyncflow::view::progress::Progress;
+use asyncflow::view::tracing::Tracer;
+use asyncflow::view::{DrawFlow, DrawReport};
+use backend::block_on;
+use tracing::{Instrument, Level, info_span};
+use tracing_subscriber::fmt::format::FmtSpan;
+
+fn main() -> ExitCode {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let folder = arguments.next().unwrap_or_else(|| here.to_owned());
+    let output = arguments
+        .next()
+        .unwrap_or_else(|| here.join("target/observe"));
+
+    match block_on(observe(folder, &output)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("observe: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn observe(folder: PathBuf, output: &Path) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(output)?;
+    // To a file: on the terminal is the progress bar.
+    tracing_subscriber::fmt()
+        .with_max_level(Level::DEBUG)
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(false)
+        .with_writer(File::create(output.join("log.txt"))?)
+        .init();
+
+    let span = info_span!("observe", folder = %folder.display());
+    async {
+        let (flow, find) = flow::finding(folder.clone());
+        let mut run = flow.execute().observe(Tracer::new()).await?;
+        let found = run.take(find).ok_or("nothing was found")?;
+
+        let (flow, summary) = flow::measuring(folder, found, output.join("census.md"));
+        // Before the run: what it will do.
+        fs::write(output.join("flow.dot"), flow.to_dot())?;
+        let execute = flow.execute().timed();
+        let result = execute.observe((Tracer::new(), Progress::new())).await;
+        // Also of a run that failed, when one wants to see it most.
+        let report = match &result {
+            Ok(run) => Some(run.report()),
+            Err(error) => error.report(),
+        };
+        if let Some(report) = report {
+            fs::write(output.join("flow.dot"), report.to_dot())?;
+            fs::write(output.join("flow.mmd"), report.to_mermaid())?;
+            fs::write(output.join("trace.json"), report.to_chrome_trace())?;
+            fs::write(output.join("timeline.html"), report.to_html())?;
+            println!("{report}");
+            if let Some(path) = report.critical_path() {
+                println!("\n{path}");
+            }
+        }
+        println!("\n{}", result?[summary]);
+        println!("see {}", output.join("timeline.html").display());
+        Ok(())
+    }
+    .instrument(span)
+    .await
+}
