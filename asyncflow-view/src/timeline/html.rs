@@ -4,6 +4,7 @@
 //! but its own script, which it names by its hash. All names are in it as text or as a JSON string
 //! in which nothing can end a script. The script only ever writes them as text.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::record::{Bar, Record};
@@ -26,8 +27,8 @@ const SCRIPT: &str = concat!(
 const STYLE: &str = include_str!("page/page.css");
 
 /// The hashes of the two, by which the page's policy knows them. A test tells if they are wrong.
-const SCRIPT_HASH: &str = "hdpi+Q5EYuId0ihpei/wjlROSNmgxdmiuAINxQuC5C8=";
-const STYLE_HASH: &str = "K++izVJ85kGVfjK39R1at62EXwl7NmBmhQdjzfZvkvg=";
+const SCRIPT_HASH: &str = "CdE04aXC/NeLhgILeLiTOjwV07mvweeXXEwpNzq/sQM=";
+const STYLE_HASH: &str = "Vbydv/FLdzb+939xlhE0b9WJtfZJqzKXRPw5kkscS+o=";
 
 /// How many tasks are in the table before the script has a say. The same as its pages.
 const PAGE: usize = 50;
@@ -104,7 +105,7 @@ fn totals(out: &mut String, record: &Record) {
     total(
         "Work",
         nanos(totals.work),
-        "running, all tasks together".to_owned(),
+        "all that ran, together".to_owned(),
     );
     total(
         "Parallelism",
@@ -183,7 +184,7 @@ fn legend(out: &mut String, record: &Record) {
     }
     entry("<path class=\"line\" d=\"M0 10H22\"/>", "critical path");
     out.push_str(
-        "</ul>\n<p id=\"keys\" class=\"keys\"><small>Drag to move; Ctrl and wheel, or + and −, to zoom. Arrow keys go from task to task, \
+        "</ul>\n<p><small id=\"note\"></small></p>\n<p id=\"keys\" class=\"keys\"><small>Drag to move; Ctrl and wheel, or + and −, to zoom. Arrow keys go from task to task, \
          Enter goes to the details, 0 shows all.</small></p>\n",
     );
 }
@@ -263,7 +264,9 @@ fn row(out: &mut String, bar: &Bar, timed: bool) {
 /// For the script: each task a row of values, in the order that its constants name.
 fn data(out: &mut String, record: &Record) {
     let mut statuses: Vec<(String, &str)> = Vec::new();
+    // Each task may have a lock of its own, so these are not searched one by one.
     let mut holds: Vec<String> = Vec::new();
+    let mut known: HashMap<&[String], usize> = HashMap::new();
     let _ = write!(
         out,
         "{{\"timed\":{},\"wall\":{},\"lanes\":{},\"tasks\":[",
@@ -273,7 +276,10 @@ fn data(out: &mut String, record: &Record) {
         let status = index_of(&mut statuses, (bar.status.to_string(), class(bar)));
         let held = match bar.holds.is_empty() {
             true => -1,
-            false => index_of(&mut holds, bar.holds.join(", ")) as i64,
+            false => *known.entry(&bar.holds).or_insert_with(|| {
+                holds.push(bar.holds.join(", "));
+                holds.len() - 1
+            }) as i64,
         };
         let moment = |moment: Option<u64>| {
             moment.map_or(-1, |moment| i64::try_from(moment).unwrap_or(i64::MAX))

@@ -22,6 +22,15 @@ function lanesOf(list, begin) {
   return found;
 }
 
+// Tasks of different names have different shades, where they stand beside each other.
+const shades = ["run", "run2", "run3"];
+const shadeOf = new Map();
+for (const task of tasks) {
+  const stem = task.name.replace(/\d+/g, "");
+  if (!shadeOf.has(stem)) shadeOf.set(stem, shadeOf.size % shades.length);
+  task.shade = shadeOf.get(stem);
+}
+
 function arrange() {
   const shown = tasks.filter((task) => task.begin !== null);
   if (mode === "rows") {
@@ -35,6 +44,7 @@ function arrange() {
     rows = waitsDrawn ? roomy : Array.from({ length: run.lanes }, () => []);
     if (!waitsDrawn) for (const task of started.sort((a, b) => a.started - b.started)) rows[task.lane].push(task);
   }
+  byId("note").textContent = waitsDrawn ? "" : "Here too many tasks wait to draw them in lanes: the hatched curve counts them, and Rows shows each.";
   rowOf = new Map(rows.flatMap((row, at) => row.map((task) => [task.number, at])));
   if (!rowOf.has(chosen.task)) chosen.over = null;
   resize();
@@ -43,7 +53,7 @@ function arrange() {
 function resize() {
   scale.width = view.clientWidth;
   const content = AXIS + rows.length * rowHeight[mode] + 10;
-  const high = Math.max(120, Math.min(content, Math.max(260, innerHeight * 0.62)));
+  const high = Math.max(120, Math.min(content, Math.max(260, innerHeight * 0.68)));
   view.style.height = high + 2 + "px";
   chart.style.height = high + "px";
   tall.style.height = Math.max(0, content - high) + "px";
@@ -103,7 +113,7 @@ function drawWait(ink, task, y) {
 
 function drawBar(ink, task, y) {
   const from = xOf(task.started), wide = Math.max(1, xOf(task.end) - from), high = thickness();
-  ink.fillStyle = colours[task.look];
+  ink.fillStyle = colours[task.look === "run" ? shades[task.shade] : task.look];
   ink.fillRect(from, y, wide > 4 ? wide - 0.6 : wide, high);
   if (task.look === "failed" || task.look === "panicked" || task.look === "timedout") {
     // A notch, for who does not see the colour.

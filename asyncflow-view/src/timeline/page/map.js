@@ -2,14 +2,23 @@
 
 const map = byId("map");
 
-// How many are in a span at each of a number of moments.
+// How many spans there are in each column, on average over its time, so that a span that ends where
+// another begins makes no peak.
 function levels(spans, columns) {
-  const change = new Float64Array(columns + 2);
-  const at = (moment) => Math.min(columns, Math.max(0, Math.floor(moment / whole * columns)));
-  for (const [from, to] of spans) { change[at(from)] += 1; change[at(to) + 1] -= 1; }
+  const part = new Float64Array(columns + 1), change = new Float64Array(columns + 2);
+  for (const [from, to] of spans) {
+    const a = Math.min(columns, from / whole * columns), b = Math.min(columns, to / whole * columns);
+    const first = Math.floor(a), last = Math.floor(b);
+    if (first === last) { part[first] += b - a; continue; }
+    part[first] += first + 1 - a;
+    part[last] += b - last;
+    change[first + 1] += 1;
+    change[last] -= 1;
+  }
   let level = 0;
-  return change.map((by) => level += by);
+  return part.subarray(0, columns).map((own, at) => own + (level += change[at]));
 }
+const most = (curve) => curve.reduce((a, b) => Math.max(a, b), 0);
 const ranSpans = tasks.filter((task) => task.started !== null).map((task) => [task.started, task.end]);
 const waitSpans = tasks.filter((task) => task.waited > 0).map((task) => [task.ready, task.ready + task.waited]);
 let curves = null;
@@ -22,10 +31,13 @@ function drawMap() {
   }
   const ink = pen(map, width, height);
   const area = (curve, from, high, fill, line) => {
-    const most = Math.max(1, ...curve);
+    const top = Math.max(1, most(curve));
     ink.beginPath();
     ink.moveTo(scale.pad, from);
-    for (let at = 0; at <= columns; at++) ink.lineTo(scale.pad + at, from - curve[at] / most * high);
+    curve.forEach((level, at) => {
+      ink.lineTo(scale.pad + at, from - level / top * high);
+      ink.lineTo(scale.pad + at + 1, from - level / top * high);
+    });
     ink.lineTo(scale.pad + columns, from);
     ink.fillStyle = fill;
     ink.fill();

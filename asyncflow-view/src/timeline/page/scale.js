@@ -37,7 +37,7 @@ let colours = {};
 function readColours() {
   const style = getComputedStyle(document.documentElement);
   for (const name of ["paper", "sheet", "ink", "dim", "rule", "soft", "focus", "wait", "mark",
-    "run", "failed", "panicked", "timedout", "given", "cancelled", "other"]) {
+    "run", "run2", "run3", "failed", "panicked", "timedout", "given", "cancelled", "other"]) {
     colours[name] = style.getPropertyValue("--" + name).trim();
   }
   // Hatching: for what is ready, and waits.
