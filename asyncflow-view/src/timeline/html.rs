@@ -27,8 +27,8 @@ const SCRIPT: &str = concat!(
 const STYLE: &str = include_str!("page/page.css");
 
 /// The hashes of the two, by which the page's policy knows them. A test tells if they are wrong.
-const SCRIPT_HASH: &str = "CdE04aXC/NeLhgILeLiTOjwV07mvweeXXEwpNzq/sQM=";
-const STYLE_HASH: &str = "Vbydv/FLdzb+939xlhE0b9WJtfZJqzKXRPw5kkscS+o=";
+const SCRIPT_HASH: &str = "+K0qDGkMN5F7bocuqvnyBsmHRbKsCyPcztRGfKqp2xk=";
+const STYLE_HASH: &str = "nFJnOMX2yD++tbgBPR7ffhptAI0SGMs4ddYpchRjWVs=";
 
 /// How many tasks are in the table before the script has a say. The same as its pages.
 const PAGE: usize = 50;
@@ -115,12 +115,12 @@ fn totals(out: &mut String, record: &Record) {
     total(
         "Waited for permits",
         nanos(totals.permits),
-        "or a slot, all together".to_owned(),
+        "all tasks together".to_owned(),
     );
     total(
-        "Waited for a thread",
+        "Waited for a slot or thread",
         nanos(totals.threads),
-        "all together".to_owned(),
+        "all tasks together".to_owned(),
     );
     out.push_str("</dl>\n");
 }
@@ -199,7 +199,7 @@ fn table(out: &mut String, record: &Record) {
         ("status", "Status", false),
         ("ready", "Ready at", true),
         ("permits", "Waited for permits", true),
-        ("thread", "Waited for a thread", true),
+        ("thread", "Waited for a slot or thread", true),
         ("started", "Started at", true),
         ("ran", "Ran", true),
         ("tries", "Attempts", false),

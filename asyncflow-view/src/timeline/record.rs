@@ -64,8 +64,11 @@ impl Bar {
         (ready < until).then_some((ready, until))
     }
 
-    /// How much of the wait was for permits or a slot; the rest was for a thread.
+    /// How much of the wait was for permits; the rest was for a slot or a thread.
     pub(crate) fn waited_for_permits(&self) -> u64 {
+        if self.holds.is_empty() {
+            return 0;
+        }
         let Some((ready, until)) = self.wait() else {
             return 0;
         };
@@ -89,9 +92,9 @@ pub(crate) struct Totals {
     pub(crate) critical_ran: u64,
     /// How many tasks are on it.
     pub(crate) critical_tasks: usize,
-    /// Waiting for permits or a slot, all together.
+    /// Waiting for permits, all together.
     pub(crate) permits: u64,
-    /// Waiting for a thread, all together.
+    /// Waiting for a slot or a thread, all together.
     pub(crate) threads: u64,
     /// How many ran at the same time.
     pub(crate) peak: u32,

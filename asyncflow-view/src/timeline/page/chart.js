@@ -44,7 +44,8 @@ function arrange() {
     rows = waitsDrawn ? roomy : Array.from({ length: run.lanes }, () => []);
     if (!waitsDrawn) for (const task of started.sort((a, b) => a.started - b.started)) rows[task.lane].push(task);
   }
-  byId("note").textContent = waitsDrawn ? "" : "Here too many tasks wait to draw them in lanes: the hatched curve counts them, and Rows shows each.";
+  byId("note").textContent = mode === "rows" ? "" : "Shades tell names apart."
+    + (waitsDrawn ? "" : " Too many tasks wait to draw that in lanes: the hatched curve counts them, and Rows shows each.");
   rowOf = new Map(rows.flatMap((row, at) => row.map((task) => [task.number, at])));
   if (!rowOf.has(chosen.task)) chosen.over = null;
   resize();
@@ -113,7 +114,7 @@ function drawWait(ink, task, y) {
 
 function drawBar(ink, task, y) {
   const from = xOf(task.started), wide = Math.max(1, xOf(task.end) - from), high = thickness();
-  ink.fillStyle = colours[task.look === "run" ? shades[task.shade] : task.look];
+  ink.fillStyle = colours[task.look === "run" && mode === "lanes" ? shades[task.shade] : task.look];
   ink.fillRect(from, y, wide > 4 ? wide - 0.6 : wide, high);
   if (task.look === "failed" || task.look === "panicked" || task.look === "timedout") {
     // A notch, for who does not see the colour.
@@ -157,7 +158,7 @@ function drawRow(ink, task, y) {
   ink.fillStyle = colours.ink;
   const text = fit(ink, label(task), scale.width * 0.6), wide = ink.measureText(text).width;
   const begin = Math.min(ready, xOf(task.begin));
-  if (end + 8 + wide < scale.width && end > -8) { ink.textAlign = "left"; halo(ink, text, Math.max(end + 8, 8), middle); }
+  if (end + 14 + wide < scale.width && end > -8) { ink.textAlign = "left"; halo(ink, text, Math.max(end + 8, 8), middle); }
   else if (begin - 8 - wide > 0) { ink.textAlign = "right"; halo(ink, text, Math.min(begin - 8, scale.width - 8), middle); }
   else { ink.textAlign = "left"; ink.fillText(text, Math.max(begin, 0) + 6, middle); }
 }
@@ -236,7 +237,7 @@ function drawLinks(ink, yOf) {
   const link = (from, to) => {
     if (!rowOf.has(from.number) || !rowOf.has(to.number) || from.end === null) return;
     const x1 = xOf(from.end), y1 = yOf(rowOf.get(from.number)) + half, x2 = xOf(to.begin), y2 = yOf(rowOf.get(to.number)) + half;
-    const bend = Math.max(14, Math.min(60, Math.abs(x2 - x1) / 2));
+    const bend = Math.min(60, Math.abs(x2 - x1) / 2);
     ink.beginPath();
     ink.moveTo(x1, y1);
     ink.bezierCurveTo(x1 + bend, y1, x2 - bend, y2, x2, y2);

@@ -20,6 +20,7 @@ const tasks = run.tasks.map((row, number) => {
   const until = task.started ?? task.ended;
   task.waited = task.ready === null || until === null ? null : Math.max(0, until - task.ready);
   task.permits = task.waited === null ? null
+    : task.holds === "" ? 0
     : task.started === null ? task.waited
     : permitted === null ? 0 : Math.min(Math.max(permitted, task.ready), until) - task.ready;
   task.begin = task.started ?? task.ready ?? task.ended;

@@ -32,8 +32,8 @@ function tell(task) {
   if (task.holds) fact("Holds", task.holds);
   if (task.ready !== null) fact("Waited for upstreams", duration(task.ready));
   if (task.waited !== null) {
-    fact("Waited for a permit or slot", duration(task.permits));
-    fact("Waited for a thread", duration(task.waited - task.permits));
+    if (task.holds) fact("Waited for permits", duration(task.permits));
+    fact("Waited for a slot or a thread", duration(task.waited - task.permits));
   }
   if (task.ran !== null) fact("Ran", duration(task.ran) + ", from " + duration(task.started) + " to " + duration(task.ended));
   if (task.upstreams.length) fact("Upstream", ...links(task.upstreams, task.more));

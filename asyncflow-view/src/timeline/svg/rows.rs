@@ -27,15 +27,10 @@ pub(super) fn rows(record: &Record, scale: &Scale) -> (String, f64) {
                 scale.x(ready) - 4.0
             );
         }
-        if let Some((from, to)) = bar.wait() {
-            rect(
-                &mut out,
-                "wait",
-                scale.x(from),
-                scale.x(to),
-                top + 2.0,
-                BAR - 4.0,
-            );
+        // Shorter than a pixel and a half, it would only be a smear.
+        let wait = bar.wait().map(|(from, to)| (scale.x(from), scale.x(to)));
+        if let Some((from, to)) = wait.filter(|(from, to)| to - from > 1.5) {
+            rect(&mut out, "wait", from, to, top + 2.0, BAR - 4.0);
         }
         let mut end = bar.ended.map_or(MARGIN, |ended| scale.x(ended));
         let mut begin = ready.map_or(MARGIN, |ready| scale.x(ready));
