@@ -118,9 +118,9 @@ fn totals(out: &mut String, record: &Record) {
         "all tasks together".to_owned(),
     );
     total(
-        "Waited for a slot or thread",
+        "Other waiting",
         nanos(totals.threads),
-        "all tasks together".to_owned(),
+        "for a slot or a thread".to_owned(),
     );
     out.push_str("</dl>\n");
 }
@@ -199,7 +199,7 @@ fn table(out: &mut String, record: &Record) {
         ("status", "Status", false),
         ("ready", "Ready at", true),
         ("permits", "Waited for permits", true),
-        ("thread", "Waited for a slot or thread", true),
+        ("thread", "Other waiting", true),
         ("started", "Started at", true),
         ("ran", "Ran", true),
         ("tries", "Attempts", false),
