@@ -123,7 +123,7 @@ fn read_mermaid(text: &str) -> Read {
             _ if number == 0 => assert!(["flowchart TD", "flowchart LR"].contains(&line)),
             "subgraph" => open += 1,
             "end" if rest.is_empty() => open -= 1,
-            "classDef" | "legend" => {}
+            "classDef" | "class" | "legend" => {}
             _ if is_id
                 && ["-->", "-.->"]
                     .iter()
@@ -143,7 +143,7 @@ fn read_mermaid(text: &str) -> Read {
                     .map(str::trim)
                     .filter(|line| !line.is_empty());
                 let lines: Vec<String> = lines.map(decode).collect();
-                let lines = if rest.starts_with("{\"any\"") {
+                let lines = if rest.starts_with("((\"any\"") {
                     Vec::new()
                 } else {
                     lines

@@ -1,6 +1,8 @@
 // The chart: one row for each task, or lanes that tasks share.
 
-const view = byId("view"), chart = byId("chart"), tall = byId("tall"), tip = byId("tip");
+// Without times there is no chart in the page, and these are nowhere in it.
+const part = (id) => byId(id) ?? element("div");
+const view = part("view"), chart = part("chart"), tall = part("tall"), tip = part("tip");
 const AXIS = 28;
 const rowHeight = { rows: 24, lanes: 18 };
 const chosen = { task: null, over: null };
