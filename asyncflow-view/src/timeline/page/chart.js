@@ -28,7 +28,7 @@ function lanesOf(list, begin) {
 const shades = ["run", "run2", "run3"];
 const shadeOf = new Map();
 for (const task of tasks) {
-  const stem = task.name.replace(/\d+/g, "");
+  const stem = task.name.replace(/#?\d+/g, "");
   if (!shadeOf.has(stem)) shadeOf.set(stem, shadeOf.size % shades.length);
   task.shade = shadeOf.get(stem);
 }
