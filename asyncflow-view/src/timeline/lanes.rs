@@ -47,6 +47,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn nothing_in_a_lane_overlaps_and_no_lane_is_wasted(
             spans in prop::collection::vec((0..50_u64, 0..20_u64), 0..60)
