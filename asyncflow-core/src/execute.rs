@@ -14,7 +14,7 @@ use crate::backend::Backend;
 use crate::bits::Bits;
 use crate::declare::function::claim;
 use crate::flow::Flow;
-use crate::graph::Graph;
+use crate::graph::{Compiler, Graph};
 use crate::handle::{Task, TaskId, Upstreams};
 use crate::observer::Observer;
 use crate::outcome::error::{Failure, FlowError};
@@ -36,7 +36,13 @@ use crate::runtime::Runtime;
 pub struct Execute<'f, R: Runtime> {
     flow: &'f Flow<R>,
     state: State,
+    /// At work on a large flow that is executed for the first time.
+    compiler: Option<Box<Compiler>>,
 }
+
+/// How many tasks and dependencies of a flow are compiled before others on the runtime get their
+/// turn: less than a millisecond's worth.
+const SLICE: usize = 10_000;
 
 enum State {
     Planned(Box<Options>),
@@ -62,6 +68,7 @@ impl<'f, R: Runtime> Execute<'f, R> {
         Self {
             flow,
             state: State::Planned(Box::default()),
+            compiler: None,
         }
     }
 
@@ -163,6 +170,17 @@ impl<R: Runtime> Future for Execute<'_, R> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if let State::Planned(options) = &mut this.state {
+            let declared = &this.flow.declared;
+            if declared.len() > SLICE && !declared.is_compiled() {
+                let new = || Box::new(declared.compiler());
+                if !this.compiler.get_or_insert_with(new).step(SLICE) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+            if let Some(done) = this.compiler.take() {
+                declared.compiled_by(|| *done).ok();
+            }
             let options = std::mem::take(&mut **options);
             match prepare(this.flow, options) {
                 Ok(driving) => this.state = State::Driving(driving),

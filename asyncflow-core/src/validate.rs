@@ -4,47 +4,48 @@ use crate::declare::inputs::InputUse;
 use crate::graph::Graph;
 use crate::outcome::refusal::Refusal;
 
-/// Finds what would make every execution of the graph impossible.
-pub(crate) fn graph(graph: &Graph) -> Result<(), Refusal> {
-    for (index, node) in graph.tasks() {
-        let Some(config) = &node.config else { continue };
-        let task = || graph.name(index).to_owned();
-        for permits in &config.permits {
-            let (wanted, capacity) = (permits.count, permits.shared.permits());
-            if wanted > capacity {
-                return Err(Refusal::TooManyPermits {
-                    task: task(),
-                    wanted,
-                    capacity,
-                });
-            }
-            if wanted == 0 {
-                return Err(Refusal::NoPermits { task: task() });
-            }
-        }
-        if config.retry.is_some() && graph.once.binary_search(&index).is_ok() {
-            return Err(Refusal::OnceWithRetry { task: task() });
-        }
-        if let (true, Some(body)) = (config.always, node.body()) {
-            let mut needed = None;
-            body.visit_inputs(&mut |input, how| {
-                if how != InputUse::Optional {
-                    needed = needed.or(Some(input.index));
-                }
+/// Finds what would make every execution of a task impossible.
+pub(crate) fn task(graph: &Graph, index: u32) -> Result<(), Refusal> {
+    let node = graph.node(index);
+    let Some(config) = &node.config else {
+        return Ok(());
+    };
+    let task = || graph.name(index).to_owned();
+    for permits in &config.permits {
+        let (wanted, capacity) = (permits.count, permits.shared.permits());
+        if wanted > capacity {
+            return Err(Refusal::TooManyPermits {
+                task: task(),
+                wanted,
+                capacity,
             });
-            if let Some(input) = needed {
-                return Err(Refusal::AlwaysNeedsOptional {
-                    task: task(),
-                    input: graph.name(input).to_owned(),
-                });
-            }
+        }
+        if wanted == 0 {
+            return Err(Refusal::NoPermits { task: task() });
         }
     }
-    moved(graph)
+    if config.retry.is_some() && graph.once.binary_search(&index).is_ok() {
+        return Err(Refusal::OnceWithRetry { task: task() });
+    }
+    if let (true, Some(body)) = (config.always, node.body()) {
+        let mut needed = None;
+        body.visit_inputs(&mut |input, how| {
+            if how != InputUse::Optional {
+                needed = needed.or(Some(input.index));
+            }
+        });
+        if let Some(input) = needed {
+            return Err(Refusal::AlwaysNeedsOptional {
+                task: task(),
+                input: graph.name(input).to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// An output that is taken by value has one consumer, which is not attempted twice.
-fn moved(graph: &Graph) -> Result<(), Refusal> {
+pub(crate) fn moved(graph: &Graph) -> Result<(), Refusal> {
     if graph.moved.is_empty() {
         return Ok(());
     }

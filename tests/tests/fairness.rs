@@ -113,3 +113,36 @@ fn a_bystander_gets_its_turns() {
         );
     }
 }
+
+/// The first execution of a large flow does not compile it in one go.
+#[test]
+fn a_large_flow_is_compiled_in_slices() {
+    const LARGE: usize = 10 * TASKS;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let mut flow = Flow::<TokioRuntime>::new();
+    for _ in 0..LARGE {
+        flow.add(Counter(Arc::clone(&count)).task());
+    }
+    for least in [LARGE / TASKS, 0] {
+        let mut polls_before = 0;
+        count.store(0, Ordering::Relaxed);
+        runtime.block_on(async {
+            let mut execute = pin!(flow.execute());
+            std::future::poll_fn(|cx| {
+                polls_before += usize::from(count.load(Ordering::Relaxed) == 0);
+                execute.as_mut().poll(cx)
+            })
+            .await
+            .unwrap();
+        });
+        assert_eq!(count.load(Ordering::Relaxed), LARGE);
+        // The second time there is nothing left to compile.
+        match least {
+            0 => assert_eq!(polls_before, 1),
+            least => assert!(polls_before >= least, "{polls_before} polls"),
+        }
+    }
+}
