@@ -17,6 +17,7 @@ use crate::declare::function::{AnyBody, Body, Facts, Gate};
 use crate::declare::group::{Span, add_group};
 use crate::declare::inputs::InputUse;
 use crate::declare::item::{Declaration, Element};
+use crate::declare::lock::Permits;
 use crate::handle::{FlowId, TaskId};
 use crate::names::Names;
 use crate::outcome::refusal::Refusal;
@@ -46,6 +47,15 @@ impl Node {
 
     pub(crate) fn always(&self) -> bool {
         self.config.as_ref().is_some_and(|config| config.always)
+    }
+
+    /// What was declared of the flow that it is, if it is one.
+    pub(crate) fn nested(&self) -> Option<&Declared> {
+        self.body().and_then(|body| body.nested())
+    }
+
+    pub(crate) fn permits(&self) -> &[Permits] {
+        self.config.as_ref().map_or(&[], |config| &config.permits)
     }
 
     pub(crate) fn is_gate(&self) -> bool {
@@ -115,7 +125,8 @@ struct Segments {
 }
 
 /// What has been declared so far.
-pub(crate) struct Declared {
+#[doc(hidden)]
+pub struct Declared {
     id: FlowId,
     /// Locked by the first execution, which seals what there is; declaring has it to itself.
     segments: Mutex<Segments>,
@@ -372,6 +383,10 @@ pub(crate) struct Graph {
     pub(crate) inputs: Vec<u32>,
     /// Tasks whose output is taken by value, and by which task; ordered.
     pub(crate) moved: Vec<(u32, u32)>,
+    /// Tasks that are flows.
+    pub(crate) nested: Vec<u32>,
+    /// See [`Self::taker`].
+    taker: OnceLock<Option<u32>>,
     pub(crate) has_gates: bool,
     groups: Arc<Vec<Span>>,
     /// For each type of output the column, how long it is, and how many outputs are in the columns
@@ -403,6 +418,8 @@ impl Graph {
             once: Vec::new(),
             inputs: Vec::new(),
             moved: Vec::new(),
+            nested: Vec::new(),
+            taker: OnceLock::new(),
             has_gates: declared.len > declared.tasks,
             groups: Arc::clone(&declared.groups),
             columns: Vec::new(),
@@ -417,6 +434,7 @@ impl Graph {
         let mut shapes = Vec::with_capacity(len + 1);
         let mut columns = Columns::default();
         let (mut roots, mut once, mut inputs, mut moved) = (vec![], vec![], vec![], vec![]);
+        let mut flows = vec![];
         for segment in self.segments() {
             let mut begin = 0;
             for (place, (node, end)) in segment.nodes.iter().zip(&segment.upstream_ends).enumerate()
@@ -426,12 +444,16 @@ impl Graph {
                     column,
                     once: runs_once,
                     moves,
+                    nested,
                 } = node.facts();
                 if begin == *end {
                     roots.push(index);
                 }
                 if runs_once {
                     once.push(index);
+                }
+                if nested {
+                    flows.push(index);
                 }
                 if moves {
                     node.visit_inputs(&mut |task, how| {
@@ -492,6 +514,7 @@ impl Graph {
         self.once = once;
         self.inputs = inputs;
         self.moved = moved;
+        self.nested = flows;
         self.columns = columns.finish();
     }
 
@@ -501,6 +524,18 @@ impl Graph {
                 let index = (segment.first + place) as u32;
                 (index, node)
             })
+        })
+    }
+
+    /// The first task that takes permits, be it in a flow that it is.
+    pub(crate) fn taker(&self) -> Option<u32> {
+        *self.taker.get_or_init(|| {
+            let takes = |node: &Node| {
+                let inner = node.nested().and_then(|inner| inner.compile().ok());
+                !node.permits().is_empty() || inner.is_some_and(|inner| inner.taker().is_some())
+            };
+            let mut nodes = self.nodes();
+            nodes.find(|(_, node)| takes(node)).map(|(index, _)| index)
         })
     }
 
