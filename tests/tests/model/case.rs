@@ -303,8 +303,7 @@ fn round() -> impl Strategy<Value = Round> {
             observed,
             timed,
             // Any other would have no end.
-            stuck: stuck
-                && matches!(ending, Ending::CancelAfter(_) | Ending::DropRunningAfter(_)),
+            stuck: stuck && matches!(ending, Ending::CancelAfter(_) | Ending::DropRunningAfter(_)),
             ending,
         },
     )

@@ -144,8 +144,10 @@ impl World {
         }
         self.log.lock().unwrap().clear();
         self.seen.lock().unwrap().clear();
-        self.limit
-            .store(round.max_concurrency.unwrap_or(usize::MAX), Ordering::SeqCst);
+        self.limit.store(
+            round.max_concurrency.unwrap_or(usize::MAX),
+            Ordering::SeqCst,
+        );
         self.stuck.store(round.stuck, Ordering::SeqCst);
         *self.stop.lock().unwrap() = None;
         self.run_ended.store(false, Ordering::SeqCst);
