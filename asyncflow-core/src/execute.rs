@@ -80,7 +80,8 @@ impl<'f, R: Runtime> Execute<'f, R> {
         self.with(|options| options.keep_going = true)
     }
 
-    /// Lets at most `limit` tasks run at the same time. Waiting for permits is not running.
+    /// Lets at most `limit` tasks run at the same time. Waiting for permits is not running. A flow in
+    /// the flow does not count as one, but its tasks do.
     ///
     /// A limit of 0 is refused.
     pub fn max_concurrency(self, limit: usize) -> Self {
@@ -392,6 +393,9 @@ fn plan(graph: &Arc<Graph>, options: Options) -> Result<Plan, Refusal> {
             task: graph.name(*input).to_owned(),
         });
     }
+    for index in graph.nested.iter().filter(|index| runs(index)) {
+        executable_inside(graph, *index)?;
+    }
     claim_once(graph, runs)?;
     let watch =
         (timed || !observers.is_empty()).then(|| Watch::new(Arc::clone(graph), timed, observers));
@@ -421,6 +425,35 @@ fn claim_once(graph: &Graph, runs: impl Fn(&u32) -> bool) -> Result<(), Refusal>
             });
         }
         claimed.push(flag);
+    }
+    Ok(())
+}
+
+/// Finds out whether a flow that is a task, and all flows in it, can be executed now.
+fn executable_inside(graph: &Graph, task: u32) -> Result<(), Refusal> {
+    let mut flows = vec![graph.node(task)];
+    while let Some(flow) = flows.pop() {
+        let Some(declared) = flow.nested() else {
+            continue;
+        };
+        let inner = declared.compile()?;
+        if let Some(input) = inner.inputs.first() {
+            return Err(Refusal::NotGivenInside {
+                flow: graph.name(task).to_owned(),
+                input: inner.name(*input).to_owned(),
+            });
+        }
+        // Claimed by its own execution, which may still find that another was faster.
+        for once in &inner.once {
+            let node = inner.node(*once);
+            let claimed = node.body().and_then(|body| body.claim());
+            if claimed.is_some_and(|flag| flag.load(Ordering::Acquire)) {
+                return Err(Refusal::Spent {
+                    task: inner.name(*once).to_owned(),
+                });
+            }
+        }
+        flows.extend(inner.nested.iter().map(|index| inner.node(*index)));
     }
     Ok(())
 }

@@ -3,6 +3,18 @@
 //! The inner run holds a share in the outer one, so the outer run does not end before all of the
 //! inner has, blocking functions included. When the outer run stops, the inner one is stopped in
 //! the same way, and so gets to do its own clean-up.
+//!
+//! # What it holds
+//!
+//! A task waits for permits only while all that it holds comes before them in the one order of all
+//! locks, and for a slot under `max_concurrency` after that; so no tasks wait for each other. A
+//! flow in a flow would break this in two ways:
+//!
+//! * What is held for the whole flow is held while the tasks in it wait for their permits, in
+//!   whatever order. Two such flows could wait for each other, or one for itself. So a flow that
+//!   is run under a lock may not take permits itself, at any depth; [`crate::validate`] refuses it.
+//! * A slot that is held for the whole flow is wanted by others that hold what its tasks wait for.
+//!   So the flow holds none; its tasks take slots of the outer run, each for itself.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -12,6 +24,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::column::ColumnType;
 use crate::flow::Flow;
+use crate::graph::Declared;
 use crate::handle::{Task, TaskId};
 use crate::outcome::run::Run;
 use crate::run::agent::Agent;
@@ -32,6 +45,11 @@ impl<R: Runtime> Item<Nested> for Arc<Flow<R>> {
     type Handle = Task<Run>;
 
     fn into_member(self) -> Member {
+        // Before it is looked at from outside: flows nested deeply are not compiled recursively. It
+        // grows no more, since the task has a share in it. Mistakes are reported by the execution.
+        if let Ok(graph) = self.declared.compile() {
+            graph.taker();
+        }
         Member(Element::Task(Declaration {
             body: Body::Async(Box::new(NestedTask(self))),
             request: Request::default(),
@@ -67,8 +85,13 @@ impl<R: Runtime> AnyBody for NestedTask<R> {
     fn facts(&self) -> Facts {
         Facts {
             column: ColumnType::of::<Run>(),
+            nested: true,
             ..Facts::default()
         }
+    }
+
+    fn nested(&self) -> Option<&Declared> {
+        Some(&self.0.declared)
     }
 }
 
@@ -103,9 +126,5 @@ impl<R: Runtime> AsyncBody for NestedTask<R> {
             };
             (run, end)
         })
-    }
-
-    fn sees_stop(&self) -> bool {
-        true
     }
 }

@@ -58,6 +58,8 @@ impl Compiler {
                 once: Vec::new(),
                 inputs: Vec::new(),
                 moved: Vec::new(),
+                nested: Vec::new(),
+                taker: OnceLock::new(),
                 has_gates: len > declared.tasks(),
                 groups: Arc::clone(&declared.groups),
                 columns: Vec::new(),
@@ -122,7 +124,8 @@ impl Compiler {
             Stage::Fill => (Stage::Validate, self.configured.len()),
             Stage::Validate => {
                 if self.mistake.is_none() {
-                    self.mistake = validate::moved(graph).err();
+                    let rest = validate::nested(graph).and_then(|()| validate::moved(graph));
+                    self.mistake = rest.err();
                 }
                 (Stage::Done, 0)
             }
@@ -151,6 +154,9 @@ impl Compiler {
                 }
                 if facts.once {
                     graph.once.push(index);
+                }
+                if facts.nested {
+                    graph.nested.push(index);
                 }
                 if facts.moves {
                     node.visit_inputs(&mut |task, how| {

@@ -14,7 +14,8 @@ use super::compile::Compiler;
 use super::{Graph, Node};
 
 /// What has been declared so far.
-pub(crate) struct Declared {
+#[doc(hidden)]
+pub struct Declared {
     pub(super) id: FlowId,
     /// Locked by the first execution, which seals what there is; declaring has it to itself.
     segments: Mutex<Segments>,

@@ -17,6 +17,7 @@ use crate::declare::configure::Config;
 use crate::declare::function::{AnyBody, Body, Facts};
 use crate::declare::group::Span;
 use crate::declare::inputs::InputUse;
+use crate::declare::lock::Permits;
 use crate::handle::{FlowId, TaskId};
 use crate::names::Names;
 
@@ -49,6 +50,15 @@ impl Node {
 
     pub(crate) fn always(&self) -> bool {
         self.config.as_ref().is_some_and(|config| config.always)
+    }
+
+    /// What was declared of the flow that it is, if it is one.
+    pub(crate) fn nested(&self) -> Option<&Declared> {
+        self.body().and_then(|body| body.nested())
+    }
+
+    pub(crate) fn permits(&self) -> &[Permits] {
+        self.config.as_ref().map_or(&[], |config| &config.permits)
     }
 
     pub(crate) fn is_gate(&self) -> bool {
@@ -110,6 +120,10 @@ pub(crate) struct Graph {
     pub(crate) inputs: Vec<u32>,
     /// Tasks whose output is taken by value, and by which task; ordered.
     pub(crate) moved: Vec<(u32, u32)>,
+    /// Tasks that are flows.
+    pub(crate) nested: Vec<u32>,
+    /// See [`Self::taker`].
+    taker: OnceLock<Option<u32>>,
     pub(crate) has_gates: bool,
     groups: Arc<Vec<Span>>,
     /// For each type of output the column, how long it is, and how many outputs are in the columns
@@ -134,6 +148,18 @@ impl Graph {
                 let index = (segment.first + place) as u32;
                 (index, node)
             })
+        })
+    }
+
+    /// The first task that takes permits, be it in a flow that it is.
+    pub(crate) fn taker(&self) -> Option<u32> {
+        *self.taker.get_or_init(|| {
+            let takes = |node: &Node| {
+                let inner = node.nested().and_then(|inner| inner.compile().ok());
+                !node.permits().is_empty() || inner.is_some_and(|inner| inner.taker().is_some())
+            };
+            let mut nodes = self.nodes();
+            nodes.find(|(_, node)| takes(node)).map(|(index, _)| index)
         })
     }
 

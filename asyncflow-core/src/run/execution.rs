@@ -120,6 +120,8 @@ pub struct Execution {
     /// Whether plain functions get threads that are none of the runtime's.
     pub(crate) own_threads: bool,
     pub(crate) slots: Option<Slots>,
+    /// Whether tasks need slots, be it those of a run that this one is a task of.
+    pub(crate) limited: bool,
     waiting: Waiting,
     /// A [`Mode`], and [`BLAMED`]: one byte that tells whether anything is out of the ordinary.
     alert: AtomicU8,
@@ -172,10 +174,10 @@ impl Execution {
         done: oneshot::Sender<Finished>,
     ) -> Self {
         let drivers = backend.parallelism();
-        let special = plan.max_concurrency.is_some()
-            || plan.watch.is_some()
-            || !plan.given.is_empty()
-            || plan.selection.is_some();
+        let limited = plan.max_concurrency.is_some()
+            || plan.outer.as_ref().is_some_and(|outer| outer.limited);
+        let special =
+            limited || plan.watch.is_some() || !plan.given.is_empty() || plan.selection.is_some();
         let mut ledger = Ledger::new(Arc::clone(&graph));
         let (pending, selected, roots) = match plan.selection {
             Some(Selection {
@@ -203,6 +205,7 @@ impl Execution {
             crew: Crew::new(),
             own_threads: on_crew(),
             slots: plan.max_concurrency.map(Slots::new),
+            limited,
             waiting: Waiting::new(),
             alert: AtomicU8::new(Mode::Go as u8),
             keep_going: plan.keep_going,
@@ -279,11 +282,9 @@ impl Execution {
             give(&self.ledger);
             return Step::End(Status::Given);
         }
-        let supervised = self.slots.is_some()
-            || node
-                .config
-                .as_ref()
-                .is_some_and(|config| config.supervised());
+        let config = node.config.as_ref();
+        let supervised = self.limited && node.nested().is_none()
+            || config.is_some_and(|config| config.supervised());
         match &node.body {
             Body::Async(_) | Body::Plain(_) if supervised => Step::Supervise,
             Body::Async(_) => Step::Poll,
@@ -577,6 +578,18 @@ impl Finished {
 }
 
 impl Agent {
+    /// The run whose slots the tasks of this one take: itself, or one that it is a task of.
+    pub(crate) fn limiter(&self) -> Option<(&Self, &Slots)> {
+        let mut run = Some(self);
+        while let Some(agent) = run {
+            if let Some(slots) = &agent.slots {
+                return Some((agent, slots));
+            }
+            run = agent.outer.as_ref();
+        }
+        None
+    }
+
     /// Puts a ready task where a driver will take it, and sees to it that there is one.
     pub(crate) fn send(&self, sent: Sent) {
         self.ready.send(sent);
