@@ -106,16 +106,18 @@
 //!
 //! `tokio`, `smol` and `async-std` each add a backend: a flow type and its runtime. None is on by
 //! default, and all can be on at once. `macros`, on by default, adds `#[task]` and
-//! `#[derive(Output)]`. async-std is discontinued (RUSTSEC-2025-0052); its backend is for programs
+//! `#[derive(Output)]`. `view` adds a module of that name: diagrams and timelines; `progress` and `tracing` add a
+//! progress bar and spans to it; `serde` makes reports serializable. async-std is discontinued (RUSTSEC-2025-0052); its backend is for programs
 //! that are still on it.
 
 pub use asyncflow_core::{
-    Async, BoxError, Callable, Configured, Execute, Failure, Fallible, Flow, FlowError, Function,
-    Group, Input, InputUse, Inputs, Item, Lock, Lockable, Member, Moved, Nested, Observer, Once,
-    Optional, Outcome, Output, Panic, Parallel, Permits, Plain, Ready, Report, Run, Running,
-    Runtime, RuntimeLock, RuntimeSemaphore, Semaphore, Series, Task, TaskExt, TaskFn, TaskId,
-    TaskRef, TaskReport, TaskStatus, TimedOut, Times, Unavailable, Upstreams, Value, WithLock,
-    backon, once, parallel, series, with_lock,
+    Async, BoxError, Callable, Configured, CriticalPath, Execute, Failure, Fallible, Flow,
+    FlowError, Function, Group, GroupPlaces, Input, InputUse, Inputs, Item, Lock, Lockable, Member,
+    Moved, Nested, Observer, Once, Optional, Outcome, Output, Panic, Parallel, Permits, Place,
+    PlaceKind, Plain, Ready, Report, Run, Running, Runtime, RuntimeLock, RuntimeSemaphore,
+    Semaphore, Series, Structure, Task, TaskExt, TaskFn, TaskId, TaskRef, TaskReport, TaskStatus,
+    TimedOut, Times, Unavailable, Upstreams, Value, WithLock, backon, once, parallel, series,
+    with_lock,
 };
 
 #[cfg(feature = "macros")]
@@ -127,6 +129,11 @@ pub use asyncflow_async_std::{AsyncStdFlow, AsyncStdRuntime};
 pub use asyncflow_smol::{SmolFlow, SmolRuntime};
 #[cfg(feature = "tokio")]
 pub use asyncflow_tokio::{TokioFlow, TokioRuntime};
+
+/// To look at flows: before a run, during it, and after it.
+#[cfg(feature = "view")]
+#[doc(inline)]
+pub use asyncflow_view as view;
 
 /// What a program that declares flows imports: extension traits, macros, handles.
 ///

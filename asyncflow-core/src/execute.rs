@@ -339,13 +339,7 @@ fn prepare<R: Runtime>(flow: &Flow<R>, options: Options) -> Result<Driving, Flow
     let execution = Execution::new(Arc::clone(graph), Arc::clone(&backend), plan, sender);
     let agent = Agent::new(execution);
     let run = agent.downgrade();
-    if let Some(watch) = &agent.watch {
-        let tasks = agent.graph().tasks().count();
-        watch.tell(|observer| observer.run_started(tasks));
-        for root in agent.roots() {
-            watch.ready(*root);
-        }
-    }
+    agent.tell_start();
     Ok(Driving {
         backend,
         run,

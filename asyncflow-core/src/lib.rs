@@ -54,6 +54,7 @@ pub use execute::{Execute, Running};
 pub use flow::Flow;
 pub use handle::{Group, Moved, Optional, Task, TaskId, Upstreams};
 pub use observer::{Observer, TaskRef};
+pub use outcome::critical::CriticalPath;
 pub use outcome::error::{Failure, FlowError, Panic, TimedOut};
 pub use outcome::report::{Report, TaskReport};
 pub use outcome::run::Run;

@@ -445,8 +445,9 @@ on_every_backend_in_child! {
         assert_eq!(error.failures().count(), 1);
         assert!(error.to_string().contains("no"), "{error}");
         log.assert_order(&["first", "second", "third"]);
-        // run_started, 4 ready, 5 started, 1 attempt_failed, 4 ended, run_ended; of each observer.
-        assert_eq!(calls.load(Ordering::SeqCst), 2 * (1 + 4 + 5 + 1 + 4 + 1));
+        // Of each observer: run_started, 4 ready, 5 started, 2 attempt_failed, 4 ended, run_ended;
+        // and for each call or poll of a function two more.
+        assert_eq!(calls.load(Ordering::SeqCst), 2 * (1 + 4 + 5 + 2 + 4 + 1 + 2 * 5));
     }
 }
 
@@ -520,7 +521,7 @@ impl Panics {
 }
 
 impl Observer for Panics {
-    fn run_started(&self, _: usize) {
+    fn run_started(&self, _: &asyncflow::Structure) {
         self.call();
     }
 
@@ -533,6 +534,14 @@ impl Observer for Panics {
     }
 
     fn task_started(&self, _: TaskRef<'_>, _: u32) {
+        self.call();
+    }
+
+    fn task_entered(&self, _: TaskRef<'_>, _: u32) {
+        self.call();
+    }
+
+    fn task_left(&self, _: TaskRef<'_>, _: u32) {
         self.call();
     }
 

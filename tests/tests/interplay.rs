@@ -33,10 +33,10 @@ fn pauses(pause: Duration, times: usize) -> ConstantBuilder {
 /// An async function that can be called again: it clones what it captured.
 macro_rules! again {
     (($($captured:ident),*) $(|$parameter:ident: $type:ty|)? $body:block) => {
-        move |$($parameter: $type)?| {
+        (move |$($parameter: $type)?| {
             $(let $captured = $captured.clone();)*
             async move $body
-        }
+        })
     };
 }
 

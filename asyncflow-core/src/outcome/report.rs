@@ -70,18 +70,20 @@ impl Report {
             "the report was asked about a task that is not part of its run: \
              use a handle that this flow's `add` returned before it was executed"
         );
+        self.at(task.index)
+    }
+
+    /// What is reported of a place; a gate has a status, too.
+    pub(crate) fn at(&self, index: u32) -> TaskReport<'_> {
         TaskReport {
             report: self,
-            index: task.index,
+            index,
         }
     }
 
     /// What is reported of every task, in the order of declaration.
     pub fn tasks(&self) -> impl Iterator<Item = TaskReport<'_>> {
-        self.graph.tasks().map(|(index, _)| TaskReport {
-            report: self,
-            index,
-        })
+        self.graph.tasks().map(|(index, _)| self.at(index))
     }
 
     /// What the flow was made of when it was executed.

@@ -16,6 +16,7 @@ use super::execution::{Execution, Pass, Step};
 use super::ready::Sent;
 use super::slots::Slot;
 use super::unwind;
+use super::watch::Watch;
 
 /// A plain function to be called.
 #[derive(Debug)]
@@ -191,15 +192,10 @@ fn work(agent: &Agent, call: Call) -> Option<u32> {
             // The run may have stopped since the task was put in the queue.
             let end = match agent.stops_task(task) {
                 true => End::Cancelled,
-                false => {
-                    if let Some(watch) = &agent.watch {
-                        if holds.permits.is_empty() && holds.slot.is_none() {
-                            watch.permitted(task);
-                        }
-                        watch.started(task, 1);
-                    }
-                    call_function(agent, task, &|| true)
-                }
+                false => match &agent.watch {
+                    Some(watch) => call_watched(agent, watch, task, &holds),
+                    None => call_function(agent, task, &|| true),
+                },
             };
             drop_holds(holds);
             settle_here(agent, task, end)
@@ -225,7 +221,12 @@ fn work(agent: &Agent, call: Call) -> Option<u32> {
                     // Last, since the task may be timed out from here on. Nobody listens if there
                     // is no limit.
                     let _ = started.send(());
-                    call_function(agent, task, &wanted)
+                    match &agent.watch {
+                        Some(watch) => {
+                            watch.inside(task, number, || call_function(agent, task, &wanted))
+                        }
+                        None => call_function(agent, task, &wanted),
+                    }
                 }
             };
             drop_holds(holds);
@@ -237,7 +238,18 @@ fn work(agent: &Agent, call: Call) -> Option<u32> {
     }
 }
 
+/// Calls the function of a plain task, and tells those who watch.
+#[cold]
+fn call_watched(agent: &Agent, watch: &Watch, task: u32, holds: &Holds) -> End {
+    if holds.permits.is_empty() && holds.slot.is_none() {
+        watch.permitted(task);
+    }
+    watch.started(task, 1);
+    watch.inside(task, 1, || call_function(agent, task, &|| true))
+}
+
 /// Calls the function of a plain task.
+#[inline]
 fn call_function(agent: &Agent, task: u32, wanted: &dyn Fn() -> bool) -> End {
     let Body::Plain(body) = &agent.node(task).body else {
         unreachable!("only plain functions are put in the queue of the crew");

@@ -31,6 +31,7 @@ use super::ready::{Desk, Sent};
 use super::supervise;
 use super::unwind;
 use super::waiting::Place;
+use super::watch::Inside;
 
 /// After how many tasks a driver lets the runtime do something else.
 const BUDGET: u32 = 64;
@@ -188,6 +189,19 @@ impl Drive {
     #[inline]
     fn start_async(&mut self, task: u32, cx: &mut Context<'_>) -> Turn {
         let share = self.spare.take().unwrap_or_else(|| self.agent.share());
+        if share.watch.is_some() {
+            return self.start_watched(share, task, cx);
+        }
+        self.poll_first(task, cx, false, |agent| {
+            let Body::Async(body) = &agent.node(task).body else {
+                unreachable!("only async functions are polled");
+            };
+            body.start(share, task)
+        })
+    }
+
+    #[cold]
+    fn start_watched(&mut self, share: Arc<Execution>, task: u32, cx: &mut Context<'_>) -> Turn {
         if let Some(watch) = &share.watch {
             watch.permitted(task);
             watch.started(task, 1);
@@ -196,7 +210,7 @@ impl Drive {
             let Body::Async(body) = &agent.node(task).body else {
                 unreachable!("only async functions are polled");
             };
-            body.start(share, task)
+            Inside::start(&**body, share, task, 1)
         })
     }
 

@@ -29,6 +29,7 @@ use crate::column::AnyColumn;
 use crate::declare::function::{Body, Gate};
 use crate::graph::{Graph, Node};
 use crate::outcome::report::Report;
+use crate::outcome::status::TaskStatus;
 use crate::sync::{AtomicU8, Mutex, Ordering, lock};
 
 use super::agent::Agent;
@@ -252,27 +253,8 @@ impl Execution {
 
     #[cold]
     fn step_with_care(&self, index: u32, node: &Node) -> Step {
-        let always = node.always();
-        let blame = self.ledger.fates.blame(index);
-        if let (Some(blame), false) = (blame, always) {
-            return Step::End(blame.status());
-        }
-        if self.stops(always) {
-            return Step::End(Status::Cancelled);
-        }
-        // A task that is given may be part of a run that leaves its condition out.
-        let condition = node.condition().filter(|flag| !self.outside(flag.index));
-        if let Some(flag) = condition {
-            match self.ledger.flag(flag.index) {
-                Some(true) => {}
-                Some(false) => {
-                    let fates = &self.ledger.fates;
-                    fates.set_blame(index, Blame::Task(flag.index));
-                    return Step::End(Status::Skipped);
-                }
-                // Only clean-up gets here after its condition failed; it has nothing to go by.
-                None => return Step::End(blame.map_or(Status::Cancelled, Blame::status)),
-            }
+        if let Some(status) = self.refused(index, node) {
+            return Step::End(status);
         }
         let give = match self.special {
             true => lock(&self.given).remove(&index),
@@ -291,6 +273,51 @@ impl Execution {
             Body::Plain(_) => Step::Call,
             Body::Input(_) => unreachable!("inputs that are not given are refused at the start"),
             Body::Gate(_) => Step::End(Status::Succeeded),
+        }
+    }
+
+    /// Why a ready task is not started, if it is not.
+    fn refused(&self, index: u32, node: &Node) -> Option<Status> {
+        let always = node.always();
+        let blame = self.ledger.fates.blame(index);
+        if let (Some(blame), false) = (blame, always) {
+            return Some(blame.status());
+        }
+        if self.stops(always) {
+            return Some(Status::Cancelled);
+        }
+        // A task that is given may be part of a run that leaves its condition out.
+        let flag = node.condition().filter(|flag| !self.outside(flag.index))?;
+        match self.ledger.flag(flag.index) {
+            Some(true) => None,
+            Some(false) => {
+                let fates = &self.ledger.fates;
+                fates.set_blame(index, Blame::Task(flag.index));
+                Some(Status::Skipped)
+            }
+            // Only clean-up gets here after its condition failed; it has nothing to go by.
+            None => Some(blame.map_or(Status::Cancelled, Blame::status)),
+        }
+    }
+
+    /// Whether a ready task will be started, as it looks at the moment.
+    fn is_startable(&self, index: u32) -> bool {
+        let node = self.node(index);
+        self.refused(index, node).is_none() && !lock(&self.given).contains_key(&index)
+    }
+
+    /// Tells the observers of the start, and of what is known by then.
+    pub(crate) fn tell_start(&self) {
+        let Some(watch) = &self.watch else { return };
+        watch.run_started();
+        if self.selected.is_some() {
+            let nodes = 0..self.graph().len() as u32;
+            for outside in nodes.filter(|index| self.outside(*index)) {
+                watch.not_selected(outside);
+            }
+        }
+        for root in self.roots() {
+            self.tell_ready(*root, watch);
         }
     }
 
@@ -346,12 +373,21 @@ impl Execution {
             End::TimedOut(_) => Status::TimedOut,
         };
         if matches!(status, Status::Failed | Status::Panicked | Status::TimedOut) {
-            lock(&self.troubles).push(Trouble { index, end });
-            if !self.keep_going {
-                self.stop(Mode::Stopping);
-            }
+            self.note_trouble(index, end);
         }
         self.end(index, status, ready);
+    }
+
+    #[cold]
+    fn note_trouble(&self, index: u32, end: End) {
+        if let Some(watch) = &self.watch {
+            let attempts = lock(&self.attempts).get(&index).copied();
+            watch.attempt_failed(index, attempts.unwrap_or(1), &end);
+        }
+        lock(&self.troubles).push(Trouble { index, end });
+        if !self.keep_going {
+            self.stop(Mode::Stopping);
+        }
     }
 
     /// Takes note that a task has succeeded. Gives every task that is ready because of it to
@@ -413,9 +449,14 @@ impl Execution {
     #[inline]
     fn pass(&self, index: u32, ready: &mut impl Pass) {
         if let Some(watch) = &self.watch {
-            watch.ready(index);
+            self.tell_ready(index, watch);
         }
         ready.pass(index);
+    }
+
+    #[cold]
+    fn tell_ready(&self, index: u32, watch: &Watch) {
+        watch.ready(index, || self.is_startable(index));
     }
 
     /// One upstream of `successor` has ended; whether it was the last.
@@ -507,7 +548,7 @@ impl Execution {
             self.settle_the_rest();
         }
         if let Some(watch) = &self.watch {
-            watch.tell(|observer| observer.run_ended());
+            watch.run_ended();
         }
         let (graph, fates, mut columns) = self.ledger.close();
         if !all_succeeded {
@@ -562,6 +603,9 @@ impl Execution {
                 (false, false) => Status::Cancelled,
             };
             self.ledger.fates.set(index, status);
+            if let (Some(watch), Status::Cancelled) = (&self.watch, status) {
+                watch.ended(index, TaskStatus::Cancelled);
+            }
         }
     }
 }

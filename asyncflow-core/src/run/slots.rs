@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::DerefMut;
 use std::sync::Weak;
 
 use futures_channel::oneshot;
@@ -56,7 +57,7 @@ impl Slots {
 
     /// A slot for a task, or nothing: then it is parked, and sent when a slot is free.
     pub(crate) fn enter(&self, agent: &Agent, task: u32) -> Option<Slot> {
-        let mut state = lock(&self.0);
+        let mut state = self.look(agent, task);
         if state.free == 0 {
             state.parked.push_back(Parked::Task(task));
             return None;
@@ -65,16 +66,37 @@ impl Slots {
         Some(Slot(agent.downgrade()))
     }
 
-    /// A slot for a task that holds permits already.
-    pub(crate) fn wait(&self, agent: &Agent) -> Result<Slot, oneshot::Receiver<Slot>> {
-        let mut state = lock(&self.0);
+    /// A slot of the run `limiter` for a task that holds permits already, of this run or of one that
+    /// is a task of it.
+    pub(crate) fn wait(
+        &self,
+        limiter: &Agent,
+        agent: &Agent,
+        task: u32,
+    ) -> Result<Slot, oneshot::Receiver<Slot>> {
+        let mut state = self.look(agent, task);
         if state.free == 0 {
             let (sender, receiver) = oneshot::channel();
             state.parked.push_back(Parked::Holder(sender));
             return Err(receiver);
         }
         state.free -= 1;
-        Ok(Slot(agent.downgrade()))
+        Ok(Slot(limiter.downgrade()))
+    }
+
+    /// Takes the lock; tells the observers first if it looks as if the task has to wait. After it
+    /// was parked others may tell them something of it.
+    fn look(&self, agent: &Agent, task: u32) -> impl DerefMut<Target = State> {
+        let state = lock(&self.0);
+        match &agent.watch {
+            Some(watch) if state.free == 0 => {
+                // Not while others wait for the lock: an observer may be slow.
+                drop(state);
+                watch.waits_for_slot(task);
+                lock(&self.0)
+            }
+            _ => state,
+        }
     }
 }
 

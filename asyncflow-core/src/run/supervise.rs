@@ -14,13 +14,13 @@ use futures_channel::oneshot;
 
 use crate::declare::configure::Config;
 use crate::declare::function::{AsyncBody, Body, Job};
-use crate::outcome::error::Cause;
 
 use super::agent::Agent;
 use super::blocking::{Attempt, Call, Holds, Kind};
 use super::end::{End, PanicPayload};
 use super::slots::Slot;
 use super::unwind;
+use super::watch::Inside;
 
 /// The future of a supervised task; nothing if it was parked until a slot is free.
 pub(crate) fn start(agent: &Agent, task: u32, slot: Option<Slot>) -> Option<Job> {
@@ -78,7 +78,7 @@ async fn attempts(agent: &Agent, task: u32, mut slot: Option<Slot>) -> End {
             return end;
         };
         if let Some(watch) = &agent.watch {
-            watch.attempt_failed(task, attempt, &Cause::describe(&end));
+            watch.attempt_failed(task, attempt, &end);
         }
         end.discard();
         // Also if there is no next one, because the run stops.
@@ -116,7 +116,7 @@ async fn acquire(agent: &Agent, task: u32, slot: Option<Slot>) -> Option<Holds> 
     // A flow is not counted; the tasks in it are.
     let needs_slot = agent.limited && holds.slot.is_none() && node.nested().is_none();
     if let (true, Some((limiter, slots))) = (needs_slot, agent.limiter()) {
-        holds.slot = Some(match slots.wait(limiter) {
+        holds.slot = Some(match slots.wait(limiter, agent, task) {
             Ok(slot) => slot,
             Err(free) => until_stop(agent, task, free).await?.ok()?,
         });
@@ -158,7 +158,7 @@ async fn attempt_async(
                 if let Some(watch) = &agent.watch {
                     watch.started(task, number);
                 }
-                body.start(agent.share(), task)
+                Inside::start(body, agent.share(), task, number)
             };
             job.get_or_insert_with(start).as_mut().poll(cx)
         });

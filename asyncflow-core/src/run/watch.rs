@@ -3,14 +3,22 @@
 //! A run that is not watched has none of this, and reads no clock.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use crate::declare::function::{AsyncBody, Body, Job};
 use crate::graph::Graph;
 use crate::observer::Observer;
+use crate::outcome::error::Cause;
 use crate::outcome::status::TaskStatus;
+use crate::structure::Structure;
 
+use super::end::End;
+use super::execution::Execution;
 use super::unwind;
 
 /// Stands for a moment that has not come.
@@ -82,8 +90,13 @@ impl Watch {
         }
     }
 
+    /// Whether anybody is told of what happens; if not, it is only timed.
+    pub(crate) fn is_observed(&self) -> bool {
+        !self.observers.is_empty()
+    }
+
     /// Tells every observer; one that panics is not asked to take more than its own harm.
-    pub(crate) fn tell(&self, event: impl Fn(&dyn Observer)) {
+    fn tell(&self, event: impl Fn(&dyn Observer)) {
         for observer in &self.observers {
             unwind::contain(|| event(&**observer));
         }
@@ -97,13 +110,25 @@ impl Watch {
         self.tell(|observer| event(observer, task));
     }
 
-    pub(crate) fn ready(&self, index: u32) {
+    pub(crate) fn run_started(&self) {
+        let structure = Structure::new(Arc::clone(&self.graph));
+        self.tell(|observer| observer.run_started(&structure));
+    }
+
+    /// All upstreams of a task have ended. That is told only of those that are `startable`.
+    pub(crate) fn ready(&self, index: u32, startable: impl FnOnce() -> bool) {
         self.mark(index, |moments| &moments.ready);
-        self.tell_of(index, |observer, task| observer.task_ready(task));
+        if self.is_observed() && startable() {
+            self.tell_of(index, |observer, task| observer.task_ready(task));
+        }
     }
 
     pub(crate) fn waits(&self, index: u32, permits: &crate::Permits) {
         self.tell_of(index, |observer, task| observer.task_waiting(task, permits));
+    }
+
+    pub(crate) fn waits_for_slot(&self, index: u32) {
+        self.tell_of(index, |observer, task| observer.task_queued(task));
     }
 
     pub(crate) fn permitted(&self, index: u32) {
@@ -117,15 +142,40 @@ impl Watch {
         self.tell_of(index, |observer, task| observer.task_started(task, attempt));
     }
 
-    pub(crate) fn attempt_failed(&self, index: u32, attempt: u32, why: &dyn fmt::Display) {
-        self.tell_of(index, |observer, task| {
-            observer.attempt_failed(task, attempt, why)
-        });
+    /// Calls `code`, which runs code of a task on this thread.
+    pub(crate) fn inside<T>(&self, index: u32, attempt: u32, code: impl FnOnce() -> T) -> T {
+        if !self.is_observed() {
+            return code();
+        }
+        self.tell_of(index, |observer, task| observer.task_entered(task, attempt));
+        let done = unwind::catch(code);
+        self.tell_of(index, |observer, task| observer.task_left(task, attempt));
+        done.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+    }
+
+    pub(crate) fn attempt_failed(&self, index: u32, attempt: u32, end: &End) {
+        if self.is_observed() {
+            let why = Cause::describe(end);
+            self.tell_of(index, |observer, task| {
+                observer.attempt_failed(task, attempt, &why)
+            });
+        }
     }
 
     pub(crate) fn ended(&self, index: u32, status: TaskStatus) {
         self.mark(index, |moments| &moments.ended);
         self.tell_of(index, |observer, task| observer.task_ended(task, status));
+    }
+
+    /// A task has no part in the run.
+    pub(crate) fn not_selected(&self, index: u32) {
+        self.tell_of(index, |observer, task| {
+            observer.task_ended(task, TaskStatus::NotSelected);
+        });
+    }
+
+    pub(crate) fn run_ended(&self) {
+        self.tell(|observer| observer.run_ended());
     }
 
     /// What was measured, at the end of the run. The observers go, whatever they do in their `Drop`.
@@ -153,5 +203,82 @@ impl Watch {
             times.collect()
         });
         (self.start.elapsed(), times)
+    }
+}
+
+/// The future of an attempt at an observed task, which tells whenever a thread runs code of it.
+///
+/// It lies around the task's own future, so whoever polls and drops that one needs to know nothing
+/// of it, and a run that is not observed has none of it.
+pub(crate) struct Inside {
+    state: State,
+    run: Arc<Execution>,
+    index: u32,
+    attempt: u32,
+}
+
+enum State {
+    /// The function is called by the first poll, so that this and the call are told as one.
+    New,
+    Started(Job),
+    Done,
+}
+
+impl Inside {
+    /// The future of a task's function, observed if somebody observes it.
+    pub(crate) fn start(
+        body: &dyn AsyncBody,
+        run: Arc<Execution>,
+        index: u32,
+        attempt: u32,
+    ) -> Job {
+        match &run.watch {
+            Some(watch) if watch.is_observed() => Box::pin(Self {
+                state: State::New,
+                run,
+                index,
+                attempt,
+            }),
+            _ => body.start(run, index),
+        }
+    }
+}
+
+impl Future for Inside {
+    type Output = <Job as Future>::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self {
+            state,
+            run,
+            index,
+            attempt,
+        } = &mut *self;
+        let Some(watch) = &run.watch else {
+            unreachable!("only observed runs have these");
+        };
+        let polled = watch.inside(*index, *attempt, || {
+            if let (State::New, Body::Async(body)) = (&*state, &run.node(*index).body) {
+                *state = State::Started(body.start(Arc::clone(run), *index));
+            }
+            match state {
+                // It stays where it is: if it panics it is dropped when the panic is over.
+                State::Started(job) => job.as_mut().poll(cx),
+                State::New | State::Done => unreachable!("only async functions have futures"),
+            }
+        });
+        if polled.is_ready() {
+            *state = State::Done;
+        }
+        polled
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        if let (State::Started(_), Some(watch)) = (&self.state, &self.run.watch) {
+            let job = std::mem::replace(&mut self.state, State::Done);
+            watch.inside(self.index, self.attempt, || drop(job));
+        }
     }
 }

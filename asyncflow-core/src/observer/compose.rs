@@ -1,0 +1,94 @@
+//! Observers made of observers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::declare::lock::Permits;
+use crate::outcome::status::TaskStatus;
+use crate::run::unwind;
+use crate::structure::Structure;
+use crate::tuples::each_tuple;
+
+use super::{Observer, TaskRef};
+
+/// Calls a macro with what it is given and the signature of every method, so that no way of
+/// composing observers can forget one.
+macro_rules! with_every_method {
+    ($macro:ident!($($given:tt)*)) => {
+        $macro! {
+            $($given)*;
+            run_started(flow: &Structure),
+            task_ready(task: TaskRef<'_>),
+            task_waiting(task: TaskRef<'_>, permits: &Permits),
+            task_queued(task: TaskRef<'_>),
+            task_started(task: TaskRef<'_>, attempt: u32),
+            task_entered(task: TaskRef<'_>, attempt: u32),
+            task_left(task: TaskRef<'_>, attempt: u32),
+            attempt_failed(task: TaskRef<'_>, attempt: u32, why: &dyn fmt::Display),
+            task_ended(task: TaskRef<'_>, status: TaskStatus),
+            run_ended(),
+        }
+    };
+}
+
+/// Something that points to an observer.
+macro_rules! pointer {
+    ($pointer:ty; $($method:ident($($arg:ident: $type:ty),*),)*) => {
+        impl<O: Observer + ?Sized> Observer for $pointer {
+            $(fn $method(&self, $($arg: $type),*) {
+                (**self).$method($($arg),*);
+            })*
+        }
+    };
+}
+
+with_every_method!(pointer!(Arc<O>));
+with_every_method!(pointer!(Box<O>));
+with_every_method!(pointer!(&'static O));
+
+/// Something that can be iterated over. A panic of one is no reason not to tell the next.
+macro_rules! list {
+    ($list:ty; $($method:ident($($arg:ident: $type:ty),*),)*) => {
+        impl<O: Observer> Observer for $list {
+            $(fn $method(&self, $($arg: $type),*) {
+                for each in self.iter() {
+                    unwind::contain(|| each.$method($($arg),*));
+                }
+            })*
+        }
+    };
+}
+
+with_every_method!(list!(Vec<O>));
+with_every_method!(list!(Option<O>));
+
+macro_rules! tuple {
+    ($($name:ident $index:tt),*) => {
+        with_every_method!(tuple_of!($($name),*; [$($index)*]));
+    };
+}
+
+macro_rules! tuple_of {
+    ($($name:ident),*; $indexes:tt; $($method:ident $args:tt,)*) => {
+        impl<$($name: Observer),*> Observer for ($($name,)*) {
+            $(tuple_method!($method $args $indexes);)*
+        }
+    };
+}
+
+/// Apart, because the members of the tuple are repeated within each method.
+macro_rules! tuple_method {
+    ($method:ident ($($arg:ident: $type:ty),*) $indexes:tt) => {
+        fn $method(&self, $($arg: $type),*) {
+            tuple_calls!(self $method ($($arg),*) $indexes);
+        }
+    };
+}
+
+macro_rules! tuple_calls {
+    ($self:ident $method:ident $args:tt [$($index:tt)*]) => {
+        $(unwind::contain(|| $self.$index.$method $args);)*
+    };
+}
+
+each_tuple!(tuple);

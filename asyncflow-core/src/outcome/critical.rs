@@ -1,0 +1,162 @@
+//! The critical path: the chain of tasks that made a run take as long as it did.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::declare::function::{Body, Gate};
+
+use super::report::{Report, TaskReport, printable};
+use super::status::TaskStatus;
+
+/// The chain of tasks that made a run take as long as it did, from [`Report::critical_path`].
+///
+/// Its last task is the one that ended last; each of the others is what the next one waited for:
+/// of its upstreams the one that ended last, or the one that opened the gate of a task that comes
+/// [after any](crate::TaskExt::after_any) of several. A task that was ready long before it
+/// started waited for permits, a slot or a thread in between: its
+/// [`waited`](TaskReport::waited) tells how long.
+///
+/// `Display` writes one task a line.
+///
+/// ```
+/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}, prelude::*};
+/// # let mut flow = Flow::<Inline>::new();
+/// # async fn fetch() {}
+/// # async fn parse() {}
+/// let fetch = flow.add(fetch);
+/// flow.add(parse.after(fetch));
+/// # block_on(async {
+/// let run = flow.execute().timed().await?;
+/// let path = run.report().critical_path().expect("the run was timed");
+/// let names: Vec<_> = path.tasks().iter().map(|task| task.name()).collect();
+/// assert_eq!(names, ["fetch", "parse"]);
+/// assert!(path.ran() + path.waited() <= run.report().wall().unwrap());
+/// # Ok::<(), FlowError>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct CriticalPath<'a> {
+    tasks: Vec<TaskReport<'a>>,
+    wall: Duration,
+}
+
+impl<'a> CriticalPath<'a> {
+    /// The tasks on it, in the order in which they ran; none if no task was started.
+    pub fn tasks(&self) -> &[TaskReport<'a>] {
+        &self.tasks
+    }
+
+    /// How long they ran, with all attempts and the pauses between them.
+    pub fn ran(&self) -> Duration {
+        self.tasks.iter().filter_map(TaskReport::ran).sum()
+    }
+
+    /// How long they waited for permits, slots and threads when they were ready.
+    pub fn waited(&self) -> Duration {
+        self.tasks.iter().filter_map(TaskReport::waited).sum()
+    }
+}
+
+impl Report {
+    /// The chain of tasks that made the run take as long as it did: shorten one of these, or the
+    /// run does not get shorter. `None` if the run was not [timed](crate::Execute::timed).
+    pub fn critical_path(&self) -> Option<CriticalPath<'_>> {
+        let wall = self.wall()?;
+        let ends = Ends::of(self);
+        // What was not started took no time, so it does not count as the end of the run.
+        let mut at = (0..ends.0.len() as u32)
+            .filter(|index| self.at(*index).ran().is_some())
+            // Of those that ended at the same time the last: it may come after the others.
+            .max_by_key(|index| ends.of_place(*index));
+        let mut tasks = Vec::new();
+        while let Some(index) = at {
+            let task = self.at(index);
+            if task.ran().is_some() {
+                tasks.push(task);
+            }
+            at = ends.awaited(self, index);
+        }
+        tasks.reverse();
+        Some(CriticalPath { tasks, wall })
+    }
+}
+
+impl fmt::Display for CriticalPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const WIDEST: usize = 40;
+        let count = self.tasks.len();
+        let tasks = if count == 1 { "task" } else { "tasks" };
+        write!(
+            f,
+            "critical path: {count} {tasks}, ran {:.1?}, waited {:.1?}, of {:.1?}",
+            self.ran(),
+            self.waited(),
+            self.wall
+        )?;
+        let names: Vec<String> = self
+            .tasks
+            .iter()
+            .map(|task| printable(task.name(), WIDEST))
+            .collect();
+        let width = names.iter().map(|name| name.chars().count()).max();
+        let width = width.unwrap_or(0);
+        for (task, name) in self.tasks.iter().zip(names) {
+            let ran = task.ran().unwrap_or_default();
+            write!(f, "\n  {name:width$}  ran {:>9}", format!("{ran:.1?}"))?;
+            let waited = task.waited().unwrap_or_default();
+            // Less than this is the engine's own doing.
+            if waited >= self.wall / 100 && !waited.is_zero() {
+                write!(f, ", waited {waited:.1?}")?;
+            }
+            if task.status() != TaskStatus::Succeeded {
+                write!(f, ", {}", task.status())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// When each place had its end, gates included; `None` for what did not end.
+struct Ends(Vec<Option<Duration>>);
+
+impl Ends {
+    /// In one pass: every place comes after its upstreams.
+    fn of(report: &Report) -> Self {
+        let graph = report.graph();
+        let mut ends = Self(Vec::with_capacity(graph.len()));
+        for index in 0..graph.len() as u32 {
+            let end = match graph.node(index).is_gate() {
+                true => ends
+                    .awaited(report, index)
+                    .and_then(|upstream| ends.of_place(upstream)),
+                false => report.at(index).times().and_then(|times| times.ended),
+            };
+            ends.0.push(end);
+        }
+        ends
+    }
+
+    fn of_place(&self, index: u32) -> Option<Duration> {
+        self.0[index as usize]
+    }
+
+    /// The upstream that a place had to wait for.
+    fn awaited(&self, report: &Report, index: u32) -> Option<u32> {
+        let graph = report.graph();
+        let ended = graph
+            .upstreams(index)
+            .iter()
+            .copied()
+            .filter(|upstream| self.of_place(*upstream).is_some());
+        if let Body::Gate(Gate::Any) = graph.node(index).body {
+            let success = |upstream: &u32| report.at(*upstream).status().is_success();
+            let opener = ended
+                .clone()
+                .filter(success)
+                .min_by_key(|upstream| self.of_place(*upstream));
+            if opener.is_some() {
+                return opener;
+            }
+        }
+        ended.max_by_key(|upstream| self.of_place(*upstream))
+    }
+}
