@@ -94,9 +94,9 @@ impl<R: Runtime> Flow<R> {
     /// # Ok::<(), asyncflow_core::FlowError>(()) }).unwrap();
     /// ```
     pub fn input<T: Send + Sync + 'static>(&mut self, name: impl Into<String>) -> Task<T> {
-        let body = Body::Input(InputBody {
+        let body = Body::Input(Box::new(InputBody {
             column: ColumnType::of::<T>(),
-        });
+        }));
         let mut declaration = Declaration {
             body,
             request: Default::default(),

@@ -265,8 +265,8 @@ pub enum Body {
     Async(Box<dyn AsyncBody>),
     /// Called on a blocking thread.
     Plain(Box<dyn PlainBody>),
-    /// No function: its value is given at each execution.
-    Input(InputBody),
+    /// No function: its value is given at each execution. Boxed, because most tasks are none.
+    Input(Box<InputBody>),
     /// No task at all: passes on that its upstreams have ended. See [`super::group`].
     Gate(Gate),
 }
