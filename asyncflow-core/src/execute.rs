@@ -233,10 +233,14 @@ impl Running {
     ///
     /// Dropping the future drops the run: what has not stopped by then is not waited for.
     pub async fn cancel(self) -> Result<Run, FlowError> {
-        if let Started::Driving(driving) = &self.state {
-            driving.stop(Mode::Stopping);
-        }
+        self.stop(Mode::Stopping);
         self.await
+    }
+
+    pub(crate) fn stop(&self, mode: Mode) {
+        if let Started::Driving(driving) = &self.state {
+            driving.stop(mode);
+        }
     }
 
     /// What has become of every task so far.
@@ -387,8 +391,11 @@ fn plan(graph: &Arc<Graph>, options: Options) -> Result<Plan, Refusal> {
             task: graph.name(*input).to_owned(),
         });
     }
-    for index in graph.nested.iter().filter(|index| runs(index)) {
-        executable_inside(graph, *index)?;
+    // All that is inside, at any depth; so the runs inside need not look again.
+    if outer.is_none() {
+        for index in graph.nested.iter().filter(|index| runs(index)) {
+            executable_inside(graph, *index)?;
+        }
     }
     claim_once(graph, runs)?;
     let watch =

@@ -23,13 +23,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::column::ColumnType;
+use crate::execute::{Execute, Running};
+use crate::flat::drop_flat;
 use crate::flow::Flow;
 use crate::graph::Declared;
 use crate::handle::{Task, TaskId};
 use crate::outcome::run::Run;
 use crate::run::agent::Agent;
 use crate::run::end::End;
-use crate::run::execution::Execution;
+use crate::run::execution::{Execution, Mode};
 use crate::runtime::Runtime;
 
 use super::configure::Request;
@@ -51,7 +53,7 @@ impl<R: Runtime> Item<Nested> for Arc<Flow<R>> {
             graph.taker();
         }
         Member(Element::Task(Declaration {
-            body: Body::Async(Box::new(NestedTask(self))),
+            body: Body::Async(Box::new(NestedTask(Some(self)))),
             request: Request::default(),
         }))
     }
@@ -61,7 +63,29 @@ impl<R: Runtime> Item<Nested> for Arc<Flow<R>> {
     }
 }
 
-struct NestedTask<R: Runtime>(Arc<Flow<R>>);
+struct NestedTask<R: Runtime>(
+    /// Always there, until it is dropped.
+    Option<Arc<Flow<R>>>,
+);
+
+impl<R: Runtime> NestedTask<R> {
+    fn flow(&self) -> &Arc<Flow<R>> {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl<R: Runtime> Drop for NestedTask<R> {
+    fn drop(&mut self) {
+        // With flows in it, and so on.
+        if let Some(flow) = self.0.take().and_then(Arc::into_inner) {
+            drop_flat(flow);
+        }
+    }
+}
+
+/// Of how many runs inside of each other the innermost gets a place of its own on the runtime. The
+/// others are polled by the run that they are inside of, which is quicker, but takes stack.
+const SPAWNED: u32 = 16;
 
 impl<R: Runtime> AnyBody for NestedTask<R> {
     fn as_any(&self) -> &dyn Any {
@@ -91,28 +115,21 @@ impl<R: Runtime> AnyBody for NestedTask<R> {
     }
 
     fn nested(&self) -> Option<&Declared> {
-        Some(&self.0.declared)
+        Some(&self.flow().declared)
     }
 }
 
 impl<R: Runtime> AsyncBody for NestedTask<R> {
     fn start(&self, run: Arc<Execution>, index: u32) -> Job {
-        let flow = Arc::clone(&self.0);
+        let flow = Arc::clone(self.flow());
         Box::pin(async move {
             if run.stops_task(index) {
                 return (run, Some(Box::new(End::Cancelled)));
             }
-            let result = {
-                let mut inner = pin!(flow.execute().within(Agent::of(&run)));
-                poll_fn(|cx| {
-                    let polled = inner.as_mut().poll(cx);
-                    // After it was polled: before its first poll there is nothing to stop.
-                    if polled.is_pending() && run.stops_task(index) {
-                        inner.stop(run.mode());
-                    }
-                    polled
-                })
-                .await
+            let execute = flow.execute().within(Agent::of(&run));
+            let result = match (run.depth + 1) % SPAWNED {
+                0 => outcome(execute.start(), Running::stop, &run, index).await,
+                _ => outcome(execute, Execute::stop, &run, index).await,
             };
             let end = match result {
                 Ok(inner) => {
@@ -127,4 +144,21 @@ impl<R: Runtime> AsyncBody for NestedTask<R> {
             (run, end)
         })
     }
+}
+
+/// Waits for the end of an inner run, which is stopped when the outer one is.
+async fn outcome<F>(inner: F, stop: impl Fn(&F, Mode), run: &Execution, index: u32) -> F::Output
+where
+    F: Future,
+{
+    let mut inner = pin!(inner);
+    poll_fn(|cx| {
+        let polled = inner.as_mut().poll(cx);
+        // After it was polled: before its first poll there is nothing to stop.
+        if polled.is_pending() && run.stops_task(index) {
+            stop(&inner, run.mode());
+        }
+        polled
+    })
+    .await
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::flat::drop_flat;
 use crate::handle::TaskId;
 use crate::output::BoxError;
 use crate::run::end::{End, PanicPayload};
@@ -258,7 +259,8 @@ impl Drop for Failure {
         // the other by whoever drops the `FlowError`, would abort the process.
         let nothing = Cause::Timeout(TimedOut(Duration::ZERO));
         let cause = std::mem::replace(&mut self.cause, nothing);
-        unwind::contain(|| drop(cause));
+        // The errors of flows in the flow are errors like this one, and so on.
+        unwind::contain(|| drop_flat(cause));
     }
 }
 

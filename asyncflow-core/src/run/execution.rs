@@ -137,6 +137,8 @@ pub struct Execution {
     done: oneshot::Sender<Finished>,
     /// A share in the run that this one is a task of, which so outlives it.
     outer: Option<Agent>,
+    /// How many runs this one is inside of.
+    pub(crate) depth: u32,
 }
 
 /// A task that failed, and how.
@@ -216,6 +218,7 @@ impl Execution {
             attempts: Mutex::new(Default::default()),
             watch: plan.watch.map(Box::new),
             done,
+            depth: plan.outer.as_ref().map_or(0, |outer| outer.depth + 1),
             outer: plan.outer,
         }
     }
@@ -540,8 +543,9 @@ impl Execution {
         self.waiting.unlist(place);
     }
 
-    /// The last agent is gone, and with it everything that ran.
-    pub(crate) fn finish(mut self) {
+    /// The last agent is gone, and with it everything that ran. Gives back the share in the run that
+    /// this one is a task of: only now may that end.
+    pub(crate) fn finish(mut self) -> Option<Agent> {
         let mode = self.mode();
         let all_succeeded = self.ledger.fates.all_succeeded();
         if !all_succeeded {
@@ -585,8 +589,7 @@ impl Execution {
         if let Err(unwanted) = self.done.send(finished) {
             unwanted.discard();
         }
-        // Only now may the run end that this one is part of.
-        drop(self.outer);
+        self.outer
     }
 
     /// Gives a status to the nodes that nobody settled.
