@@ -32,12 +32,12 @@ fn pauses(pause: Duration, times: usize) -> ConstantBuilder {
 
 /// An async function that can be called again: it clones what it captured.
 macro_rules! again {
-    (($($captured:ident),*) $(|$parameter:ident: $type:ty|)? $body:block) => {
-        (move |$($parameter: $type)?| {
+    (($($captured:ident),*) $(|$parameter:ident: $type:ty|)? $body:block) => {{
+        move |$($parameter: $type)?| {
             $(let $captured = $captured.clone();)*
             async move $body
-        })
-    };
+        }
+    }};
 }
 
 /// Opens a gate when the run ends.
