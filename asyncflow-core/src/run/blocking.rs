@@ -289,7 +289,7 @@ impl Pass for Passing<'_> {
         let agent = self.agent;
         let plain = matches!(agent.node(task).body, Body::Plain(_));
         // Only a plain task may be looked at here: looking at another is up to whoever takes it.
-        if plain && agent.slots.is_none() {
+        if plain && !agent.limited {
             match agent.step(task) {
                 Step::Call if self.next.is_none() => return self.next = Some(task),
                 Step::Call => return agent.call_blocking(Call::simple(task)),

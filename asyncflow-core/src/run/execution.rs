@@ -121,6 +121,8 @@ pub struct Execution {
     /// Whether plain functions get threads that are none of the runtime's.
     pub(crate) own_threads: bool,
     pub(crate) slots: Option<Slots>,
+    /// Whether tasks need slots, be it those of a run that this one is a task of.
+    pub(crate) limited: bool,
     waiting: Waiting,
     /// A [`Mode`], and [`BLAMED`]: one byte that tells whether anything is out of the ordinary.
     alert: AtomicU8,
@@ -135,6 +137,8 @@ pub struct Execution {
     done: oneshot::Sender<Finished>,
     /// A share in the run that this one is a task of, which so outlives it.
     outer: Option<Agent>,
+    /// How many runs this one is inside of.
+    pub(crate) depth: u32,
 }
 
 /// A task that failed, and how.
@@ -173,10 +177,10 @@ impl Execution {
         done: oneshot::Sender<Finished>,
     ) -> Self {
         let drivers = backend.parallelism();
-        let special = plan.max_concurrency.is_some()
-            || plan.watch.is_some()
-            || !plan.given.is_empty()
-            || plan.selection.is_some();
+        let limited = plan.max_concurrency.is_some()
+            || plan.outer.as_ref().is_some_and(|outer| outer.limited);
+        let special =
+            limited || plan.watch.is_some() || !plan.given.is_empty() || plan.selection.is_some();
         let mut ledger = Ledger::new(Arc::clone(&graph));
         let (pending, selected, roots) = match plan.selection {
             Some(Selection {
@@ -204,6 +208,7 @@ impl Execution {
             crew: Crew::new(),
             own_threads: on_crew(),
             slots: plan.max_concurrency.map(Slots::new),
+            limited,
             waiting: Waiting::new(),
             alert: AtomicU8::new(Mode::Go as u8),
             keep_going: plan.keep_going,
@@ -213,6 +218,7 @@ impl Execution {
             attempts: Mutex::new(Default::default()),
             watch: plan.watch.map(Box::new),
             done,
+            depth: plan.outer.as_ref().map_or(0, |outer| outer.depth + 1),
             outer: plan.outer,
         }
     }
@@ -261,11 +267,9 @@ impl Execution {
             give(&self.ledger);
             return Step::End(Status::Given);
         }
-        let supervised = self.slots.is_some()
-            || node
-                .config
-                .as_ref()
-                .is_some_and(|config| config.supervised());
+        let config = node.config.as_ref();
+        let supervised = self.limited && node.nested().is_none()
+            || config.is_some_and(|config| config.supervised());
         match &node.body {
             Body::Async(_) | Body::Plain(_) if supervised => Step::Supervise,
             Body::Async(_) => Step::Poll,
@@ -539,8 +543,9 @@ impl Execution {
         self.waiting.unlist(place);
     }
 
-    /// The last agent is gone, and with it everything that ran.
-    pub(crate) fn finish(mut self) {
+    /// The last agent is gone, and with it everything that ran. Gives back the share in the run that
+    /// this one is a task of: only now may that end.
+    pub(crate) fn finish(mut self) -> Option<Agent> {
         let mode = self.mode();
         let all_succeeded = self.ledger.fates.all_succeeded();
         if !all_succeeded {
@@ -584,8 +589,7 @@ impl Execution {
         if let Err(unwanted) = self.done.send(finished) {
             unwanted.discard();
         }
-        // Only now may the run end that this one is part of.
-        drop(self.outer);
+        self.outer
     }
 
     /// Gives a status to the nodes that nobody settled.
@@ -621,6 +625,18 @@ impl Finished {
 }
 
 impl Agent {
+    /// The run whose slots the tasks of this one take: itself, or one that it is a task of.
+    pub(crate) fn limiter(&self) -> Option<(&Self, &Slots)> {
+        let mut run = Some(self);
+        while let Some(agent) = run {
+            if let Some(slots) = &agent.slots {
+                return Some((agent, slots));
+            }
+            run = agent.outer.as_ref();
+        }
+        None
+    }
+
     /// Puts a ready task where a driver will take it, and sees to it that there is one.
     pub(crate) fn send(&self, sent: Sent) {
         self.ready.send(sent);
