@@ -1,0 +1,324 @@
+//! Runs of many kinds, each drawn in every way: what a person looks at before a release, and what
+//! `scripts/pictures.sh` shows to a browser.
+//!
+//! ```text
+//! cargo run -p asyncflow-view --example gallery -- FOLDER
+//! ```
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use asyncflow_core::prelude::*;
+use asyncflow_core::{FlowError, Report};
+use asyncflow_tokio::TokioFlow;
+use asyncflow_view::{DrawFlow, DrawReport};
+use tokio::time::sleep;
+
+fn main() -> io::Result<()> {
+    let folder: PathBuf = std::env::args_os()
+        .nth(1)
+        .map_or_else(|| "target/gallery".into(), PathBuf::from);
+    fs::create_dir_all(&folder)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        hang(&folder, "few", few(), |execute| execute.timed()).await?;
+        hang(&folder, "untimed", few(), |execute| execute).await?;
+        hang(&folder, "forty", forty(), |execute| execute.timed()).await?;
+        hang(&folder, "failing", failing(), |execute| {
+            execute.timed().keep_going()
+        })
+        .await?;
+        hang(&folder, "hostile", hostile(), |execute| {
+            execute.timed().keep_going()
+        })
+        .await?;
+        hang(&folder, "groups", groups(), |execute| execute.timed()).await?;
+        hang(&folder, "many", many(), |execute| {
+            execute.timed().max_concurrency(48)
+        })
+        .await?;
+        hang(&folder, "wide", wide(), |execute| execute.timed()).await?;
+        hang(&folder, "random", random(), |execute| execute.timed()).await?;
+        hang(&folder, "nothing", TokioFlow::new(), |execute| {
+            execute.timed()
+        })
+        .await
+    })
+}
+
+type Execute<'a> = asyncflow_core::Execute<'a, asyncflow_tokio::TokioRuntime>;
+
+/// Executes a flow and writes all its pictures.
+async fn hang(
+    folder: &Path,
+    name: &str,
+    flow: TokioFlow,
+    configured: impl for<'a> Fn(Execute<'a>) -> Execute<'a>,
+) -> io::Result<()> {
+    let report: Report = match configured(flow.execute()).await {
+        Ok(run) => run.report().clone(),
+        Err(error) => report(&error)?,
+    };
+    let write = |kind: &str, text: String| fs::write(folder.join(format!("{name}.{kind}")), text);
+    write("before.dot", flow.to_dot())?;
+    write("before.mmd", flow.to_mermaid())?;
+    write("dot", report.to_dot())?;
+    write("mmd", report.to_mermaid())?;
+    write("svg", report.to_svg())?;
+    write("html", report.to_html())?;
+    write("trace.json", report.to_chrome_trace())
+}
+
+fn report(error: &FlowError) -> io::Result<Report> {
+    let report = error.report().cloned();
+    report.ok_or_else(|| io::Error::other(error.to_string()))
+}
+
+/// A function that takes some time.
+fn busy(millis: u64) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+    move || Box::pin(sleep(Duration::from_micros(millis * 1000)))
+}
+
+fn few() -> TokioFlow {
+    let mut flow = TokioFlow::new();
+    let disk = Lock::named("disk");
+    let config = flow.add(
+        (async || {
+            sleep(Duration::from_millis(12)).await;
+            8_u32
+        })
+        .named("read config"),
+    );
+    let connect = flow.add(busy(45).named("connect").after(config));
+    let schema = flow.add(
+        (|| std::thread::sleep(Duration::from_millis(30)))
+            .named("load schema")
+            .with_lock(&disk),
+    );
+    let users = flow.add(busy(60).named("fetch users").after(connect));
+    let posts = flow.add(busy(95).named("fetch posts").after(connect));
+    let images = flow.add(
+        (async |_: &u32| sleep(Duration::from_millis(40)).await)
+            .named("fetch images")
+            .inputs(config)
+            .with_lock(&disk),
+    );
+    let check = flow.add(
+        (|| std::thread::sleep(Duration::from_millis(25)))
+            .named("validate")
+            .after((users, schema)),
+    );
+    let render = flow.add(
+        (|| std::thread::sleep(Duration::from_millis(35)))
+            .named("render")
+            .after((posts, check, images)),
+    );
+    let write = flow.add(
+        (|| std::thread::sleep(Duration::from_millis(28)))
+            .named("write pages")
+            .after(render)
+            .with_lock(&disk),
+    );
+    flow.add(
+        (|| std::thread::sleep(Duration::from_millis(22)))
+            .named("write feed")
+            .after(render)
+            .with_lock(&disk),
+    );
+    flow.add(busy(18).named("notify").after(write));
+    flow
+}
+
+fn forty() -> TokioFlow {
+    let mut flow = TokioFlow::new();
+    let files = Semaphore::named("open files", 6);
+    let find = flow.add(busy(20).named("find"));
+    let mut kinds = [Vec::new(), Vec::new(), Vec::new()];
+    for (at, folder) in [
+        "src", "tests", "docs", "examples", "core", "macros", "tokio", "smol", "bench", "scripts",
+        "assets", "site",
+    ]
+    .iter()
+    .enumerate()
+    {
+        for (kind, what) in ["lines", "contents", "longest"].iter().enumerate() {
+            let took = 8 + (at * 7 + kind * 13) as u64 * 11 % 47;
+            let work = move || std::thread::sleep(Duration::from_millis(took));
+            kinds[kind].push(
+                flow.add(
+                    work.named(format!("{what} of {folder}"))
+                        .after(find)
+                        .with_lock(&files),
+                ),
+            );
+        }
+    }
+    let [lines, contents, longest] = kinds;
+    let merged = [
+        flow.add(busy(14).named("lines").after(lines)),
+        flow.add(busy(31).named("duplicates").after(contents)),
+        flow.add(busy(9).named("longest").after(longest)),
+    ];
+    flow.add(
+        (|| std::thread::sleep(Duration::from_millis(16)))
+            .named("report")
+            .after(merged),
+    );
+    flow
+}
+
+fn failing() -> TokioFlow {
+    let mut flow = TokioFlow::new();
+    let fine = flow.add(busy(20).named("fetch"));
+    let fails = flow.add(
+        (async || {
+            sleep(Duration::from_millis(15)).await;
+            Err::<(), _>("no such table")
+        })
+        .named("query")
+        .after(fine),
+    );
+    let panics = flow.add(
+        (async || -> () {
+            sleep(Duration::from_millis(22)).await;
+            panic!("index out of range")
+        })
+        .named("parse")
+        .after(fine),
+    );
+    let slow = flow.add(
+        busy(500)
+            .named("crawl")
+            .after(fine)
+            .timeout(Duration::from_millis(30)),
+    );
+    flow.add(busy(5).named("store").after(fails));
+    flow.add(busy(5).named("index").after((panics, slow)));
+    let flag = flow.add((async || false).named("is weekend"));
+    flow.add(busy(8).named("weekly digest").run_if(flag));
+    let mirror = flow.add(busy(34).named("mirror a"));
+    let other = flow.add(busy(50).named("mirror b"));
+    flow.add(busy(12).named("first mirror").after_any([mirror, other]));
+    flow.add(busy(7).named("clean up").after(fails).always());
+    flow
+}
+
+fn hostile() -> TokioFlow {
+    let mut flow = TokioFlow::new();
+    let mut before = None;
+    let long = "x".repeat(1 << 20);
+    for name in [
+        "<script>alert(1)</script>",
+        "</script><img src=x onerror=alert(1)>",
+        "\"quoted\" 'single'",
+        "back\\slash\\N\\",
+        "two\nlines",
+        "]]>",
+        "&amp; &lt;b&gt;",
+        "",
+        "end",
+        "subgraph",
+        "click n0 \"javascript:alert(1)\"",
+        "\u{202e}rtl override",
+        "nul\0bell\u{7}",
+        "שלום עולם",
+        "任务 🚀 👩‍👩‍👧",
+        "1. list",
+        "`code`",
+        "**bold** __dunder__",
+        "<b>html</b>",
+        &long,
+        "end",
+        "\u{2028}line",
+        "--> n1",
+        "%%{init: {}}%%",
+        "#quot;",
+        "\u{10ffff}",
+    ] {
+        before = Some(flow.add(busy(2).named(name).after(before)));
+    }
+    flow
+}
+
+fn groups() -> TokioFlow {
+    let stage = |name: &str| busy(6 + name.len() as u64).named(name.to_owned());
+    TokioFlow::from(series![
+        stage("checkout"),
+        parallel![
+            series![
+                stage("cargo fetch"),
+                parallel![stage("build"), stage("clippy")],
+                stage("test")
+            ],
+            series![stage("npm install"), stage("bundle")],
+            stage("licences"),
+        ],
+        parallel![stage("docs"), stage("package")],
+        stage("publish"),
+    ])
+}
+
+fn many() -> TokioFlow {
+    let mut flow = TokioFlow::new();
+    let connections = Semaphore::named("connections", 16);
+    let mut random = Random(7);
+    let start = flow.add(busy(30).named("start"));
+    let mut ends = Vec::new();
+    for _ in 0..3333 {
+        let fetch = flow.add(
+            busy(1 + random.below(9))
+                .named("fetch")
+                .after(start)
+                .with_lock(&connections),
+        );
+        let parse = flow.add(busy(1 + random.below(5)).named("parse").after(fetch));
+        ends.push(flow.add(busy(1 + random.below(3)).named("store").after(parse)));
+    }
+    flow.add(busy(60).named("merge").after(ends));
+    flow
+}
+
+fn wide() -> TokioFlow {
+    let mut flow = TokioFlow::new();
+    let mut random = Random(3);
+    let work: Vec<_> = (0..2000)
+        .map(|_| flow.add(busy(random.below(120) + 1).named("work")))
+        .collect();
+    flow.add(busy(20).named("sum").after(work));
+    flow
+}
+
+/// Ten thousand tasks without any symmetry.
+fn random() -> TokioFlow {
+    let mut flow = TokioFlow::new();
+    let mut random = Random(11);
+    let mut tasks: Vec<Task<()>> = Vec::new();
+    for _ in 0..10_000 {
+        let name: String = (0..8)
+            .map(|_| char::from(b'a' + random.below(26) as u8))
+            .collect();
+        let mut upstreams = Vec::new();
+        for _ in 0..random.below(4) {
+            if !tasks.is_empty() {
+                upstreams.push(tasks[random.below(tasks.len() as u64) as usize]);
+            }
+        }
+        tasks.push(flow.add((async || ()).named(name).after(upstreams)));
+    }
+    flow
+}
+
+/// The same numbers every time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
