@@ -1,6 +1,8 @@
 //! Outputs are passed on without a copy: a process in which a buffer of 1 GiB goes through ten tasks
 //! never has more than 1.1 GiB in memory.
 
+#![cfg(target_os = "linux")]
+
 use std::hint::black_box;
 
 use asyncflow::prelude::*;
