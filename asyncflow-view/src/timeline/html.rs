@@ -1,5 +1,368 @@
-//! stub
-use super::record::Record;
-pub(crate) fn write(_: &Record) -> String {
-    String::new()
+//! Timelines as one HTML page that needs nothing else.
+//!
+//! The page is HTML and XML at once, and says by its policy that it loads nothing and runs nothing
+//! but its own script, which it names by its hash. All names are in it as text or as a JSON string
+//! in which nothing can end a script. The script only ever writes them as text.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use super::record::{Bar, Record};
+use super::svg::{class, nanos, parallelism, title};
+use crate::text::{self, json, xml};
+
+/// In the order in which they use each other.
+const SCRIPT: &str = concat!(
+    "/*<![CDATA[*/\"use strict\";{\n",
+    include_str!("page/data.js"),
+    include_str!("page/scale.js"),
+    include_str!("page/chart.js"),
+    include_str!("page/map.js"),
+    include_str!("page/hands.js"),
+    include_str!("page/table.js"),
+    include_str!("page/main.js"),
+    "}/*]]>*/"
+);
+
+const STYLE: &str = include_str!("page/page.css");
+
+/// The hashes of the two, by which the page's policy knows them. A test tells if they are wrong.
+const SCRIPT_HASH: &str = "+K0qDGkMN5F7bocuqvnyBsmHRbKsCyPcztRGfKqp2xk=";
+const STYLE_HASH: &str = "nFJnOMX2yD++tbgBPR7ffhptAI0SGMs4ddYpchRjWVs=";
+
+/// How many tasks are in the table before the script has a say. The same as its pages.
+const PAGE: usize = 50;
+
+pub(crate) fn write(record: &Record) -> String {
+    let title = xml(&title(record));
+    let mut out = format!(
+        "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'sha256-{SCRIPT_HASH}'; \
+         style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; form-action 'none'\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <meta name=\"color-scheme\" content=\"light dark\"/>\n<meta name=\"generator\" content=\"asyncflow\"/>\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<header><h1>{title}</h1></header>\n<main>\n"
+    );
+    match record.timed {
+        true => totals(&mut out, record),
+        false => out.push_str(
+            "<p class=\"notice\">This run was not timed, so there is no timeline: only what became of each task. \
+             Execute the flow with <code>.timed()</code> to see when what happened.</p>\n",
+        ),
+    }
+    tools(&mut out, record.timed);
+    if record.timed {
+        out.push_str(CHART);
+        legend(&mut out, record);
+        out.push_str("</section>\n");
+    }
+    out.push_str(
+        "<div id=\"details\" tabindex=\"-1\" role=\"region\" aria-label=\"The chosen task\" hidden=\"hidden\"></div>\n\
+         <p id=\"said\" class=\"hidden\" role=\"status\"></p>\n",
+    );
+    table(&mut out, record);
+    out.push_str("</main>\n<script type=\"application/json\" id=\"data\">");
+    data(&mut out, record);
+    let _ = write!(
+        out,
+        "</script>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
+    );
+    out
+}
+
+const CHART: &str = "\
+<section aria-label=\"Timeline\">
+<canvas id=\"map\" aria-hidden=\"true\"></canvas>
+<div id=\"view\" tabindex=\"0\" role=\"application\" aria-roledescription=\"timeline\" aria-label=\"Timeline of the run. The table below has the same in words.\" aria-describedby=\"keys\"><canvas id=\"chart\" aria-hidden=\"true\"></canvas><div id=\"tall\"></div></div>
+<div id=\"tip\" aria-hidden=\"true\" hidden=\"hidden\"></div>
+";
+
+fn totals(out: &mut String, record: &Record) {
+    let totals = &record.totals;
+    out.push_str("<dl class=\"totals\">");
+    let mut total = |what: &str, value: String, note: String| {
+        let _ = write!(
+            out,
+            "<div><dt>{what}</dt><dd>{}<small>{}</small></dd></div>",
+            xml(&value),
+            xml(&note)
+        );
+    };
+    total(
+        "Wall",
+        nanos(record.wall),
+        "from beginning to end".to_owned(),
+    );
+    total(
+        "Critical path",
+        nanos(totals.critical),
+        format!(
+            "{}, {} running",
+            text::tasks(totals.critical_tasks),
+            nanos(totals.critical_ran)
+        ),
+    );
+    total(
+        "Work",
+        nanos(totals.work),
+        "all that ran, together".to_owned(),
+    );
+    total(
+        "Parallelism",
+        format!("{:.1}", parallelism(record)),
+        format!("on average, {} at most", text::count(totals.peak as usize)),
+    );
+    total(
+        "Waited for permits",
+        nanos(totals.permits),
+        "all tasks together".to_owned(),
+    );
+    total(
+        "Other waiting",
+        nanos(totals.threads),
+        "for a slot or a thread".to_owned(),
+    );
+    out.push_str("</dl>\n");
+}
+
+fn tools(out: &mut String, timed: bool) {
+    out.push_str(
+        "<div class=\"tools\"><label class=\"hidden\" for=\"search\">Search tasks</label>\
+         <input id=\"search\" type=\"search\" placeholder=\"Search names, statuses, locks\" autocomplete=\"off\"/>\
+         <small id=\"found\"></small><span class=\"grow\"></span>",
+    );
+    if timed {
+        out.push_str(
+            "<span class=\"pair\" role=\"group\" aria-label=\"Arrangement\"><button type=\"button\" data-mode=\"rows\" aria-pressed=\"true\">Rows</button>\
+             <button type=\"button\" data-mode=\"lanes\" aria-pressed=\"false\">Lanes</button></span>\
+             <span class=\"pair\" role=\"group\" aria-label=\"Zoom\"><button type=\"button\" id=\"out\" aria-label=\"Zoom out\">−</button>\
+             <button type=\"button\" id=\"in\" aria-label=\"Zoom in\">+</button><button type=\"button\" id=\"fit\">Fit</button></span>",
+        );
+    }
+    out.push_str("</div>\n");
+}
+
+/// What is what: of statuses, only those that there are.
+fn legend(out: &mut String, record: &Record) {
+    out.push_str("<ul class=\"legend\">");
+    let mut entry = |sign: &str, what: &str| {
+        let _ = write!(
+            out,
+            "<li><svg viewBox=\"0 0 22 12\" aria-hidden=\"true\">{sign}</svg>{what}</li>"
+        );
+    };
+    entry(
+        "<path class=\"dots\" d=\"M0 6H22\"/>",
+        "waiting for upstreams",
+    );
+    entry(
+        "<path class=\"hatch\" d=\"M.5 1.500H21.500V10.500H.5ZM2 10L8 2M7 10L13 2M12 10L18 2\"/>",
+        "ready, waiting for a permit, a slot or a thread",
+    );
+    entry(
+        "<rect class=\"s-run\" width=\"22\" height=\"12\"/>",
+        "running",
+    );
+    let mut seen = vec!["run"];
+    for bar in &record.bars {
+        let class = class(bar);
+        if !seen.contains(&class) && bar.started.is_some() {
+            seen.push(class);
+            let sign = format!("<rect class=\"s-{class}\" width=\"22\" height=\"12\"/>");
+            entry(&sign, &xml(&bar.status.to_string()));
+        }
+    }
+    if record
+        .bars
+        .iter()
+        .any(|bar| bar.started.is_none() && bar.ended.is_some())
+    {
+        entry(
+            "<circle class=\"ring\" cx=\"11\" cy=\"6\" r=\"4\"/>",
+            "never started",
+        );
+    }
+    entry("<path class=\"line\" d=\"M0 10H22\"/>", "critical path");
+    out.push_str(
+        "</ul>\n<p><small id=\"note\"></small></p>\n<p id=\"keys\" class=\"keys\"><small>Drag to move; Ctrl and wheel, or + and −, to zoom. Arrow keys go from task to task, \
+         Enter goes to the details, 0 shows all.</small></p>\n",
+    );
+}
+
+fn table(out: &mut String, record: &Record) {
+    out.push_str(
+        "<section aria-label=\"All tasks\"><h2 id=\"all\">All tasks</h2>\n\
+         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"all\"><table>\n<thead><tr>",
+    );
+    for (key, what, timed) in [
+        ("name", "Task", false),
+        ("status", "Status", false),
+        ("ready", "Ready at", true),
+        ("permits", "Waited for permits", true),
+        ("thread", "Other waiting", true),
+        ("started", "Started at", true),
+        ("ran", "Ran", true),
+        ("tries", "Attempts", false),
+    ] {
+        if !timed || record.timed {
+            let _ = write!(
+                out,
+                "<th scope=\"col\"><button type=\"button\" data-key=\"{key}\">{what}</button></th>"
+            );
+        }
+    }
+    out.push_str("</tr></thead>\n<tbody id=\"rows\">\n");
+    for bar in record.bars.iter().take(PAGE) {
+        row(out, bar, record.timed);
+    }
+    out.push_str(
+        "</tbody>\n</table></div>\n<p class=\"pages\" id=\"pages\"><button type=\"button\" id=\"earlier\">Earlier</button>\
+         <button type=\"button\" id=\"later\">Later</button><small id=\"where\" role=\"status\"></small></p></section>\n",
+    );
+    if record.bars.len() > PAGE {
+        let _ = writeln!(
+            out,
+            "<noscript><p>The first {PAGE} of {}. The others, and the chart, need this page's own script.</p></noscript>",
+            text::tasks(record.bars.len())
+        );
+    }
+}
+
+/// As the script does it, for those who look before it, or without it.
+fn row(out: &mut String, bar: &Bar, timed: bool) {
+    let _ = write!(
+        out,
+        "<tr><th scope=\"row\" dir=\"auto\">{}{}</th><td>{}</td>",
+        xml(&bar.name),
+        if bar.critical {
+            "<span class=\"tag\">critical path</span>"
+        } else {
+            ""
+        },
+        xml(&bar.status.to_string())
+    );
+    let permits = bar.waited_for_permits();
+    let waited = bar.wait().map(|(ready, until)| until - ready);
+    if timed {
+        for value in [
+            bar.ready,
+            waited.map(|_| permits),
+            waited.map(|waited| waited - permits),
+            bar.started,
+            bar.ran(),
+        ] {
+            let _ = write!(
+                out,
+                "<td>{}</td>",
+                value.map_or_else(|| "–".to_owned(), nanos)
+            );
+        }
+    }
+    let _ = writeln!(out, "<td>{}</td></tr>", bar.attempts);
+}
+
+/// For the script: each task a row of values, in the order that its constants name.
+fn data(out: &mut String, record: &Record) {
+    let mut statuses: Vec<(String, &str)> = Vec::new();
+    // Each task may have a lock of its own, so these are not searched one by one.
+    let mut holds: Vec<String> = Vec::new();
+    let mut known: HashMap<&[String], usize> = HashMap::new();
+    let _ = write!(
+        out,
+        "{{\"timed\":{},\"wall\":{},\"lanes\":{},\"tasks\":[",
+        record.timed, record.wall, record.lanes
+    );
+    for (number, bar) in record.bars.iter().enumerate() {
+        let status = index_of(&mut statuses, (bar.status.to_string(), class(bar)));
+        let held = match bar.holds.is_empty() {
+            true => -1,
+            false => *known.entry(&bar.holds).or_insert_with(|| {
+                holds.push(bar.holds.join(", "));
+                holds.len() - 1
+            }) as i64,
+        };
+        let moment = |moment: Option<u64>| {
+            moment.map_or(-1, |moment| i64::try_from(moment).unwrap_or(i64::MAX))
+        };
+        let upstreams: Vec<String> = bar.upstreams.iter().map(usize::to_string).collect();
+        let _ = write!(
+            out,
+            "{}[{},\"{}\",{status},{},{},{},{},{},{},{},{held},[{}],{},{}]",
+            if number == 0 { "\n" } else { ",\n" },
+            json(&bar.name),
+            bar.kind,
+            bar.attempts,
+            moment(bar.ready),
+            moment(bar.permitted),
+            moment(bar.started),
+            moment(bar.ended),
+            bar.lane.map_or(-1, i64::from),
+            u8::from(bar.critical),
+            upstreams.join(","),
+            u8::from(bar.more_upstreams),
+            bar.because.map_or(-1, |because| because as i64),
+        );
+    }
+    let statuses: Vec<String> = statuses
+        .iter()
+        .map(|(word, class)| format!("[{},\"{class}\"]", json(word)))
+        .collect();
+    let holds: Vec<String> = holds.iter().map(|held| json(held)).collect();
+    let _ = write!(
+        out,
+        "\n],\"statuses\":[{}],\"holds\":[{}]}}",
+        statuses.join(","),
+        holds.join(",")
+    );
+}
+
+/// Where in a list something is, after it was added if it was not in it. The lists are short.
+fn index_of<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
+    match list.iter().position(|known| *known == item) {
+        Some(found) => found,
+        None => {
+            list.push(item);
+            list.len() - 1
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sha2::{Digest, Sha256};
+
+    #[test]
+    fn the_policy_names_the_hashes_of_what_it_allows() {
+        assert_eq!(SCRIPT_HASH, hash(SCRIPT), "SCRIPT_HASH in html.rs");
+        assert_eq!(STYLE_HASH, hash(STYLE), "STYLE_HASH in html.rs");
+    }
+
+    /// In base64, as the policy has it.
+    fn hash(text: &str) -> String {
+        const DIGITS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let digest = Sha256::digest(text.as_bytes());
+        let mut encoded = String::new();
+        for three in digest.chunks(3) {
+            let bits = three
+                .iter()
+                .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
+                << (8 * (3 - three.len()));
+            for digit in 0..4 {
+                encoded.push(match digit <= three.len() {
+                    true => char::from(DIGITS[(bits >> (18 - 6 * digit)) as usize & 63]),
+                    false => '=',
+                });
+            }
+        }
+        encoded
+    }
+
+    #[test]
+    fn the_style_can_stand_in_xml() {
+        assert!(!STYLE.contains(['<', '&']));
+        assert!(!SCRIPT.trim_end_matches("/*]]>*/").contains("]]>"));
+        assert!(!SCRIPT.contains("</script"));
+    }
 }

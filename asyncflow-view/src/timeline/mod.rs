@@ -2,7 +2,6 @@
 //!
 //! [`Record`](record::Record) says what there is to see; the formats write it down.
 
-mod critical;
 pub(crate) mod html;
 mod lanes;
 pub(crate) mod record;

@@ -64,8 +64,11 @@ impl Bar {
         (ready < until).then_some((ready, until))
     }
 
-    /// How much of the wait was for permits or a slot; the rest was for a thread.
+    /// How much of the wait was for permits; the rest was for a slot or a thread.
     pub(crate) fn waited_for_permits(&self) -> u64 {
+        if self.holds.is_empty() {
+            return 0;
+        }
         let Some((ready, until)) = self.wait() else {
             return 0;
         };
@@ -83,13 +86,15 @@ impl Bar {
 pub(crate) struct Totals {
     /// Every task's running time together.
     pub(crate) work: u64,
-    /// The length of the critical path.
+    /// The length of the critical path: running, and waiting for permits, a slot or a thread.
     pub(crate) critical: u64,
+    /// How much of it was running.
+    pub(crate) critical_ran: u64,
     /// How many tasks are on it.
     pub(crate) critical_tasks: usize,
-    /// Waiting for permits or a slot, all together.
+    /// Waiting for permits, all together.
     pub(crate) permits: u64,
-    /// Waiting for a thread, all together.
+    /// Waiting for a slot or a thread, all together.
     pub(crate) threads: u64,
     /// How many ran at the same time.
     pub(crate) peak: u32,
@@ -129,11 +134,13 @@ impl Record {
             peak: lanes,
             ..Totals::default()
         };
-        for place in super::critical::places(report) {
-            let bar = &mut bars[bar_of[place]];
-            bar.critical = true;
-            totals.critical_tasks += 1;
-            totals.critical += bar.ran().unwrap_or(0);
+        if let Some(path) = report.critical_path() {
+            for task in path.tasks() {
+                bars[bar_of[structure.task(task.id()).number()]].critical = true;
+            }
+            totals.critical = nanos(path.ran() + path.waited());
+            totals.critical_ran = nanos(path.ran());
+            totals.critical_tasks = path.tasks().len();
         }
         for bar in &bars {
             totals.work += bar.ran().unwrap_or(0);

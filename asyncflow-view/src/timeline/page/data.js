@@ -1,0 +1,59 @@
+// The run, as the page was given it, and the words for it.
+
+const run = JSON.parse(document.getElementById("data").textContent);
+const byId = (id) => document.getElementById(id);
+const NAME = 0, KIND = 1, STATUS = 2, TRIES = 3, READY = 4, PERMITTED = 5, STARTED = 6, ENDED = 7, LANE = 8, CRITICAL = 9,
+  HOLDS = 10, UPSTREAMS = 11, MORE = 12, BECAUSE = 13;
+
+// A task. What did not happen is null.
+const tasks = run.tasks.map((row, number) => {
+  const moment = (at) => (row[at] === -1 ? null : row[at]);
+  const task = {
+    number, name: row[NAME], kind: row[KIND], status: run.statuses[row[STATUS]][0], look: run.statuses[row[STATUS]][1],
+    tries: row[TRIES], ready: moment(READY), started: moment(STARTED), ended: moment(ENDED), lane: row[LANE],
+    critical: row[CRITICAL] === 1, holds: row[HOLDS] === -1 ? "" : run.holds[row[HOLDS]], upstreams: row[UPSTREAMS],
+    more: row[MORE] === 1, because: moment(BECAUSE), downstreams: [],
+  };
+  const permitted = moment(PERMITTED);
+  task.end = task.ended ?? (task.started === null ? null : run.wall);
+  task.ran = task.started === null || task.ended === null ? null : Math.max(0, task.ended - task.started);
+  const until = task.started ?? task.ended;
+  task.waited = task.ready === null || until === null ? null : Math.max(0, until - task.ready);
+  task.permits = task.waited === null ? null
+    : task.holds === "" ? 0
+    : task.started === null ? task.waited
+    : permitted === null ? 0 : Math.min(Math.max(permitted, task.ready), until) - task.ready;
+  task.begin = task.started ?? task.ready ?? task.ended;
+  task.text = (task.name + "\n" + task.status + "\n" + task.holds).toLowerCase();
+  return task;
+});
+for (const task of tasks) for (const upstream of task.upstreams) tasks[upstream].downstreams.push(task.number);
+
+const number = (value) => String(value).length > 4 ? String(value).replace(/\B(?=(\d{3})+$)/g, "\u202f") : String(value);
+
+// Three digits and a unit.
+function duration(nanos) {
+  if (nanos === null) return "–";
+  if (nanos < 1000) return nanos + " ns";
+  const seconds = Math.floor(nanos / 1e9);
+  if (seconds >= 3600) return Math.floor(seconds / 3600) + " h " + Math.floor(seconds % 3600 / 60) + " min";
+  if (seconds >= 60) return Math.floor(seconds / 60) + " min " + seconds % 60 + " s";
+  const [value, unit] = nanos < 1e6 ? [nanos / 1e3, "µs"] : nanos < 1e9 ? [nanos / 1e6, "ms"] : [nanos / 1e9, "s"];
+  return value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0) + " " + unit;
+}
+
+// An element with text in it, never with markup.
+function element(tag, text, attributes = {}) {
+  const made = document.createElement(tag);
+  if (text !== undefined) made.textContent = text;
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+function sentence(task) {
+  const told = [task.name, task.status];
+  if (task.ran !== null) told.push("ran " + duration(task.ran));
+  if (task.waited > 0) told.push("waited " + duration(task.waited) + " when ready");
+  if (task.critical) told.push("on the critical path");
+  return told.join(", ");
+}

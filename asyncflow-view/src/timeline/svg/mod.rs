@@ -1,0 +1,240 @@
+//! A still picture of a run: one SVG that needs nothing else, on a light page and on a dark one.
+//!
+//! Few tasks have a row each, with their names. More share lanes. If there are more lanes than fit,
+//! two curves remain: how many tasks ran, and how many waited.
+
+mod curves;
+mod lanes;
+mod rows;
+mod scale;
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::text::{self, SHORT, xml};
+use crate::timeline::record::{Bar, Record};
+use scale::{Scale, tick};
+
+const WIDTH: f64 = 880.0;
+const MARGIN: f64 = 24.0;
+const HEAD: f64 = 92.0;
+const ROW: f64 = 23.0;
+const BAR: f64 = 15.0;
+const LANE: f64 = 11.0;
+/// The most rows with names, and the most lanes.
+const ROWS: usize = 40;
+const LANES: u32 = 60;
+/// The most bars that are drawn one by one.
+const BARS: usize = 1500;
+
+const STYLE: &str = "\
+text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;font-size:12px;fill:#1d1f22}.name{paint-order:stroke;stroke:#fcfcfa;stroke-width:3.5px;stroke-linejoin:round}\
+.page{fill:#fcfcfa;stroke:#dddcd6}.title{font-size:17px;font-weight:600}.dim{fill:#63676d}.grid{stroke:#e6e5e0}\
+.run{fill:#8fb8d6}.failed{fill:#cf5a2e}.panicked{fill:#a0487f}.timedout{fill:#d09a2a}.given{fill:#a9c6a0}.cancelled,.other{fill:#b9bcc0}\
+.hatch{stroke:#7d8289}.wait{fill:url(#hatch);stroke:#9a9ea4;stroke-width:.8}.before{stroke:#b4b7bb;stroke-dasharray:1 4;stroke-linecap:round}\
+.on{fill:#101214}.critical{stroke:#1d1f22;stroke-width:2.5;fill:none}.link{stroke:#1d1f22;stroke-width:1.2;fill:none}.mark{fill:none;stroke:#63676d;stroke-width:1.4}\
+@media(prefers-color-scheme:dark){text{fill:#e8e7e3}.page{fill:#17191c;stroke:#33363b}.name{stroke:#17191c}.on{fill:#f6f5f1}.dim{fill:#9da1a7}.grid{stroke:#2a2d31}\
+.run{fill:#3f7199}.failed{fill:#e0693c}.panicked{fill:#b9619a}.timedout{fill:#c99328}.given{fill:#56794f}.cancelled,.other{fill:#5f646b}\
+.hatch{stroke:#8a8f96}.wait{stroke:#6b7077}.before{stroke:#5d6269}.critical,.link{stroke:#f0efeb}.mark{stroke:#9da1a7}}";
+
+pub(crate) fn write(record: &Record) -> String {
+    let scale = Scale::new(record.wall);
+    let (body, height) = match record {
+        Record { timed: false, .. } => untimed(record),
+        _ if record.bars.len() <= ROWS => rows::rows(record, &scale),
+        _ if in_lanes(record) => lanes::lanes(record, &scale),
+        _ => curves::curves(record, &scale),
+    };
+    let bottom = HEAD + height;
+    let total = bottom + 44.0;
+    let mut out = String::new();
+    let title = title(record);
+    let _ = write!(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {total:.0}\" width=\"{WIDTH}\" height=\"{total:.0}\" \
+         role=\"img\" aria-labelledby=\"title facts\">\n<title id=\"title\">{0}</title><desc id=\"facts\">{1}</desc>\n\
+         <style>{STYLE}</style>\n<defs><pattern id=\"hatch\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" \
+         patternTransform=\"rotate(45)\"><path class=\"hatch\" d=\"M0 0V5\"/></pattern></defs>\n\
+         <rect class=\"page\" x=\".5\" y=\".5\" width=\"{2}\" height=\"{3:.0}\" rx=\"8\"/>\n\
+         <text class=\"title\" x=\"{MARGIN}\" y=\"36\">{0}</text><text class=\"dim\" x=\"{MARGIN}\" y=\"56\">{1}</text>\n",
+        xml(&title),
+        xml(&facts(record)),
+        WIDTH - 1.0,
+        total - 1.0,
+    );
+    if record.timed {
+        axis(&mut out, &scale, bottom);
+        legend(&mut out, record, bottom + 28.0);
+    }
+    out.push_str(&body);
+    out.push_str("</svg>\n");
+    out
+}
+
+/// `7 tasks succeeded`, `12 tasks: 10 succeeded, 2 failed`.
+pub(crate) fn title(record: &Record) -> String {
+    let statuses = record.statuses();
+    let tasks = text::tasks(record.bars.len());
+    match statuses.as_slice() {
+        [] => tasks,
+        [(word, _)] => format!("{tasks} {word}"),
+        several => {
+            let told: Vec<String> = several
+                .iter()
+                .map(|(word, count)| format!("{} {word}", text::count(*count)))
+                .collect();
+            format!("{tasks}: {}", told.join(", "))
+        }
+    }
+}
+
+fn facts(record: &Record) -> String {
+    if !record.timed {
+        return "Not timed: execute with .timed() to see when what happened.".to_owned();
+    }
+    let totals = &record.totals;
+    let mut facts = vec![
+        format!("{} wall", nanos(record.wall)),
+        format!("{} work", nanos(totals.work)),
+    ];
+    if totals.critical_tasks > 0 {
+        facts.push(format!("{} critical path", nanos(totals.critical)));
+    }
+    facts.push(format!(
+        "{:.1} running on average, {} at most",
+        parallelism(record),
+        text::count(totals.peak as usize)
+    ));
+    if totals.permits > 0 {
+        facts.push(format!("{} waited for permits", nanos(totals.permits)));
+    }
+    facts.join(" · ")
+}
+
+/// How many tasks ran on average.
+pub(crate) fn parallelism(record: &Record) -> f64 {
+    record.totals.work as f64 / record.wall.max(1) as f64
+}
+
+pub(crate) fn nanos(nanos: u64) -> String {
+    text::duration(Duration::from_nanos(nanos))
+}
+
+/// The class of a task's status, for its colour.
+pub(crate) fn class(bar: &Bar) -> &'static str {
+    use asyncflow_core::TaskStatus::{Cancelled, Failed, Given, Panicked, Succeeded, TimedOut};
+    match bar.status {
+        Succeeded => "run",
+        Failed => "failed",
+        Panicked => "panicked",
+        TimedOut => "timedout",
+        Given => "given",
+        Cancelled => "cancelled",
+        _ => "other",
+    }
+}
+
+fn axis(out: &mut String, scale: &Scale, bottom: f64) {
+    let mut moment = 0;
+    while moment <= scale.wall {
+        let x = scale.x(moment);
+        let anchor = match moment {
+            0 => "start",
+            _ if x > WIDTH - 60.0 => "end",
+            _ => "middle",
+        };
+        let label = if moment == 0 {
+            "0".to_owned()
+        } else {
+            tick(moment, scale.step)
+        };
+        let _ = write!(
+            out,
+            "<path class=\"grid\" d=\"M{x:.1} {:.0}V{bottom:.0}\"/><text class=\"dim\" x=\"{x:.1}\" y=\"{:.0}\" text-anchor=\"{anchor}\" font-size=\"11\">{label}</text>\n",
+            HEAD - 6.0,
+            HEAD - 12.0
+        );
+        moment += scale.step;
+    }
+}
+
+/// Whether every bar is drawn, in lanes.
+fn in_lanes(record: &Record) -> bool {
+    record.lanes <= LANES && record.bars.len() <= BARS
+}
+
+/// What is what: only of what there is.
+fn legend(out: &mut String, record: &Record, y: f64) {
+    let rows = record.bars.len() <= ROWS;
+    let each = rows || in_lanes(record);
+    let waits = record.bars.iter().any(|bar| bar.wait().is_some());
+    let rect = |class: &str| {
+        format!("<rect class=\"{class}\" x=\"0\" y=\"-10\" width=\"20\" height=\"11\" rx=\"1.5\"/>")
+    };
+    let line = |class: &str| format!("<path class=\"{class}\" d=\"M0 -4H20\"/>");
+    let mut x = MARGIN;
+    for (there, sign, text) in [
+        (rows, line("before"), "waiting for upstreams"),
+        (
+            waits && (rows || !each),
+            rect("wait"),
+            "ready, waiting for a permit, a slot or a thread",
+        ),
+        (true, rect("run"), "running"),
+        (
+            each && record.totals.critical_tasks > 0,
+            line("critical"),
+            "critical path",
+        ),
+    ] {
+        if there {
+            let _ = writeln!(
+                out,
+                "<g transform=\"translate({x:.0} {y:.0})\">{sign}<text class=\"dim\" x=\"26\" y=\"0\">{text}</text></g>"
+            );
+            x += 52.0 + width(text);
+        }
+    }
+}
+
+/// About how wide a text is.
+fn width(text: &str) -> f64 {
+    let wide = |c: char| if c > '\u{1100}' { 12.5 } else { 6.2 };
+    text.chars().map(wide).sum()
+}
+
+fn rect(out: &mut String, class: &str, from: f64, to: f64, top: f64, height: f64) {
+    let _ = write!(
+        out,
+        "<rect class=\"{class}\" x=\"{from:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{height}\" rx=\"1.5\"/>",
+        (to - from).max(0.8)
+    );
+}
+
+fn untimed(record: &Record) -> (String, f64) {
+    let mut out = String::new();
+    let shown = record.bars.iter().take(ROWS);
+    for (row, bar) in shown.enumerate() {
+        let y = HEAD + 4.0 + row as f64 * ROW;
+        rect(&mut out, class(bar), MARGIN, MARGIN + 14.0, y, BAR);
+        let _ = writeln!(
+            out,
+            "<text x=\"{}\" y=\"{:.1}\">{} <tspan class=\"dim\">{}</tspan></text>",
+            MARGIN + 22.0,
+            y + 12.0,
+            xml(&text::clean(&bar.name, SHORT)),
+            xml(&bar.status.to_string())
+        );
+    }
+    let more = record.bars.len().saturating_sub(ROWS);
+    let rows = record.bars.len().min(ROWS);
+    if more > 0 {
+        let _ = writeln!(
+            out,
+            "<text class=\"dim\" x=\"{MARGIN}\" y=\"{:.0}\">and {} more</text>",
+            HEAD + 18.0 + rows as f64 * ROW,
+            text::count(more)
+        );
+    }
+    (out, (rows as f64 + 1.0) * ROW)
+}
