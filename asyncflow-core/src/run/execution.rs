@@ -586,8 +586,11 @@ impl Execution {
             mode,
             all_succeeded,
         };
-        if let Err(unwanted) = self.done.send(finished) {
-            unwanted.discard();
+        // Wakes whoever executes the flow, by a waker of theirs.
+        match unwind::catch(|| self.done.send(finished).err()) {
+            Ok(None) => {}
+            Ok(Some(unwanted)) => unwanted.discard(),
+            Err(payload) => unwind::discard(payload),
         }
         self.outer
     }
