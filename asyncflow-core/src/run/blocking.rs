@@ -294,7 +294,7 @@ impl Pass for Passing<'_> {
                 Step::Call if self.next.is_none() => return self.next = Some(task),
                 Step::Call => return agent.call_blocking(Call::simple(task)),
                 Step::End(status) => return self.ended.push((task, status)),
-                Step::Poll | Step::Supervise => {}
+                Step::Poll | Step::PollWatched | Step::Supervise => {}
             }
         }
         agent.send(Sent { task, slot: None });

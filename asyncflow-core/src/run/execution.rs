@@ -66,6 +66,8 @@ const BLAMED: u8 = 4;
 pub(crate) enum Step {
     /// Poll its future.
     Poll,
+    /// Poll its future, and tell who watches.
+    PollWatched,
     /// Call its function on a blocking thread.
     Call,
     /// Start it with permits, a time limit or several attempts.
@@ -129,6 +131,8 @@ pub struct Execution {
     keep_going: bool,
     /// Whether anything about this run needs a closer look at each task.
     special: bool,
+    /// Whether the end of a task takes more than counting down its successors.
+    ends_with_care: bool,
     given: Mutex<HashMap<u32, Give>>,
     troubles: Mutex<Vec<Trouble>>,
     /// Attempts of tasks that had more than one.
@@ -181,6 +185,7 @@ impl Execution {
             || plan.outer.as_ref().is_some_and(|outer| outer.limited);
         let special =
             limited || plan.watch.is_some() || !plan.given.is_empty() || plan.selection.is_some();
+        let ends_with_care = graph.has_gates || plan.watch.is_some() || plan.selection.is_some();
         let mut ledger = Ledger::new(Arc::clone(&graph));
         let (pending, selected, roots) = match plan.selection {
             Some(Selection {
@@ -213,6 +218,7 @@ impl Execution {
             alert: AtomicU8::new(Mode::Go as u8),
             keep_going: plan.keep_going,
             special,
+            ends_with_care,
             given: Mutex::new(plan.given),
             troubles: Mutex::new(Default::default()),
             attempts: Mutex::new(Default::default()),
@@ -272,6 +278,7 @@ impl Execution {
             || config.is_some_and(|config| config.supervised());
         match &node.body {
             Body::Async(_) | Body::Plain(_) if supervised => Step::Supervise,
+            Body::Async(_) if self.watch.is_some() => Step::PollWatched,
             Body::Async(_) => Step::Poll,
             Body::Plain(_) => Step::Call,
             Body::Input(_) => unreachable!("inputs that are not given are refused at the start"),
@@ -403,11 +410,29 @@ impl Execution {
     /// Takes note of a task's status. Gives every task that is ready because of it to `ready`.
     #[inline]
     pub(crate) fn end(&self, index: u32, status: Status, ready: &mut impl Pass) {
+        if self.ends_with_care {
+            return self.end_with_care(index, status, ready);
+        }
+        self.ledger.fates.set(index, status);
+        // In reverse: see `Drive::passing`.
+        for successor in self.graph().successors(index).iter().rev() {
+            if !status.is_success() {
+                self.blame(index, status, *successor);
+            }
+            if self.pending.countdown(*successor) {
+                ready.pass(*successor);
+            }
+        }
+    }
+
+    /// Like [`Self::end`] where somebody watches, not all tasks are part of the run, or there are
+    /// gates.
+    #[cold]
+    fn end_with_care(&self, index: u32, status: Status, ready: &mut impl Pass) {
         self.record(index, status);
         if self.graph().has_gates {
             return self.end_among_gates(index, status, ready);
         }
-        // In reverse: see `Drive::passing`.
         for successor in self.graph().successors(index).iter().rev() {
             if self.upstream_ended(index, status, *successor) {
                 self.pass(*successor, ready);
@@ -440,7 +465,6 @@ impl Execution {
         }
     }
 
-    #[inline]
     fn record(&self, index: u32, status: Status) {
         self.ledger.fates.set(index, status);
         self.ledger.consumed(index);
@@ -449,7 +473,6 @@ impl Execution {
         }
     }
 
-    #[inline]
     fn pass(&self, index: u32, ready: &mut impl Pass) {
         if let Some(watch) = &self.watch {
             self.tell_ready(index, watch);
