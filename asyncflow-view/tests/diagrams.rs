@@ -123,7 +123,7 @@ fn read_mermaid(text: &str) -> Read {
             _ if number == 0 => assert!(["flowchart TD", "flowchart LR"].contains(&line)),
             "subgraph" => open += 1,
             "end" if rest.is_empty() => open -= 1,
-            "classDef" | "legend" => {}
+            "classDef" | "class" | "legend" => {}
             _ if is_id
                 && ["-->", "-.->"]
                     .iter()
@@ -143,7 +143,7 @@ fn read_mermaid(text: &str) -> Read {
                     .map(str::trim)
                     .filter(|line| !line.is_empty());
                 let lines: Vec<String> = lines.map(decode).collect();
-                let lines = if rest.starts_with("{\"any\"") {
+                let lines = if rest.starts_with("((\"any\"") {
                     Vec::new()
                 } else {
                     lines
@@ -459,10 +459,10 @@ fn groups_are_frames_and_deep_ones_are_left_out() {
 
 #[test]
 fn folding_takes_the_time_of_its_size() {
-    // Twenty times the tasks of what folds at once; quadratic work would not end.
+    // A grid, which no fold but the last one folds. Quadratic work would not end.
     let mut flow = InlineFlow::new();
     let mut rows: Vec<Task<()>> = Vec::new();
-    for number in 0..200_000_usize {
+    for number in 0..60_000_usize {
         let upstreams = [number.checked_sub(1), number.checked_sub(447)];
         let upstreams: Vec<_> = upstreams
             .into_iter()
@@ -471,7 +471,7 @@ fn folding_takes_the_time_of_its_size() {
             .collect();
         rows.push(flow.add((async || ()).after(upstreams)));
     }
-    assert_folds(&flow, 200_000);
+    assert_folds(&flow, 60_000);
 }
 
 #[test]

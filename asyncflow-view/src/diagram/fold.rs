@@ -14,7 +14,7 @@
 //! numbers, which are in topological order, and ranks only grow. Each takes time linear in the
 //! tasks and dependencies, but for sorting.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use asyncflow_core::{Place, Structure};
@@ -67,14 +67,16 @@ impl Folding {
     }
 
     /// The dependencies between shapes, each once.
-    pub(crate) fn lines(&self, structure: &Structure) -> BTreeSet<(u32, u32)> {
-        let mut lines = HashSet::new();
+    fn lines(&self, structure: &Structure) -> Vec<(u32, u32)> {
+        let mut lines = Vec::new();
         for place in structure.places() {
             let to = self.shape_of[place.number()];
             let from = place.upstreams().map(|from| self.shape_of[from]);
             lines.extend(from.filter(|from| *from != to).map(|from| (from, to)));
         }
-        lines.into_iter().collect()
+        lines.sort_unstable();
+        lines.dedup();
+        lines
     }
 }
 

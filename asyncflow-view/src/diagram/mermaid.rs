@@ -40,6 +40,8 @@ pub(crate) fn write(sketch: &Sketch) -> String {
     {
         class(&mut out, tone);
     }
+    frames(&mut out, sketch);
+    out.push_str("  classDef ring fill:transparent,stroke:#7b828c,stroke-width:1.6px\n");
     out.push_str("  classDef gate fill:#7b828c,stroke:#7b828c,color:#7b828c\n");
     out.push_str("  classDef legend fill:transparent,stroke:transparent,color:#7b828c\n");
     out
@@ -71,17 +73,31 @@ fn clusters(out: &mut String, sketch: &Sketch) {
     each_in(out, sketch, None, "  ");
 }
 
+/// Frames without a fill, so that they lie on a light page and on a dark one.
+fn frames(out: &mut String, sketch: &Sketch) {
+    let names: Vec<String> = (0..sketch.clusters.len())
+        .map(|number| format!("g{number}"))
+        .collect();
+    if !names.is_empty() {
+        let _ = writeln!(
+            out,
+            "  classDef frame fill:transparent,stroke:#7b828c,color:#7b828c"
+        );
+        let _ = writeln!(out, "  class {} frame", names.join(","));
+    }
+}
+
 fn node(out: &mut String, number: usize, shape: &super::sketch::Shape, indent: &str) {
     let lines: Vec<String> = shape.label.iter().map(|line| text::mermaid(line)).collect();
     let label = lines.join("<br/>");
     let class = shape.tone.class;
     let _ = match shape.form {
-        Form::Async => writeln!(out, "{indent}n{number}(\"{label}\"):::{class}"),
+        Form::Async => writeln!(out, "{indent}n{number}([\"{label}\"]):::{class}"),
         Form::Plain => writeln!(out, "{indent}n{number}[\"{label}\"]:::{class}"),
         Form::Input => writeln!(out, "{indent}n{number}[/\"{label}\"/]:::{class}"),
         Form::Several => writeln!(out, "{indent}n{number}[[\"{label}\"]]:::{class}"),
         Form::AllOf => writeln!(out, "{indent}n{number}((\" \")):::gate"),
-        Form::AnyOf => writeln!(out, "{indent}n{number}{{\"any\"}}"),
+        Form::AnyOf => writeln!(out, "{indent}n{number}((\"any\")):::ring"),
     };
 }
 

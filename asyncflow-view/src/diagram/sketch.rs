@@ -267,7 +267,7 @@ impl Statuses {
             }
             statuses.attempts += task.attempts();
             let heavier = |worst| tone::weight(status) > tone::weight(worst);
-            if statuses.worst.map_or(true, heavier) {
+            if statuses.worst.is_none_or(heavier) {
                 statuses.worst = Some(status);
             }
         }

@@ -1,6 +1,8 @@
 // The chart: one row for each task, or lanes that tasks share.
 
-const view = byId("view"), chart = byId("chart"), tall = byId("tall"), tip = byId("tip");
+// Without times there is no chart in the page, and these are nowhere in it.
+const part = (id) => byId(id) ?? element("div");
+const view = part("view"), chart = part("chart"), tall = part("tall"), tip = part("tip");
 const AXIS = 28;
 const rowHeight = { rows: 24, lanes: 18 };
 const chosen = { task: null, over: null };
@@ -26,7 +28,7 @@ function lanesOf(list, begin) {
 const shades = ["run", "run2", "run3"];
 const shadeOf = new Map();
 for (const task of tasks) {
-  const stem = task.name.replace(/\d+/g, "");
+  const stem = task.name.replace(/#?\d+/g, "");
   if (!shadeOf.has(stem)) shadeOf.set(stem, shadeOf.size % shades.length);
   task.shade = shadeOf.get(stem);
 }

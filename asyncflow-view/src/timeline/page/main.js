@@ -66,7 +66,16 @@ if (run.timed) {
   byId("fit").addEventListener("click", fitAll);
   const repaint = () => { readColours(); draw(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-  new ResizeObserver(() => { readColours(); resize(); }).observe(document.body);
+  // In the next frame, because it changes the height of what is observed.
+  let seen = "";
+  new ResizeObserver(() => requestAnimationFrame(() => {
+    const now = [view.clientWidth, innerHeight, devicePixelRatio].join();
+    if (now === seen) return;
+    seen = now;
+    readColours();
+    resize();
+  })).observe(document.body);
+  addEventListener("resize", () => resize());
   addEventListener("beforeprint", drawChart);
   readColours();
   show(mode);

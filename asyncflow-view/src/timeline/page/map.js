@@ -1,6 +1,6 @@
 // The map above the chart: the whole run, how many tasks ran and how many waited, and which part is seen.
 
-const map = byId("map");
+const map = part("map");
 
 // How many spans there are in each column, on average over its time, so that a span that ends where
 // another begins makes no peak.

@@ -148,9 +148,9 @@ fn axis(out: &mut String, scale: &Scale, bottom: f64) {
         } else {
             tick(moment, scale.step)
         };
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<path class=\"grid\" d=\"M{x:.1} {:.0}V{bottom:.0}\"/><text class=\"dim\" x=\"{x:.1}\" y=\"{:.0}\" text-anchor=\"{anchor}\" font-size=\"11\">{label}</text>\n",
+            "<path class=\"grid\" d=\"M{x:.1} {:.0}V{bottom:.0}\"/><text class=\"dim\" x=\"{x:.1}\" y=\"{:.0}\" text-anchor=\"{anchor}\" font-size=\"11\">{label}</text>",
             HEAD - 6.0,
             HEAD - 12.0
         );

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Shows the pages of asyncflow-view to a browser without a screen: at the sizes of a phone, a tablet
+# and a desk, light and dark. Fails if the browser complains of one, or if one's script did not run.
+#
+# The pictures are to be looked at: they are in target/pictures.
+#
+#     scripts/pictures.sh          # all of them
+#     scripts/pictures.sh --short  # one of each page, for .ci/run
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || {
+    echo 'NOTICE: there is no Chromium here, so no page was shown to a browser'
+    exit 0
+}
+pictures=target/pictures
+rm -rf "$pictures" && mkdir -p "$pictures"
+RUST_BACKTRACE=0 cargo run --locked --quiet -p asyncflow-view --example gallery -- "$pictures" 2>"$pictures/gallery.log" || {
+    cat "$pictures/gallery.log"
+    exit 1
+}
+profile=$(mktemp -d)
+trap 'rm -rf "$profile"' EXIT
+
+# show PAGE OPTION...
+show() {
+    local page=$1
+    shift
+    timeout 60 "$browser" --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
+        --disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage \
+        --enable-logging=stderr --v=0 --user-data-dir="$profile" --hide-scrollbars \
+        --virtual-time-budget=4000 "$@" "file://$PWD/$pictures/$page.html" 2>"$pictures/log" || {
+        cat "$pictures/log" >&2
+        exit 1
+    }
+    # What a page writes to its console, errors of scripts and refusals of its policy included.
+    if grep -F ':CONSOLE' "$pictures/log" >&2; then
+        echo "the page $page has complaints" >&2
+        exit 1
+    fi
+}
+
+# picture PAGE WIDTH HEIGHT light|dark
+picture() {
+    local scheme=1
+    [ "$4" = dark ] && scheme=0
+    show "$1" --window-size="$2,$3" --blink-settings=preferredColorScheme=$scheme \
+        --screenshot="$PWD/$pictures/$1-$2-$4.png" >/dev/null
+    [ -s "$pictures/$1-$2-$4.png" ] || {
+        echo "there is no picture of $1"
+        exit 1
+    }
+}
+
+# expect PAGE TEXT: the page has it after its script ran, and hostile names made nothing of their own.
+expect() {
+    show "$1" --window-size=1024,768 --dump-dom >"$pictures/dom"
+    if ! grep -qF -- "$2" "$pictures/dom" || grep -qE '<img|onerror=[^"]*>[^<]*<script' "$pictures/dom"; then
+        echo "the page $1 is not as expected: $2"
+        exit 1
+    fi
+}
+
+expect few '1–11 of 11'
+expect hostile '1–26 of 26'
+expect many "of 10 001"
+expect untimed 'was not timed'
+if [ "${1-}" = --short ]; then
+    picture few 360 740 dark
+    picture forty 1024 768 light
+    picture many 1920 1080 light
+else
+    for page in few forty many failing hostile wide untimed nothing; do
+        for scheme in light dark; do
+            picture $page 360 740 $scheme
+            picture $page 1024 768 $scheme
+            picture $page 1920 1080 $scheme
+        done
+    done
+fi
+echo "see $pictures"
