@@ -14,7 +14,7 @@ use crate::backend::Backend;
 use crate::bits::Bits;
 use crate::declare::function::claim;
 use crate::flow::Flow;
-use crate::graph::Graph;
+use crate::graph::{Compiler, Graph};
 use crate::handle::{Task, TaskId, Upstreams};
 use crate::observer::Observer;
 use crate::outcome::error::{Failure, FlowError};
@@ -36,7 +36,13 @@ use crate::runtime::Runtime;
 pub struct Execute<'f, R: Runtime> {
     flow: &'f Flow<R>,
     state: State,
+    /// At work on a large flow that is executed for the first time.
+    compiler: Option<Box<Compiler>>,
 }
+
+/// How many tasks and dependencies of a flow are compiled before others on the runtime get their
+/// turn: less than a millisecond's worth.
+const SLICE: usize = 10_000;
 
 enum State {
     Planned(Box<Options>),
@@ -62,6 +68,7 @@ impl<'f, R: Runtime> Execute<'f, R> {
         Self {
             flow,
             state: State::Planned(Box::default()),
+            compiler: None,
         }
     }
 
@@ -73,7 +80,8 @@ impl<'f, R: Runtime> Execute<'f, R> {
         self.with(|options| options.keep_going = true)
     }
 
-    /// Lets at most `limit` tasks run at the same time. Waiting for permits is not running.
+    /// Lets at most `limit` tasks run at the same time. Waiting for permits is not running. A flow in
+    /// the flow does not count as one, but its tasks do.
     ///
     /// A limit of 0 is refused.
     pub fn max_concurrency(self, limit: usize) -> Self {
@@ -163,6 +171,17 @@ impl<R: Runtime> Future for Execute<'_, R> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if let State::Planned(options) = &mut this.state {
+            let declared = &this.flow.declared;
+            if declared.len() > SLICE && !declared.is_compiled() {
+                let new = || Box::new(declared.compiler());
+                if !this.compiler.get_or_insert_with(new).step(SLICE) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+            if let Some(done) = this.compiler.take() {
+                declared.compiled_by(|| *done).ok();
+            }
             let options = std::mem::take(&mut **options);
             match prepare(this.flow, options) {
                 Ok(driving) => this.state = State::Driving(driving),
@@ -214,10 +233,14 @@ impl Running {
     ///
     /// Dropping the future drops the run: what has not stopped by then is not waited for.
     pub async fn cancel(self) -> Result<Run, FlowError> {
-        if let Started::Driving(driving) = &self.state {
-            driving.stop(Mode::Stopping);
-        }
+        self.stop(Mode::Stopping);
         self.await
+    }
+
+    pub(crate) fn stop(&self, mode: Mode) {
+        if let Started::Driving(driving) = &self.state {
+            driving.stop(mode);
+        }
     }
 
     /// What has become of every task so far.
@@ -368,6 +391,12 @@ fn plan(graph: &Arc<Graph>, options: Options) -> Result<Plan, Refusal> {
             task: graph.name(*input).to_owned(),
         });
     }
+    // All that is inside, at any depth; so the runs inside need not look again.
+    if outer.is_none() {
+        for index in graph.nested.iter().filter(|index| runs(index)) {
+            executable_inside(graph, *index)?;
+        }
+    }
     claim_once(graph, runs)?;
     let watch =
         (timed || !observers.is_empty()).then(|| Watch::new(Arc::clone(graph), timed, observers));
@@ -397,6 +426,35 @@ fn claim_once(graph: &Graph, runs: impl Fn(&u32) -> bool) -> Result<(), Refusal>
             });
         }
         claimed.push(flag);
+    }
+    Ok(())
+}
+
+/// Finds out whether a flow that is a task, and all flows in it, can be executed now.
+fn executable_inside(graph: &Graph, task: u32) -> Result<(), Refusal> {
+    let mut flows = vec![graph.node(task)];
+    while let Some(flow) = flows.pop() {
+        let Some(declared) = flow.nested() else {
+            continue;
+        };
+        let inner = declared.compile()?;
+        if let Some(input) = inner.inputs.first() {
+            return Err(Refusal::NotGivenInside {
+                flow: graph.name(task).to_owned(),
+                input: inner.name(*input).to_owned(),
+            });
+        }
+        // Claimed by its own execution, which may still find that another was faster.
+        for once in &inner.once {
+            let node = inner.node(*once);
+            let claimed = node.body().and_then(|body| body.claim());
+            if claimed.is_some_and(|flag| flag.load(Ordering::Acquire)) {
+                return Err(Refusal::Spent {
+                    task: inner.name(*once).to_owned(),
+                });
+            }
+        }
+        flows.extend(inner.nested.iter().map(|index| inner.node(*index)));
     }
     Ok(())
 }

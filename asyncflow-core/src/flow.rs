@@ -68,7 +68,8 @@ impl<R: Runtime> Flow<R> {
     ///
     /// Which of these it is, and whether a function is async, is found out from its type. A flow
     /// in a flow is one task; its output is the [`Run`](crate::Run) of the inner flow, and its
-    /// failure is the inner flow's.
+    /// failure is the inner flow's. It may be under a lock (see [`with_lock`](crate::with_lock())) only
+    /// if no task in it takes one, and its inputs cannot be given.
     ///
     /// # Panics
     ///
@@ -93,9 +94,9 @@ impl<R: Runtime> Flow<R> {
     /// # Ok::<(), asyncflow_core::FlowError>(()) }).unwrap();
     /// ```
     pub fn input<T: Send + Sync + 'static>(&mut self, name: impl Into<String>) -> Task<T> {
-        let body = Body::Input(InputBody {
+        let body = Body::Input(Box::new(InputBody {
             column: ColumnType::of::<T>(),
-        });
+        }));
         let mut declaration = Declaration {
             body,
             request: Default::default(),

@@ -27,6 +27,7 @@ mod declare;
 #[doc(hidden)]
 pub mod doctest;
 mod execute;
+mod flat;
 mod flow;
 mod graph;
 mod handle;

@@ -225,12 +225,13 @@ fn random<R: Runtime + Default>(seed: u64) -> (Flow<R>, Vec<Task<u64>>) {
     let mut tasks: Vec<Task<u64>> = Vec::new();
     for index in 0..30 {
         let upstreams: Vec<Task<u64>> = (0..numbers.below(4))
-            .filter_map(|_| (!tasks.is_empty()).then(|| tasks[numbers.below(tasks.len())]))
+            .filter(|_| !tasks.is_empty())
+            .map(|_| tasks[numbers.below(tasks.len())])
             .collect();
         let (bad, slow) = (numbers.one_in(6), numbers.below(3));
         let calls = Arc::new(AtomicUsize::new(0));
         // Those that fail do so every second time, so that some of the retries help.
-        let fails = move || bad && calls.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+        let fails = move || bad && calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
         let retry = numbers.one_in(3);
         let policy = ConstantBuilder::default()
             .with_delay(Duration::ZERO)

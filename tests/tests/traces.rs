@@ -1,7 +1,7 @@
 //! Spans of runs, tasks and attempts, as a subscriber sees them.
 
 use std::collections::HashMap;
-use std::fmt::{self, Debug, Write as _};
+use std::fmt::{self, Debug};
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -416,7 +416,7 @@ on_every_backend! {
             let mut flow = Flow::<R>::new();
             let mut long = String::new();
             for _ in 0..1 << 17 {
-                write!(long, "long \u{1b}\n").unwrap();
+                long.push_str("long \u{1b}\n");
             }
             for name in ["\u{1b}[31mred\n2026 ERROR forged", "\u{202e}gnp", "", "<script>", &long] {
                 flow.add((|| info!("called")).named(name));

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::column::ColumnType;
+use crate::graph::Declared;
 use crate::handle::TaskId;
 use crate::output::{BoxError, Outcome};
 use crate::run::end::End;
@@ -264,8 +265,8 @@ pub enum Body {
     Async(Box<dyn AsyncBody>),
     /// Called on a blocking thread.
     Plain(Box<dyn PlainBody>),
-    /// No function: its value is given at each execution.
-    Input(InputBody),
+    /// No function: its value is given at each execution. Boxed, because most tasks are none.
+    Input(Box<InputBody>),
     /// No task at all: passes on that its upstreams have ended. See [`super::group`].
     Gate(Gate),
 }
@@ -319,6 +320,10 @@ pub trait AnyBody: Send + Sync + 'static {
     /// The flag by which an execution claims a `once` task.
     fn claim(&self) -> Option<&AtomicBool>;
     fn facts(&self) -> Facts;
+    /// What was declared of the flow that it is, if it is one.
+    fn nested(&self) -> Option<&Declared> {
+        None
+    }
 }
 
 /// What is asked of every task when its flow is compiled, in one call.
@@ -331,6 +336,8 @@ pub struct Facts {
     pub(crate) once: bool,
     /// Whether it takes an input by value.
     pub(crate) moves: bool,
+    /// Whether it is a flow.
+    pub(crate) nested: bool,
 }
 
 #[doc(hidden)]
@@ -339,7 +346,7 @@ pub trait AsyncBody: AnyBody {
 
     /// Whether its future ends by itself when the run stops. Any other is just dropped.
     fn sees_stop(&self) -> bool {
-        false
+        self.nested().is_some()
     }
 }
 
@@ -464,6 +471,7 @@ macro_rules! any_body {
                     column: ColumnType::of::<T>(),
                     once: $call::claim(&self.function).is_some(),
                     moves,
+                    nested: false,
                 }
             }
         }

@@ -221,7 +221,11 @@ impl WithLock<Ready<()>> for Parallel {
 /// Lets a function run only while it holds `lock`: the same as
 /// [`f.with_lock(&lock)`](TaskExt::with_lock).
 ///
-/// Also takes a whole group, every member of which then takes the lock for itself.
+/// Also takes a whole group, every member of which then takes the lock for itself. A member that is
+/// a flow holds it for as long as it runs, so the tasks in that flow must not take locks or
+/// semaphores themselves: they could wait for each other, and the execution is refused. The same
+/// holds for a function that executes a flow: a lock that the function holds, and that the flow
+/// needs, would never come free.
 ///
 /// ```
 /// use asyncflow_core::{Lock, parallel, with_lock};

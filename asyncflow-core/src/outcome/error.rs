@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::flat::drop_flat;
 use crate::handle::TaskId;
 use crate::output::BoxError;
 use crate::run::end::{End, PanicPayload};
@@ -154,13 +155,19 @@ impl fmt::Debug for FlowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")?;
         for failure in self.failures() {
-            let mut cause = failure.error().source();
+            let mut cause = source(failure.error());
             if cause.is_some() {
                 write!(f, "\n\n`{}` was caused by:", failure.name())?;
             }
+            let mut depth = 0;
             while let Some(error) = cause {
+                depth += 1;
+                if depth > MOST_CAUSES {
+                    f.write_str("\n    ...")?;
+                    break;
+                }
                 write!(f, "\n    {}", Quoted(error))?;
-                cause = error.source();
+                cause = source(error);
             }
         }
         Ok(())
@@ -252,7 +259,8 @@ impl Drop for Failure {
         // the other by whoever drops the `FlowError`, would abort the process.
         let nothing = Cause::Timeout(TimedOut(Duration::ZERO));
         let cause = std::mem::replace(&mut self.cause, nothing);
-        unwind::contain(|| drop(cause));
+        // The errors of flows in the flow are errors like this one, and so on.
+        unwind::contain(|| drop_flat(cause));
     }
 }
 
@@ -282,6 +290,20 @@ impl Cause {
             End::Panicked(payload) => unwind::message(&payload.0).unwrap_or(NO_MESSAGE).to_owned(),
             End::TimedOut(limit) => TimedOut(*limit).to_string(),
             End::Done | End::Cancelled | End::HandedOver => String::new(),
+        }
+    }
+}
+
+/// How many causes `Debug` prints: a chain may lead back to where it came from.
+const MOST_CAUSES: usize = 100;
+
+/// What a user's error says is its cause, unless it panics instead.
+fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match unwind::catch(|| error.source()) {
+        Ok(source) => source,
+        Err(payload) => {
+            unwind::discard(payload);
+            None
         }
     }
 }

@@ -49,6 +49,16 @@ pub(crate) enum Refusal {
         task: String,
         input: String,
     },
+    NotGivenInside {
+        flow: String,
+        input: String,
+    },
+    NestedPermits {
+        task: String,
+        held: String,
+        taker: String,
+        needed: String,
+    },
 }
 
 impl fmt::Display for Refusal {
@@ -112,6 +122,22 @@ impl fmt::Display for Refusal {
                 f,
                 "task `{task}` always runs, also when `{input}` has no output: \
                  take it as `{input}.optional()`, which arrives as `Option<&T>`"
+            ),
+            Self::NotGivenInside { flow, input } => write!(
+                f,
+                "input `{input}` of the flow that is task `{flow}` cannot be given: let a function \
+                 execute that flow with `.given(task, value)`, and add the function instead"
+            ),
+            Self::NestedPermits {
+                task,
+                held,
+                taker,
+                needed,
+            } => write!(
+                f,
+                "task `{task}` is a flow that holds {held} while `{taker}` in it takes {needed}: \
+                 they could wait for each other forever; take the lock off the flow and give it to \
+                 the tasks in it that need it"
             ),
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Index;
 
 use crate::column::{AnyColumn, Column};
+use crate::flat::drop_flat;
 use crate::handle::Task;
 use crate::run::ledger::unit;
 
@@ -69,6 +70,15 @@ impl Run {
     /// What became of every task.
     pub fn report(&self) -> &Report {
         &self.report
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // The outputs of flows in the flow are runs, and so on.
+        if !self.report.graph().nested.is_empty() {
+            drop_flat(std::mem::take(&mut self.columns));
+        }
     }
 }
 

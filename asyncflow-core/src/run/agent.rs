@@ -70,8 +70,10 @@ impl Drop for Agent {
     fn drop(&mut self) {
         // `into_inner` gives the run to exactly one of those who drop their shares at the same
         // time, the last, and orders all that the others did before that.
-        if let Some(execution) = self.0.take().and_then(Arc::into_inner) {
-            execution.finish();
+        // With it may end the run that it is a task of, and so on.
+        let mut share = self.0.take();
+        while let Some(execution) = share.and_then(Arc::into_inner) {
+            share = execution.finish().and_then(|mut outer| outer.0.take());
         }
     }
 }

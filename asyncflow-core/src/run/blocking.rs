@@ -289,12 +289,12 @@ impl Pass for Passing<'_> {
         let agent = self.agent;
         let plain = matches!(agent.node(task).body, Body::Plain(_));
         // Only a plain task may be looked at here: looking at another is up to whoever takes it.
-        if plain && agent.slots.is_none() {
+        if plain && !agent.limited {
             match agent.step(task) {
                 Step::Call if self.next.is_none() => return self.next = Some(task),
                 Step::Call => return agent.call_blocking(Call::simple(task)),
                 Step::End(status) => return self.ended.push((task, status)),
-                Step::Poll | Step::Supervise => {}
+                Step::Poll | Step::PollWatched | Step::Supervise => {}
             }
         }
         agent.send(Sent { task, slot: None });

@@ -171,6 +171,7 @@ impl Drive {
         let Sent { task, slot } = sent;
         match self.agent.step(task) {
             Step::Poll => self.start_async(task, cx),
+            Step::PollWatched => self.start_watched(task, cx),
             Step::Call => {
                 self.agent.call_blocking(Call::simple(task));
                 Turn::Next
@@ -189,9 +190,6 @@ impl Drive {
     #[inline]
     fn start_async(&mut self, task: u32, cx: &mut Context<'_>) -> Turn {
         let share = self.spare.take().unwrap_or_else(|| self.agent.share());
-        if share.watch.is_some() {
-            return self.start_watched(share, task, cx);
-        }
         self.poll_first(task, cx, false, |agent| {
             let Body::Async(body) = &agent.node(task).body else {
                 unreachable!("only async functions are polled");
@@ -201,7 +199,8 @@ impl Drive {
     }
 
     #[cold]
-    fn start_watched(&mut self, share: Arc<Execution>, task: u32, cx: &mut Context<'_>) -> Turn {
+    fn start_watched(&mut self, task: u32, cx: &mut Context<'_>) -> Turn {
+        let share = self.spare.take().unwrap_or_else(|| self.agent.share());
         if let Some(watch) = &share.watch {
             watch.permitted(task);
             watch.started(task, 1);

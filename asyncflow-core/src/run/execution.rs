@@ -66,6 +66,8 @@ const BLAMED: u8 = 4;
 pub(crate) enum Step {
     /// Poll its future.
     Poll,
+    /// Poll its future, and tell who watches.
+    PollWatched,
     /// Call its function on a blocking thread.
     Call,
     /// Start it with permits, a time limit or several attempts.
@@ -121,12 +123,16 @@ pub struct Execution {
     /// Whether plain functions get threads that are none of the runtime's.
     pub(crate) own_threads: bool,
     pub(crate) slots: Option<Slots>,
+    /// Whether tasks need slots, be it those of a run that this one is a task of.
+    pub(crate) limited: bool,
     waiting: Waiting,
     /// A [`Mode`], and [`BLAMED`]: one byte that tells whether anything is out of the ordinary.
     alert: AtomicU8,
     keep_going: bool,
     /// Whether anything about this run needs a closer look at each task.
     special: bool,
+    /// Whether the end of a task takes more than counting down its successors.
+    ends_with_care: bool,
     given: Mutex<HashMap<u32, Give>>,
     troubles: Mutex<Vec<Trouble>>,
     /// Attempts of tasks that had more than one.
@@ -135,6 +141,8 @@ pub struct Execution {
     done: oneshot::Sender<Finished>,
     /// A share in the run that this one is a task of, which so outlives it.
     outer: Option<Agent>,
+    /// How many runs this one is inside of.
+    pub(crate) depth: u32,
 }
 
 /// A task that failed, and how.
@@ -173,10 +181,11 @@ impl Execution {
         done: oneshot::Sender<Finished>,
     ) -> Self {
         let drivers = backend.parallelism();
-        let special = plan.max_concurrency.is_some()
-            || plan.watch.is_some()
-            || !plan.given.is_empty()
-            || plan.selection.is_some();
+        let limited = plan.max_concurrency.is_some()
+            || plan.outer.as_ref().is_some_and(|outer| outer.limited);
+        let special =
+            limited || plan.watch.is_some() || !plan.given.is_empty() || plan.selection.is_some();
+        let ends_with_care = graph.has_gates || plan.watch.is_some() || plan.selection.is_some();
         let mut ledger = Ledger::new(Arc::clone(&graph));
         let (pending, selected, roots) = match plan.selection {
             Some(Selection {
@@ -204,15 +213,18 @@ impl Execution {
             crew: Crew::new(),
             own_threads: on_crew(),
             slots: plan.max_concurrency.map(Slots::new),
+            limited,
             waiting: Waiting::new(),
             alert: AtomicU8::new(Mode::Go as u8),
             keep_going: plan.keep_going,
             special,
+            ends_with_care,
             given: Mutex::new(plan.given),
             troubles: Mutex::new(Default::default()),
             attempts: Mutex::new(Default::default()),
             watch: plan.watch.map(Box::new),
             done,
+            depth: plan.outer.as_ref().map_or(0, |outer| outer.depth + 1),
             outer: plan.outer,
         }
     }
@@ -261,13 +273,12 @@ impl Execution {
             give(&self.ledger);
             return Step::End(Status::Given);
         }
-        let supervised = self.slots.is_some()
-            || node
-                .config
-                .as_ref()
-                .is_some_and(|config| config.supervised());
+        let config = node.config.as_ref();
+        let supervised = self.limited && node.nested().is_none()
+            || config.is_some_and(|config| config.supervised());
         match &node.body {
             Body::Async(_) | Body::Plain(_) if supervised => Step::Supervise,
+            Body::Async(_) if self.watch.is_some() => Step::PollWatched,
             Body::Async(_) => Step::Poll,
             Body::Plain(_) => Step::Call,
             Body::Input(_) => unreachable!("inputs that are not given are refused at the start"),
@@ -399,11 +410,29 @@ impl Execution {
     /// Takes note of a task's status. Gives every task that is ready because of it to `ready`.
     #[inline]
     pub(crate) fn end(&self, index: u32, status: Status, ready: &mut impl Pass) {
+        if self.ends_with_care {
+            return self.end_with_care(index, status, ready);
+        }
+        self.ledger.fates.set(index, status);
+        // In reverse: see `Drive::passing`.
+        for successor in self.graph().successors(index).iter().rev() {
+            if !status.is_success() {
+                self.blame(index, status, *successor);
+            }
+            if self.pending.countdown(*successor) {
+                ready.pass(*successor);
+            }
+        }
+    }
+
+    /// Like [`Self::end`] where somebody watches, not all tasks are part of the run, or there are
+    /// gates.
+    #[cold]
+    fn end_with_care(&self, index: u32, status: Status, ready: &mut impl Pass) {
         self.record(index, status);
         if self.graph().has_gates {
             return self.end_among_gates(index, status, ready);
         }
-        // In reverse: see `Drive::passing`.
         for successor in self.graph().successors(index).iter().rev() {
             if self.upstream_ended(index, status, *successor) {
                 self.pass(*successor, ready);
@@ -436,7 +465,6 @@ impl Execution {
         }
     }
 
-    #[inline]
     fn record(&self, index: u32, status: Status) {
         self.ledger.fates.set(index, status);
         self.ledger.consumed(index);
@@ -445,7 +473,6 @@ impl Execution {
         }
     }
 
-    #[inline]
     fn pass(&self, index: u32, ready: &mut impl Pass) {
         if let Some(watch) = &self.watch {
             self.tell_ready(index, watch);
@@ -539,8 +566,9 @@ impl Execution {
         self.waiting.unlist(place);
     }
 
-    /// The last agent is gone, and with it everything that ran.
-    pub(crate) fn finish(mut self) {
+    /// The last agent is gone, and with it everything that ran. Gives back the share in the run that
+    /// this one is a task of: only now may that end.
+    pub(crate) fn finish(mut self) -> Option<Agent> {
         let mode = self.mode();
         let all_succeeded = self.ledger.fates.all_succeeded();
         if !all_succeeded {
@@ -581,11 +609,13 @@ impl Execution {
             mode,
             all_succeeded,
         };
-        if let Err(unwanted) = self.done.send(finished) {
-            unwanted.discard();
+        // Wakes whoever executes the flow, by a waker of theirs.
+        match unwind::catch(|| self.done.send(finished).err()) {
+            Ok(None) => {}
+            Ok(Some(unwanted)) => unwanted.discard(),
+            Err(payload) => unwind::discard(payload),
         }
-        // Only now may the run end that this one is part of.
-        drop(self.outer);
+        self.outer
     }
 
     /// Gives a status to the nodes that nobody settled.
@@ -621,6 +651,18 @@ impl Finished {
 }
 
 impl Agent {
+    /// The run whose slots the tasks of this one take: itself, or one that it is a task of.
+    pub(crate) fn limiter(&self) -> Option<(&Self, &Slots)> {
+        let mut run = Some(self);
+        while let Some(agent) = run {
+            if let Some(slots) = &agent.slots {
+                return Some((agent, slots));
+            }
+            run = agent.outer.as_ref();
+        }
+        None
+    }
+
     /// Puts a ready task where a driver will take it, and sees to it that there is one.
     pub(crate) fn send(&self, sent: Sent) {
         self.ready.send(sent);

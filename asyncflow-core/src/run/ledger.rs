@@ -7,7 +7,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bits::Bits;
@@ -15,6 +14,7 @@ use crate::column::{AnyColumn, Column, Slot};
 use crate::declare::function::{Body, is_unit};
 use crate::graph::Graph;
 
+use super::consumers::Consumers;
 use super::fates::Fates;
 use super::unwind;
 
@@ -52,14 +52,6 @@ pub struct Ledger {
     consumers: Option<Consumers>,
 }
 
-/// Who still needs which output, in a run for some targets.
-struct Consumers {
-    /// Outputs that stay to the end.
-    kept: Bits,
-    /// For each output.
-    left: Box<[AtomicU32]>,
-}
-
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ledger").finish_non_exhaustive()
@@ -91,18 +83,18 @@ impl Ledger {
     /// ended.
     pub(crate) fn keep_only(&mut self, kept: Bits, selected: &Bits) {
         let outputs = 0..self.graph.outputs();
-        let left: Box<[AtomicU32]> = outputs.map(|_| AtomicU32::new(0)).collect();
+        let mut left: Vec<u32> = outputs.map(|_| 0).collect();
         for (index, node) in self.graph.tasks() {
             if selected.contains(index) {
                 node.visit_inputs(&mut |task, _| {
                     if let Some(slot) = self.graph.slot(task.index) {
-                        left[self.graph.ordinal(slot)].fetch_add(1, Ordering::Relaxed);
+                        left[self.graph.ordinal(slot)] += 1;
                     }
                 });
             }
         }
         self.share();
-        self.consumers = Some(Consumers { kept, left });
+        self.consumers = Some(Consumers::new(kept, left));
     }
 
     /// Whether every output stays where it was stored.
@@ -144,7 +136,7 @@ impl Ledger {
         let unused = self
             .consumers
             .as_ref()
-            .is_some_and(|consumers| consumers.left[ordinal].load(Ordering::Relaxed) == 0);
+            .is_some_and(|consumers| consumers.none(ordinal));
         match unused {
             true => unwind::contain(|| drop(value)),
             false => self.shared[ordinal].set(Arc::new(value)),
@@ -157,7 +149,7 @@ impl Ledger {
             || self
                 .consumers
                 .as_ref()
-                .is_some_and(|consumers| !consumers.kept.contains(index))
+                .is_some_and(|consumers| !consumers.keep(index))
     }
 
     /// The output of a task that succeeded.
@@ -213,9 +205,7 @@ impl Ledger {
                 return;
             };
             let ordinal = self.graph.ordinal(slot);
-            // AcqRel: the last consumer drops the value after all others are done with it.
-            let last = consumers.left[ordinal].fetch_sub(1, Ordering::AcqRel) == 1;
-            if last && !consumers.kept.contains(task.index) {
+            if consumers.used(ordinal) && !consumers.keep(task.index) {
                 let value = self.shared[ordinal].take();
                 unwind::contain(|| drop(value));
             }

@@ -10,12 +10,13 @@
 //! * [`crew`] and [`blocking`]: the same for plain functions, on blocking threads;
 //! * [`supervise`]: tasks that need permits, a time limit or several attempts;
 //! * [`slots`]: `max_concurrency`; [`waiting`]: whom to wake when a run stops;
-//! * [`ledger`], [`fates`], [`end`]: outputs, statuses and blame, ends;
+//! * [`ledger`], [`consumers`], [`fates`], [`end`]: outputs, who needs them, statuses and blame, ends;
 //! * [`watch`]: clocks and observers;
 //! * [`unwind`]: where panics are caught.
 
 pub(crate) mod agent;
 pub(crate) mod blocking;
+pub(crate) mod consumers;
 pub(crate) mod crew;
 pub(crate) mod drive;
 pub(crate) mod end;

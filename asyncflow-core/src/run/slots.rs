@@ -66,8 +66,14 @@ impl Slots {
         Some(Slot(agent.downgrade()))
     }
 
-    /// A slot for a task that holds permits already.
-    pub(crate) fn wait(&self, agent: &Agent, task: u32) -> Result<Slot, oneshot::Receiver<Slot>> {
+    /// A slot of the run `limiter` for a task that holds permits already, of this run or of one that
+    /// is a task of it.
+    pub(crate) fn wait(
+        &self,
+        limiter: &Agent,
+        agent: &Agent,
+        task: u32,
+    ) -> Result<Slot, oneshot::Receiver<Slot>> {
         let mut state = self.look(agent, task);
         if state.free == 0 {
             let (sender, receiver) = oneshot::channel();
@@ -75,7 +81,7 @@ impl Slots {
             return Err(receiver);
         }
         state.free -= 1;
-        Ok(Slot(agent.downgrade()))
+        Ok(Slot(limiter.downgrade()))
     }
 
     /// Takes the lock; tells the observers first if it looks as if the task has to wait. After it

@@ -25,8 +25,10 @@ use super::watch::Inside;
 /// The future of a supervised task; nothing if it was parked until a slot is free.
 pub(crate) fn start(agent: &Agent, task: u32, slot: Option<Slot>) -> Option<Job> {
     let slot = match (slot, &agent.slots) {
-        // One that needs permits takes those first.
-        (None, Some(slots)) if permits(agent, task).is_empty() => Some(slots.enter(agent, task)?),
+        // One that needs permits takes those first. A flow that does not need any is never here.
+        (None, Some(slots)) if agent.node(task).permits().is_empty() => {
+            Some(slots.enter(agent, task)?)
+        }
         (slot, _) => slot,
     };
     let agent = agent.clone();
@@ -37,11 +39,6 @@ pub(crate) fn start(agent: &Agent, task: u32, slot: Option<Slot>) -> Option<Job>
         };
         (agent.share(), end)
     }))
-}
-
-fn permits(agent: &Agent, task: u32) -> &[crate::Permits] {
-    let config = agent.node(task).config.as_deref();
-    config.map_or(&[], |config| &config.permits)
 }
 
 /// Attempts a task until it succeeds, or may not be attempted again.
@@ -103,7 +100,8 @@ async fn acquire(agent: &Agent, task: u32, slot: Option<Slot>) -> Option<Holds> 
         slot,
         ..Holds::default()
     };
-    for permits in permits(agent, task) {
+    let node = agent.node(task);
+    for permits in node.permits() {
         let held = match agent.backend.try_acquire(permits) {
             Some(held) => held,
             None => {
@@ -115,8 +113,10 @@ async fn acquire(agent: &Agent, task: u32, slot: Option<Slot>) -> Option<Holds> 
         };
         holds.permits.push(held);
     }
-    if let (None, Some(slots)) = (&holds.slot, &agent.slots) {
-        holds.slot = Some(match slots.wait(agent, task) {
+    // A flow is not counted; the tasks in it are.
+    let needs_slot = agent.limited && holds.slot.is_none() && node.nested().is_none();
+    if let (true, Some((limiter, slots))) = (needs_slot, agent.limiter()) {
+        holds.slot = Some(match slots.wait(limiter, agent, task) {
             Ok(slot) => slot,
             Err(free) => until_stop(agent, task, free).await?.ok()?,
         });

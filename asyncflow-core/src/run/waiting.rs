@@ -15,6 +15,8 @@ use slab::Slab;
 
 use crate::sync::{Mutex, lock};
 
+use super::unwind;
+
 /// How many lists there are, so that waiting tasks on different threads seldom meet.
 const LISTS: usize = 4;
 
@@ -64,7 +66,8 @@ impl Waiting {
         for list in &self.0 {
             let wakers: Vec<Waker> = lock(list).iter().map(|(_, waker)| waker.clone()).collect();
             for waker in wakers {
-                waker.wake();
+                // One that panics keeps the others from hearing of it otherwise.
+                unwind::contain(|| waker.wake());
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod dagx_set;
 mod data;
+mod fairness;
 mod growth;
 mod locks;
 mod memory;
@@ -43,6 +44,7 @@ pub const GROUPS: &[Group] = &[
     mixed::GROUP,
     locks::GROUP,
     data::GROUP,
+    fairness::GROUP,
     memory::GROUP,
     growth::GROUP,
     million::GROUP,

@@ -82,6 +82,8 @@ pub(crate) struct Round {
     pub(crate) given: Vec<usize>,
     pub(crate) observed: bool,
     pub(crate) timed: bool,
+    /// Some tasks, and all pauses, last until the run is cancelled or dropped.
+    pub(crate) stuck: bool,
     pub(crate) ending: Ending,
 }
 
@@ -183,6 +185,7 @@ impl fmt::Debug for Case {
                 ("keep going", round.keep_going),
                 ("observed", round.observed),
                 ("timed", round.timed),
+                ("stuck", round.stuck),
             ] {
                 if holds {
                     write!(f, ", {what}")?;
@@ -289,15 +292,18 @@ fn round() -> impl Strategy<Value = Round> {
         option::weighted(0.3, 1_usize..5),
         prop::bool::weighted(0.3),
         prop::bool::weighted(0.2),
+        prop::bool::weighted(0.5),
     );
     (how, what, ending).prop_map(
-        |((keep_going, max_concurrency, observed, timed), (only, given), ending)| Round {
+        |((keep_going, max_concurrency, observed, timed, stuck), (only, given), ending)| Round {
             keep_going,
             max_concurrency,
             only,
             given,
             observed,
             timed,
+            // Any other would have no end.
+            stuck: stuck && matches!(ending, Ending::CancelAfter(_) | Ending::DropRunningAfter(_)),
             ending,
         },
     )

@@ -131,6 +131,32 @@ pub(crate) fn events(reference: &Reference<'_>, plan: &Plan, events: &[Event]) -
     Ok(())
 }
 
+/// Nothing starts that becomes ready only after the run was dropped, when the log was so long.
+pub(crate) fn after_stop(plan: &Plan, events: &[Event], stop: usize) -> Checked {
+    let traces = traces(plan, events)?;
+    for (task, trace) in traces.iter().enumerate() {
+        let late = trace.starts.iter().position(|start| *start >= stop);
+        let Some(late) = late else { continue };
+        let ended_late = |end: &Option<(usize, What)>| {
+            end.is_some_and(|(place, what)| place >= stop && what != What::Late)
+        };
+        if late > 0 {
+            ensure!(
+                !ended_late(&trace.ends[late - 1]),
+                "task {task} was attempted again after the run was dropped"
+            );
+            continue;
+        }
+        for upstream in plan.tasks[task].needs() {
+            ensure!(
+                !traces[upstream].ends.iter().any(ended_late),
+                "task {task} became ready after the run was dropped, and started"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Attempts come one after the other, and only after a failure.
 fn attempts(retries: u32, task: usize, trace: &Trace) -> Checked {
     ensure!(
@@ -248,6 +274,9 @@ pub(crate) fn report(
     }
     if round.observed {
         observed(&statuses, &tasks, &world.seen())?;
+        if !round.keep_going {
+            after_failure(plan, &world.seen())?;
+        }
     }
     Ok(statuses)
 }
@@ -275,6 +304,24 @@ fn times(round: &Round, index: usize, status: Status, times: Option<asyncflow::T
             times.permitted <= times.ended,
             "times of task {index} are {times:?}"
         );
+    }
+    Ok(())
+}
+
+/// Nothing but clean-up starts that becomes ready after a failure.
+fn after_failure(plan: &Plan, seen: &[Seen]) -> Checked {
+    let mut failed = false;
+    let mut too_late = vec![false; plan.tasks.len()];
+    for Seen { task, told } in seen {
+        match told {
+            Told::Ready | Told::AttemptFailed(_) => too_late[*task] = failed,
+            Told::Started(_) => ensure!(
+                !too_late[*task] || plan.tasks[*task].always,
+                "task {task} started after a failure"
+            ),
+            Told::Ended(status) => failed |= status.is_failure(),
+            Told::Waiting => {}
+        }
     }
     Ok(())
 }

@@ -1,9 +1,12 @@
 //! From a case to a flow.
 
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use asyncflow::backon::ConstantBuilder;
 use asyncflow::prelude::*;
 use asyncflow::{Configured, Inputs, Lockable, Member, Permits, Runtime, Upstreams};
 
@@ -191,12 +194,21 @@ impl<'a, R: Runtime + Default> Built<'a, R> {
             configured = configured.timeout(LOOSE);
         }
         if let Some(times) = block.retries {
-            let pause = Duration::from_micros(50);
-            configured = configured.retry(
-                ConstantBuilder::default()
-                    .with_delay(pause)
-                    .with_max_times(times as usize),
-            );
+            let mut pauses = Pauses {
+                world: Arc::clone(&self.world),
+                task,
+                left: times,
+                probe: None,
+            };
+            // Nobody else wants this lock, so it is free in every pause.
+            if index.is_multiple_of(2) {
+                let own = Lock::new();
+                let mut probe = Flow::<R>::new();
+                probe.add((async || ()).with_lock(&own));
+                pauses.probe = Some(Arc::new(probe));
+                configured = configured.with_lock(&own);
+            }
+            configured = configured.retry(pauses);
         }
         match planned.always {
             true => configured.always(),
@@ -220,5 +232,54 @@ impl<'a, R: Runtime + Default> Built<'a, R> {
         let mut flow = Flow::new();
         flow.add(task);
         flow
+    }
+}
+
+/// The pauses between the attempts of a task.
+struct Pauses<R: Runtime> {
+    world: Arc<World>,
+    task: usize,
+    left: u32,
+    /// Needs the lock that only this task takes.
+    probe: Option<Arc<Flow<R>>>,
+}
+
+impl<R: Runtime> Clone for Pauses<R> {
+    fn clone(&self) -> Self {
+        Self {
+            world: Arc::clone(&self.world),
+            task: self.task,
+            left: self.left,
+            probe: self.probe.clone(),
+        }
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Pauses<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} pauses", self.left)
+    }
+}
+
+impl<R: Runtime> Iterator for Pauses<R> {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.left = self.left.checked_sub(1)?;
+        let planned = &self.world.plan.tasks[self.task];
+        // A plain function that was timed out keeps its permits until it returns.
+        let keeps = planned.plain && planned.fate == Fate::Hang;
+        if let (Some(probe), false) = (&self.probe, keeps) {
+            let polled = pin!(probe.execute()).poll(&mut Context::from_waker(Waker::noop()));
+            if !matches!(polled, Poll::Ready(Ok(_))) {
+                let task = self.task;
+                self.world
+                    .find_wrong(format!("task {task} keeps its permits in a pause"));
+            }
+        }
+        Some(match self.world.is_stuck(self.task) {
+            true => Duration::from_secs(300),
+            false => Duration::from_micros(50),
+        })
     }
 }

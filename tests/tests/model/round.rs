@@ -19,7 +19,7 @@ pub(crate) async fn run<R: Runtime + Default>(
 ) -> Result<bool, String> {
     let (world, plan) = (&built.world, &built.world.plan);
     let reference = Reference::new(built.case, plan, round);
-    world.begin_round(round.max_concurrency);
+    world.begin_round(round);
 
     let execute = configure(built, round);
     let result = match round.ending {
@@ -56,6 +56,7 @@ pub(crate) async fn run<R: Runtime + Default>(
         }
         result_of(built, round, &reference, result)?;
     } else {
+        world.note_stop();
         world.release();
         if round.observed {
             eventually::<R>("the end of the run", || {
@@ -76,6 +77,9 @@ pub(crate) async fn run<R: Runtime + Default>(
     })
     .await;
     check::events(&reference, plan, &events)?;
+    if let Some(stop) = world.stop() {
+        check::after_stop(plan, &events, stop)?;
+    }
     // Every permit is back.
     built
         .probe()

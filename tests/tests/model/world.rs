@@ -8,9 +8,12 @@ use std::time::Duration;
 use asyncflow::{Observer, TaskRef, TaskStatus};
 use asyncflow_tests::{Guard, Guards, pause, yield_now};
 
-use super::case::{CAPACITIES, Case, Fate, Work};
+use super::case::{CAPACITIES, Case, Fate, Round, Work};
 use super::plan::Plan;
 use super::reference::output;
+
+/// Async tasks that yield so often are the ones that get stuck.
+const STUCK: u32 = 3;
 
 /// What the functions of one case share.
 pub(crate) struct World {
@@ -23,6 +26,9 @@ pub(crate) struct World {
     inside: [AtomicUsize; CAPACITIES.len()],
     running: AtomicUsize,
     limit: AtomicUsize,
+    stuck: AtomicBool,
+    /// How long the log was when the run had been dropped.
+    stop: Mutex<Option<usize>>,
     wrong: Mutex<Vec<String>>,
     patience: Mutex<Patience>,
     released: Condvar,
@@ -119,6 +125,8 @@ impl World {
             inside: Default::default(),
             running: AtomicUsize::new(0),
             limit: AtomicUsize::new(usize::MAX),
+            stuck: AtomicBool::new(false),
+            stop: Mutex::default(),
             wrong: Mutex::default(),
             patience: Mutex::new(Patience {
                 given_up: vec![0; tasks],
@@ -130,18 +138,37 @@ impl World {
     }
 
     /// Before an execution.
-    pub(crate) fn begin_round(&self, limit: Option<usize>) {
+    pub(crate) fn begin_round(&self, round: &Round) {
         for attempts in &self.attempts {
             attempts.store(0, Ordering::SeqCst);
         }
         self.log.lock().unwrap().clear();
         self.seen.lock().unwrap().clear();
-        self.limit
-            .store(limit.unwrap_or(usize::MAX), Ordering::SeqCst);
+        self.limit.store(
+            round.max_concurrency.unwrap_or(usize::MAX),
+            Ordering::SeqCst,
+        );
+        self.stuck.store(round.stuck, Ordering::SeqCst);
+        *self.stop.lock().unwrap() = None;
         self.run_ended.store(false, Ordering::SeqCst);
         let mut patience = self.patience.lock().unwrap();
         patience.given_up.fill(0);
         patience.over = false;
+    }
+
+    /// After an execution was dropped: nothing that becomes ready from here on may start.
+    pub(crate) fn note_stop(&self) {
+        let stop = self.log.lock().unwrap().len();
+        *self.stop.lock().unwrap() = Some(stop);
+    }
+
+    pub(crate) fn stop(&self) -> Option<usize> {
+        *self.stop.lock().unwrap()
+    }
+
+    /// Whether a task that a stop ends is to last until then.
+    pub(crate) fn is_stuck(&self, task: usize) -> bool {
+        self.stuck.load(Ordering::SeqCst) && !self.plan.tasks[task].always
     }
 
     /// After an execution was dropped.
@@ -163,7 +190,7 @@ impl World {
         self.wrong.lock().unwrap().clone()
     }
 
-    fn find_wrong(&self, what: String) {
+    pub(crate) fn find_wrong(&self, what: String) {
         self.wrong.lock().unwrap().push(what);
     }
 
@@ -297,6 +324,9 @@ impl Attempt {
             Work::Yield(times) => {
                 for _ in 0..times {
                     yield_now().await;
+                }
+                if times == STUCK && self.world.is_stuck(self.task) {
+                    std::future::pending::<()>().await;
                 }
             }
             Work::Sleep(micros) => pause::<R>(Duration::from_micros(micros)).await,

@@ -1,0 +1,115 @@
+//! Dropping what may be nested to any depth: flows in flows, their runs and their errors.
+//!
+//! Each owns the next, so dropping them one inside of the other would take stack for each. Here
+//! what is dropped while its thread is dropping another is listed, and dropped after that.
+
+use std::any::Any;
+use std::cell::RefCell;
+
+use crate::run::unwind;
+
+thread_local! {
+    /// What is to be dropped next, if this thread is at it.
+    static LATER: RefCell<Option<Vec<Box<dyn Any>>>> = const { RefCell::new(None) };
+}
+
+/// Drops a value; if that is part of dropping another, soon after.
+///
+/// # Panics
+///
+/// With the first panic of what is dropped, after all the rest.
+pub(crate) fn drop_flat<T: Any>(value: T) {
+    let mut value = Some(value);
+    let first = LATER.try_with(|later| {
+        let mut later = later.borrow_mut();
+        match &mut *later {
+            Some(list) => {
+                list.extend(value.take().map(|value| Box::new(value) as Box<dyn Any>));
+                false
+            }
+            None => {
+                *later = Some(Vec::new());
+                true
+            }
+        }
+    });
+    // Else it is listed, or the thread ends and has no list any more.
+    let Ok(true) = first else { return };
+    let mut panicked = unwind::catch(|| drop(value)).err();
+    while let Some(next) = next() {
+        if let Err(payload) = unwind::catch(|| drop(next)) {
+            match panicked {
+                None => panicked = Some(payload),
+                Some(_) => unwind::discard(payload),
+            }
+        }
+    }
+    match panicked {
+        Some(payload) if std::thread::panicking() => unwind::discard(payload),
+        Some(payload) => std::panic::resume_unwind(payload),
+        None => {}
+    }
+}
+
+/// The next one that is listed; with none, the list is gone.
+fn next() -> Option<Box<dyn Any>> {
+    LATER.with_borrow_mut(|later| {
+        let next = later.as_mut().and_then(Vec::pop);
+        if next.is_none() {
+            *later = None;
+        }
+        next
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    struct Nested {
+        inner: Vec<Nested>,
+        dropped: Arc<AtomicUsize>,
+        panics: bool,
+    }
+
+    impl Drop for Nested {
+        fn drop(&mut self) {
+            for inner in std::mem::take(&mut self.inner) {
+                drop_flat(inner);
+            }
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            assert!(!self.panics, "a panic");
+        }
+    }
+
+    fn nested(depth: usize, panics: bool, dropped: &Arc<AtomicUsize>) -> Nested {
+        let leaf = |inner| Nested {
+            inner,
+            dropped: Arc::clone(dropped),
+            panics,
+        };
+        (0..depth).fold(leaf(vec![]), |inner, _| leaf(vec![inner, leaf(vec![])]))
+    }
+
+    #[test]
+    fn nested_deeply() {
+        let dropped = Arc::default();
+        drop_flat(nested(100_000, false, &dropped));
+        assert_eq!(dropped.load(Ordering::Relaxed), 200_001);
+    }
+
+    #[test]
+    fn the_rest_is_dropped_after_a_panic() {
+        let dropped = Arc::default();
+        let value = nested(10, true, &dropped);
+        let result = catch_unwind(AssertUnwindSafe(|| drop_flat(value)));
+        assert!(result.is_err());
+        assert_eq!(dropped.load(Ordering::Relaxed), 21);
+        drop_flat(nested(10, false, &dropped));
+        assert_eq!(dropped.load(Ordering::Relaxed), 42);
+    }
+}

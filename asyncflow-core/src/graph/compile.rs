@@ -1,0 +1,339 @@
+//! From what was declared to the dense form.
+//!
+//! In slices, so that whoever executes a large flow for the first time lets others run in between.
+//! One stage after the other goes over all nodes.
+
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use crate::column::{ColumnType, Slot};
+use crate::declare::function::Body;
+use crate::declare::inputs::InputUse;
+use crate::outcome::refusal::Refusal;
+use crate::validate;
+
+use super::declared::Declared;
+use super::{Graph, NOWHERE, Shape, locate};
+
+/// Makes a [`Graph`].
+pub(crate) struct Compiler {
+    graph: Graph,
+    columns: Columns,
+    /// Nodes with a configuration, which there may be something wrong with.
+    configured: Vec<u32>,
+    mistake: Option<Refusal>,
+    stage: Stage,
+    /// How many nodes are still to be gone over in this stage.
+    left: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Asks each node what it is, and counts its upstreams and successors.
+    Visit,
+    /// Sums up the counts of successors to where each one's end.
+    Sum,
+    /// Fills in the successors from the back, by which the sums come down from where each row ends
+    /// to where it begins. Visiting, summing up and filling in are a counting sort of the edges.
+    Fill,
+    /// Looks for mistakes, node by node.
+    Validate,
+    Done,
+}
+
+impl Compiler {
+    pub(crate) fn new(declared: &Declared) -> Self {
+        let mut segments = declared.seal().into_iter();
+        let first = segments.next().expect("there is always one");
+        let len = declared.len();
+        Self {
+            graph: Graph {
+                id: declared.id,
+                first,
+                rest: segments.collect(),
+                shapes: Vec::with_capacity(len + 1),
+                successors: Box::default(),
+                roots: Vec::new(),
+                once: Vec::new(),
+                inputs: Vec::new(),
+                moved: Vec::new(),
+                nested: Vec::new(),
+                taker: OnceLock::new(),
+                has_gates: len > declared.tasks(),
+                groups: Arc::clone(&declared.groups),
+                columns: Vec::new(),
+                names: OnceLock::new(),
+            },
+            columns: Columns::default(),
+            configured: Vec::new(),
+            mistake: None,
+            stage: Stage::Visit,
+            left: len,
+        }
+    }
+
+    /// Does a slice of the work: about so many nodes and edges. Whether that was the last.
+    pub(crate) fn step(&mut self, slice: usize) -> bool {
+        self.left = match self.stage {
+            Stage::Visit => self.visit(slice),
+            Stage::Sum => self.sum(slice),
+            Stage::Fill => self.fill(slice),
+            Stage::Validate => self.validate(slice),
+            Stage::Done => return true,
+        };
+        if self.left == 0 {
+            (self.stage, self.left) = self.next();
+        }
+        self.stage == Stage::Done
+    }
+
+    /// The graph, or what is wrong with it.
+    pub(super) fn finish(self) -> Result<Arc<Graph>, Refusal> {
+        match self.mistake {
+            Some(mistake) => Err(mistake),
+            None => Ok(Arc::new(self.graph)),
+        }
+    }
+
+    /// The graph, even if there is something wrong with it.
+    pub(super) fn graph(self) -> Graph {
+        self.graph
+    }
+
+    /// The stage after this one, and how many nodes it goes over.
+    fn next(&mut self) -> (Stage, usize) {
+        let graph = &mut self.graph;
+        match self.stage {
+            Stage::Visit => {
+                graph.moved.sort_unstable();
+                graph.columns = std::mem::take(&mut self.columns).finish();
+                // Marks the end.
+                graph.shapes.push(Shape {
+                    successors: 0,
+                    upstreams: 0,
+                    slot: NOWHERE,
+                });
+                (Stage::Sum, graph.shapes.len())
+            }
+            Stage::Sum => {
+                let edges = graph.shapes[graph.len()].successors;
+                graph.successors = vec![0; edges as usize].into_boxed_slice();
+                (Stage::Fill, graph.len())
+            }
+            Stage::Fill => (Stage::Validate, self.configured.len()),
+            Stage::Validate => {
+                if self.mistake.is_none() {
+                    let rest = validate::nested(graph).and_then(|()| validate::moved(graph));
+                    self.mistake = rest.err();
+                }
+                (Stage::Done, 0)
+            }
+            Stage::Done => (Stage::Done, 0),
+        }
+    }
+
+    // Each stage does a slice of its nodes and gives how many are left to it.
+
+    fn visit(&mut self, slice: usize) -> usize {
+        let mut work = 0;
+        while self.left > 0 && work < slice {
+            let graph = &mut self.graph;
+            let (segment, place) = locate(&graph.first, &graph.rest, graph.shapes.len());
+            let mut begin = segment.begin(place);
+            let nodes = segment.nodes[place..].iter();
+            for (node, end) in nodes.zip(&segment.upstream_ends[place..]) {
+                if work >= slice {
+                    break;
+                }
+                let index = graph.shapes.len() as u32;
+                let upstreams = &segment.upstreams[begin..*end as usize];
+                let facts = node.facts();
+                if upstreams.is_empty() {
+                    graph.roots.push(index);
+                }
+                if facts.once {
+                    graph.once.push(index);
+                }
+                if facts.nested {
+                    graph.nested.push(index);
+                }
+                if facts.moves {
+                    node.visit_inputs(&mut |task, how| {
+                        if how == InputUse::Moved {
+                            graph.moved.push((task.index, index));
+                        }
+                    });
+                }
+                if node.config.is_some() {
+                    self.configured.push(index);
+                }
+                if let Body::Input(_) = node.body {
+                    graph.inputs.push(index);
+                }
+                // Upstreams come first, so they have been visited.
+                for upstream in upstreams {
+                    graph.shapes[*upstream as usize].successors += 1;
+                }
+                let slot = facts.column.map(|column| self.columns.slot(column));
+                graph.shapes.push(Shape {
+                    successors: 0,
+                    upstreams: upstreams.len() as u32,
+                    slot: slot.unwrap_or(NOWHERE),
+                });
+                self.left -= 1;
+                work += 1 + upstreams.len();
+                begin = *end as usize;
+            }
+        }
+        self.left
+    }
+
+    fn sum(&mut self, slice: usize) -> usize {
+        let shapes = &mut self.graph.shapes;
+        let from = shapes.len() - self.left;
+        let before = from.checked_sub(1).map(|before| shapes[before].successors);
+        let mut sum = before.unwrap_or(0);
+        for shape in shapes[from..].iter_mut().take(slice) {
+            sum += shape.successors;
+            shape.successors = sum;
+        }
+        self.left.saturating_sub(slice)
+    }
+
+    fn fill(&mut self, slice: usize) -> usize {
+        let (mut left, mut work) = (self.left, 0);
+        while left > 0 && work < slice {
+            let graph = &mut self.graph;
+            let (segment, place) = locate(&graph.first, &graph.rest, left - 1);
+            let mut end = segment.upstream_ends[place] as usize;
+            for place in (0..=place).rev() {
+                if work >= slice {
+                    break;
+                }
+                left -= 1;
+                let begin = segment.begin(place);
+                for upstream in segment.upstreams[begin..end].iter().rev() {
+                    let row = &mut graph.shapes[*upstream as usize].successors;
+                    *row -= 1;
+                    graph.successors[*row as usize] = left as u32;
+                }
+                work += 1 + end - begin;
+                end = begin;
+            }
+        }
+        left
+    }
+
+    fn validate(&mut self, slice: usize) -> usize {
+        let from = self.configured.len() - self.left;
+        for index in self.configured[from..].iter().take(slice) {
+            if let Err(mistake) = validate::task(&self.graph, *index) {
+                self.mistake = Some(mistake);
+                return 0;
+            }
+        }
+        self.left.saturating_sub(slice)
+    }
+}
+
+/// Gives each output its place among those of its type.
+#[derive(Default)]
+struct Columns {
+    columns: Vec<(ColumnType, u32)>,
+    by_type: BTreeMap<TypeId, u32>,
+    /// The type that was last asked for: mostly the next one's, too.
+    last: Option<(TypeId, u32)>,
+}
+
+impl Columns {
+    fn slot(&mut self, column: ColumnType) -> Slot {
+        let number = match self.last {
+            Some((id, number)) if id == column.id => number,
+            _ => *self.by_type.entry(column.id).or_insert_with(|| {
+                self.columns.push((column, 0));
+                self.columns.len() as u32 - 1
+            }),
+        };
+        self.last = Some((column.id, number));
+        let len = &mut self.columns[number as usize].1;
+        *len += 1;
+        Slot {
+            column: number,
+            place: *len - 1,
+        }
+    }
+
+    fn finish(self) -> Vec<(ColumnType, u32, u32)> {
+        let mut before = 0;
+        let columns = self.columns.into_iter().map(|(column, len)| {
+            before += len;
+            (column, len, before - len)
+        });
+        columns.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nodes in several segments, with none to many upstreams.
+    fn declare() -> (Declared, Vec<Arc<Graph>>) {
+        let (mut declared, mut in_use) = (Declared::new(), Vec::new());
+        for index in 0..60_u32 {
+            let upstreams: Vec<u32> = (0..index).filter(|n| (n * 7 + index) % 5 == 0).collect();
+            declared.gate(&upstreams);
+            if index % 20 == 10 {
+                in_use.push(declared.look());
+            }
+        }
+        (declared, in_use)
+    }
+
+    fn rows(graph: &Graph) -> Vec<(Vec<u32>, Vec<u32>)> {
+        let nodes = 0..graph.len() as u32;
+        let row = |index| {
+            (
+                graph.upstreams(index).to_vec(),
+                graph.successors(index).to_vec(),
+            )
+        };
+        nodes.map(row).collect()
+    }
+
+    #[test]
+    fn in_slices_of_any_size() {
+        let (declared, _in_use) = declare();
+        let whole = declared.look();
+        assert!(whole.rest.len() > 1);
+        assert!(!whole.roots.is_empty());
+        for slice in [1, 2, 3, 10, 59, 60, 61] {
+            let mut compiler = declared.compiler();
+            while !compiler.step(slice) {}
+            let graph = compiler.graph();
+            assert_eq!(rows(&graph), rows(&whole), "slices of {slice}");
+            assert_eq!(graph.roots, whole.roots);
+        }
+    }
+
+    #[test]
+    fn successors_are_the_other_end_of_upstreams() {
+        let (declared, _in_use) = declare();
+        let rows = rows(&declared.look());
+        for (index, (upstreams, successors)) in rows.iter().enumerate() {
+            let index = index as u32;
+            assert!(
+                upstreams
+                    .iter()
+                    .all(|upstream| rows[*upstream as usize].1.contains(&index))
+            );
+            assert!(
+                successors
+                    .iter()
+                    .all(|successor| rows[*successor as usize].0.contains(&index))
+            );
+            assert!(successors.is_sorted());
+        }
+    }
+}

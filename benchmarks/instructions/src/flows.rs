@@ -1,0 +1,126 @@
+//! The flows whose tasks are counted: functions that do nothing, so that what is counted is ours.
+
+use std::time::Duration;
+
+use asyncflow::TokioFlow;
+use asyncflow::backon::ConstantBuilder;
+use asyncflow::prelude::*;
+
+/// A flow that is counted.
+pub(crate) struct Counted {
+    pub(crate) name: &'static str,
+    pub(crate) tasks: usize,
+    pub(crate) declare: fn(&mut TokioFlow),
+    /// The flow whose tasks do the same: what is different is used by one other task alone.
+    pub(crate) same_as: Option<&'static str>,
+}
+
+const TASKS: usize = 1000;
+
+/// How many tasks are in a layer, and on how many of the one before each depends.
+const WIDTH: usize = 100;
+const UPSTREAMS: [usize; 4] = [0, 1, 7, 31];
+
+pub(crate) const FLOWS: &[Counted] = &[
+    Counted {
+        name: "chain",
+        tasks: TASKS,
+        declare: chain,
+        same_as: None,
+    },
+    Counted {
+        name: "independent",
+        tasks: TASKS,
+        declare: independent,
+        same_as: None,
+    },
+    Counted {
+        name: "layered",
+        tasks: TASKS,
+        declare: layered,
+        same_as: None,
+    },
+    Counted {
+        name: "chain-of-data",
+        tasks: TASKS,
+        declare: chain_of_data,
+        same_as: None,
+    },
+    Counted {
+        name: "chain-beside-features",
+        tasks: TASKS,
+        declare: |flow| {
+            features(flow);
+            chain(flow);
+        },
+        same_as: Some("chain-beside-tasks"),
+    },
+    Counted {
+        name: "chain-beside-tasks",
+        tasks: TASKS,
+        declare: |flow| {
+            flow.add(nothing);
+            flow.add(nothing);
+            chain(flow);
+        },
+        same_as: None,
+    },
+];
+
+pub(crate) fn find(name: &str) -> Result<&'static Counted, String> {
+    let found = FLOWS.iter().find(|flow| flow.name == name);
+    found.ok_or_else(|| format!("there is no flow `{name}`"))
+}
+
+pub(crate) fn execute(flow: &Counted, executions: u32) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    let runtime = runtime.expect("a Tokio runtime starts");
+    let mut declared = TokioFlow::new();
+    (flow.declare)(&mut declared);
+    for _ in 0..executions {
+        let run = runtime.block_on(async { declared.execute().await });
+        run.expect("tasks that do nothing do not fail");
+    }
+}
+
+async fn nothing() {}
+
+fn chain(flow: &mut TokioFlow) {
+    let mut last = flow.add(nothing);
+    for _ in 1..TASKS {
+        last = flow.add(nothing.after(last));
+    }
+}
+
+fn chain_of_data(flow: &mut TokioFlow) {
+    let mut last = flow.add(async || 0_usize);
+    for _ in 1..TASKS {
+        last = flow.add((async |count: &usize| count + 1).inputs(last));
+    }
+}
+
+fn independent(flow: &mut TokioFlow) {
+    for _ in 0..TASKS {
+        flow.add(nothing);
+    }
+}
+
+fn layered(flow: &mut TokioFlow) {
+    let mut before: Vec<Task<()>> = (0..WIDTH).map(|_| flow.add(nothing)).collect();
+    for _ in 1..TASKS / WIDTH {
+        let layer = (0..WIDTH).map(|place| {
+            let upstreams = UPSTREAMS.map(|offset| before[(place + offset) % WIDTH]);
+            flow.add(nothing.after(upstreams))
+        });
+        before = layer.collect();
+    }
+}
+
+/// Two tasks that use what the others do not.
+fn features(flow: &mut TokioFlow) {
+    let (lock, twice) = (Lock::new(), ConstantBuilder::new().with_max_times(2));
+    flow.add(nothing.with_lock(&lock).timeout(Duration::from_secs(60)));
+    flow.add(nothing.retry(twice).always());
+}

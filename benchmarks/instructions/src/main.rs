@@ -1,0 +1,152 @@
+//! Counts the instructions that a task costs, with callgrind, and compares them with those on record.
+//!
+//! ```text
+//! cargo run --release -p asyncflow-instructions              # fails if a count has grown by more than 5 %
+//! cargo run --release -p asyncflow-instructions -- --update  # puts the counts on record
+//! ```
+//!
+//! Instructions do not depend on the machine's load. Each flow is executed in a process of its own,
+//! on Tokio's current-thread runtime, 2 times and 12 times under `valgrind --tool=callgrind`; the
+//! difference, divided by ten executions and by the number of tasks, is what a task costs, without
+//! building the flow and without the start of the process. That still has in it what an execution
+//! costs as a whole, spread over its tasks.
+
+mod flows;
+mod record;
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use flows::FLOWS;
+use record::Record;
+
+/// A flow is executed so often in one process, and in the other.
+const EXECUTIONS: (u32, u32) = (2, 12);
+
+/// A count may grow by this much before it is an error.
+const TOLERANCE: f64 = 0.05;
+
+/// Of flows that differ in nothing that a task uses, the counts may differ by this much.
+const UNUSED: f64 = 0.02;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments[..] {
+        ["execute", flow, executions] => execute(flow, executions),
+        [] => compare(),
+        ["--update"] => update(),
+        _ => Err("the only argument that there is: --update".to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What runs under callgrind.
+fn execute(flow: &str, executions: &str) -> Result<(), String> {
+    let flow = flows::find(flow)?;
+    let executions = executions.parse().map_err(|_| "no number of executions")?;
+    flows::execute(flow, executions);
+    Ok(())
+}
+
+fn update() -> Result<(), String> {
+    let counts = count_all()?;
+    Record::of(&counts).write(&path())
+}
+
+fn compare() -> Result<(), String> {
+    let record = Record::read(&path())?;
+    let counts = count_all()?;
+    let mut grown = Vec::new();
+    println!(
+        "{:<24} {:>10} {:>10} {:>8}",
+        "flow", "on record", "now", "change"
+    );
+    for (name, now) in &counts {
+        let Some(before) = record.count(name) else {
+            return Err(format!("`{name}` is not on record: run with --update"));
+        };
+        let change = now / before - 1.0;
+        println!(
+            "{name:<24} {before:>10.1} {now:>10.1} {:>+7.1}%",
+            change * 100.0
+        );
+        if change > TOLERANCE {
+            grown.push(format!("`{name}` by {:.1} %", change * 100.0));
+        }
+    }
+    for flow in FLOWS {
+        let Some(plain) = flow.same_as else { continue };
+        let of = |name: &str| {
+            counts
+                .iter()
+                .find(|(other, _)| *other == name)
+                .expect("all were counted")
+                .1
+        };
+        let change = of(flow.name) / of(plain) - 1.0;
+        println!(
+            "{} costs {:+.2} % beside {plain}",
+            flow.name,
+            change * 100.0
+        );
+        if change > UNUSED {
+            grown.push(format!(
+                "`{}` beside `{plain}` by {:.1} %",
+                flow.name,
+                change * 100.0
+            ));
+        }
+    }
+    match grown.is_empty() {
+        true => Ok(()),
+        false => Err(format!(
+            "the instructions per task have grown: {}; if they must, run with --update and say why in the commit",
+            grown.join(", ")
+        )),
+    }
+}
+
+/// The instructions per task of every flow.
+fn count_all() -> Result<Vec<(&'static str, f64)>, String> {
+    let counts = FLOWS.iter().map(|flow| {
+        let (few, many) = EXECUTIONS;
+        let difference = instructions(flow.name, many)? - instructions(flow.name, few)?;
+        let tasks = f64::from(many - few) * flow.tasks as f64;
+        Ok((flow.name, difference as f64 / tasks))
+    });
+    counts.collect()
+}
+
+/// All instructions of a process that executes a flow so often.
+fn instructions(flow: &str, executions: u32) -> Result<u64, String> {
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(program)
+        .args(["execute", flow, &executions.to_string()])
+        .output()
+        .map_err(|error| {
+            format!("valgrind could not be run ({error}): install Debian's `valgrind`")
+        })?;
+    let log = String::from_utf8_lossy(&output.stderr);
+    let collected = log
+        .lines()
+        .find_map(|line| line.split_once("Collected :"))
+        .and_then(|(_, count)| count.trim().parse().ok());
+    match collected {
+        Some(count) if output.status.success() => Ok(count),
+        _ => Err(format!("callgrind did not count `{flow}`:\n{log}")),
+    }
+}
+
+fn path() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/counts.tsv"))
+}

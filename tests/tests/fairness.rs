@@ -1,0 +1,148 @@
+//! What else is on the runtime gets its turn while a flow with a lot to do runs.
+//!
+//! How long it waits is a figure, which the benchmarks measure; here it is counted how many tasks
+//! of the flow are in between.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+
+use asyncflow::prelude::*;
+use asyncflow_tests::TokioRuntime;
+
+const TASKS: usize = 10_000;
+
+/// The most tasks of a flow that run in one poll: those after which a driver goes back to the
+/// runtime, which its docs call its budget.
+const BUDGET: usize = 64;
+
+/// Declares a flow of tasks that count themselves; the shape is `declare`'s.
+fn counting<R: asyncflow::Runtime + Default>(
+    declare: impl Fn(&mut Flow<R>, &dyn Fn() -> Counter),
+) -> (Flow<R>, Arc<AtomicUsize>) {
+    let (mut flow, count) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)));
+    declare(&mut flow, &|| Counter(Arc::clone(&count)));
+    (flow, count)
+}
+
+#[derive(Clone)]
+struct Counter(Arc<AtomicUsize>);
+
+impl Counter {
+    fn task(self) -> impl Fn() -> std::future::Ready<()> + Send + Sync + 'static {
+        move || {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(())
+        }
+    }
+}
+
+/// Polls the execution; gives the most tasks that ran in one poll.
+async fn most_in_a_poll<R: asyncflow::Runtime>(flow: &Flow<R>, count: &AtomicUsize) -> usize {
+    let mut execute = pin!(flow.execute());
+    let most = Cell::new(0);
+    std::future::poll_fn(|cx| {
+        let before = count.load(Ordering::Relaxed);
+        let poll: Poll<_> = execute.as_mut().poll(cx);
+        let ran = count.load(Ordering::Relaxed) - before;
+        most.set(most.get().max(ran));
+        poll
+    })
+    .await
+    .unwrap();
+    assert_eq!(count.load(Ordering::Relaxed), TASKS);
+    most.get()
+}
+
+fn chain<R: asyncflow::Runtime>(flow: &mut Flow<R>, counter: &dyn Fn() -> Counter) {
+    let mut last = flow.add(counter().task());
+    for _ in 1..TASKS {
+        last = flow.add(counter().task().after(last));
+    }
+}
+
+fn independent<R: asyncflow::Runtime>(flow: &mut Flow<R>, counter: &dyn Fn() -> Counter) {
+    for _ in 0..TASKS {
+        flow.add(counter().task());
+    }
+}
+
+/// On a runtime with one worker, where nobody else works on the flow meanwhile.
+#[test]
+fn a_poll_is_bounded() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    for declare in [chain::<TokioRuntime>, independent::<TokioRuntime>] {
+        let (flow, count) = counting(declare);
+        let most = runtime.block_on(most_in_a_poll(&flow, &count));
+        assert!((1..=BUDGET).contains(&most), "{most} tasks in one poll");
+    }
+}
+
+/// A task beside the flow that always yields gets as many turns as the flow takes polls.
+#[test]
+fn a_bystander_gets_its_turns() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    for declare in [chain::<TokioRuntime>, independent::<TokioRuntime>] {
+        let (flow, count) = counting(declare);
+        let most = Arc::new(AtomicUsize::new(0));
+        runtime.block_on(async {
+            let (seen, most) = (Arc::clone(&count), Arc::clone(&most));
+            tokio::spawn(async move {
+                let mut before = 0;
+                loop {
+                    tokio::task::yield_now().await;
+                    let now = seen.load(Ordering::Relaxed);
+                    most.fetch_max(now - before, Ordering::Relaxed);
+                    before = now;
+                }
+            });
+            flow.execute().await.unwrap();
+        });
+        // The runtime itself may let several polls go by before the bystander's turn.
+        let most = most.load(Ordering::Relaxed);
+        assert!(
+            (1..=61 * BUDGET).contains(&most),
+            "{most} tasks between two turns"
+        );
+    }
+}
+
+/// The first execution of a large flow does not compile it in one go.
+#[test]
+fn a_large_flow_is_compiled_in_slices() {
+    const LARGE: usize = 10 * TASKS;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let mut flow = Flow::<TokioRuntime>::new();
+    for _ in 0..LARGE {
+        flow.add(Counter(Arc::clone(&count)).task());
+    }
+    for least in [LARGE / TASKS, 0] {
+        let mut polls_before = 0;
+        count.store(0, Ordering::Relaxed);
+        runtime.block_on(async {
+            let mut execute = pin!(flow.execute());
+            std::future::poll_fn(|cx| {
+                polls_before += usize::from(count.load(Ordering::Relaxed) == 0);
+                execute.as_mut().poll(cx)
+            })
+            .await
+            .unwrap();
+        });
+        assert_eq!(count.load(Ordering::Relaxed), LARGE);
+        // The second time there is nothing left to compile.
+        match least {
+            0 => assert_eq!(polls_before, 1),
+            least => assert!(polls_before >= least, "{polls_before} polls"),
+        }
+    }
+}
