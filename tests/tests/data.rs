@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow_tests::{
-    Guard, Guards, Log, Numbers, on_every_backend, on_every_backend_in_child, turns,
-};
+use asyncflow_tests::{Guard, Guards, Log, Numbers, on_every_backend, turns};
 
 /// Neither `Clone` nor an `Output`.
 #[derive(Debug, PartialEq)]
