@@ -344,18 +344,23 @@ on_every_backend! {
     async fn every_call_of_a_task_that_needs_everything<R>() {
         let (mut flow, lock, gate) = (Flow::<R>::new(), Lock::new(), Gate::new());
         let retry = ConstantBuilder::default().with_delay(Duration::ZERO).with_max_times(1);
-        let (grammar, opened) = (Grammar::default(), gate.clone());
+        let (grammar, opened, holds) = (Grammar::default(), gate.clone(), Gate::new());
+        let held = holds.clone();
         let holder = move || {
-            let gate = opened.clone();
-            async move { gate.pass().await }
+            let (gate, holds) = (opened.clone(), holds.clone());
+            async move { holds.open(); gate.pass().await }
         };
         flow.add(holder.named("holder").with_lock(&lock));
+        let held = flow.add((move || {
+            let held = held.clone();
+            async move { held.pass().await }
+        }).named("held"));
         let calls = AtomicUsize::new(0);
         let picky = move || match calls.fetch_add(1, Ordering::SeqCst) {
             0 => Err("not yet"),
             _ => Ok(()),
         };
-        flow.add(picky.named("picky").with_lock(&lock).retry(retry));
+        flow.add(picky.named("picky").after(held).with_lock(&lock).retry(retry));
         let running = flow.execute().observe(grammar.clone()).start();
         eventually::<R>("waiting", || grammar.calls().contains(&"picky waiting".into())).await;
         gate.open();
