@@ -751,7 +751,8 @@ mod retries {
                 flow.add(async || { yield_now().await; Err::<(), _>("enough") });
                 let error = flow.execute().await.unwrap_err();
                 assert!(error.to_string().contains("enough"), "{error}");
-                assert_eq!(guards.live(), 0);
+                // The plain function of the run that was dropped may have been on its last step.
+                eventually::<R>("the end of every function", || guards.live() == 0).await;
                 // Nobody holds the lock.
                 let mut other = Flow::<R>::new();
                 other.add((|| ()).with_lock(&lock));
