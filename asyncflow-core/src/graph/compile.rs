@@ -88,6 +88,12 @@ impl Compiler {
         self.stage == Stage::Done
     }
 
+    /// Does all of the work.
+    pub(super) fn all(mut self) -> Self {
+        while !self.step(usize::MAX) {}
+        self
+    }
+
     /// The graph, or what is wrong with it.
     pub(super) fn finish(self) -> Result<Arc<Graph>, Refusal> {
         match self.mistake {

@@ -188,11 +188,7 @@ impl Declared {
 
     /// The dense form of what has been declared, or why it cannot be executed.
     pub(crate) fn compile(&self) -> Result<&Arc<Graph>, Refusal> {
-        self.compiled_by(|| {
-            let mut compiler = self.compiler();
-            while !compiler.step(usize::MAX) {}
-            compiler
-        })
+        self.compiled_by(|| self.compiler().all())
     }
 
     pub(crate) fn compiler(&self) -> Compiler {
@@ -219,11 +215,7 @@ impl Declared {
     pub(crate) fn look(&self) -> Arc<Graph> {
         match self.compile() {
             Ok(graph) => Arc::clone(graph),
-            Err(_) => {
-                let mut compiler = self.compiler();
-                while !compiler.step(usize::MAX) {}
-                Arc::new(compiler.graph())
-            }
+            Err(_) => Arc::new(self.compiler().all().graph()),
         }
     }
 }

@@ -23,6 +23,8 @@ use std::time::Duration;
 
 use futures_channel::oneshot;
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::backend::Backend;
 use crate::bits::Bits;
 use crate::column::AnyColumn;
@@ -425,24 +427,13 @@ impl Execution {
         }
     }
 
-    /// Like [`Self::end`] where somebody watches, not all tasks are part of the run, or there are
-    /// gates.
+    /// Like [`Self::end`] where somebody watches, not all tasks are part of the run, or successors
+    /// may be gates, which are ended on the spot.
     #[cold]
     fn end_with_care(&self, index: u32, status: Status, ready: &mut impl Pass) {
         self.record(index, status);
-        if self.graph().has_gates {
-            return self.end_among_gates(index, status, ready);
-        }
-        for successor in self.graph().successors(index).iter().rev() {
-            if self.upstream_ended(index, status, *successor) {
-                self.pass(*successor, ready);
-            }
-        }
-    }
-
-    /// Like [`Self::end`] where successors may be gates, which are ended on the spot.
-    fn end_among_gates(&self, index: u32, status: Status, ready: &mut impl Pass) {
-        let mut ended = vec![(index, status)];
+        // Without gates there is never more than the one.
+        let mut ended: SmallVec<[(u32, Status); 1]> = smallvec![(index, status)];
         while let Some((index, status)) = ended.pop() {
             for successor in self.graph().successors(index).iter().rev() {
                 let status = match self.node(*successor).body {
