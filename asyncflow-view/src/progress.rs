@@ -247,12 +247,9 @@ impl Observer for Progress {
             let why = failures.reasons.remove(&task.number()).unwrap_or_default();
             if failures.seen <= FAILURES {
                 let name = clean(task.name(), SHORT);
-                let how = match status {
-                    TaskStatus::Panicked => "panicked",
-                    TaskStatus::TimedOut => "timed out",
-                    _ => "failed",
-                };
-                failures.lines.push(format!("task `{name}` {how}: {why}"));
+                failures
+                    .lines
+                    .push(format!("task `{name}` {status}: {why}"));
             }
         }
     }

@@ -70,6 +70,11 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// A [`duration`] in nanoseconds.
+pub(crate) fn nanos(nanos: u64) -> String {
+    duration(Duration::from_nanos(nanos))
+}
+
 /// A count with thin groups: `10 000`.
 pub(crate) fn count(count: usize) -> String {
     let digits = count.to_string();

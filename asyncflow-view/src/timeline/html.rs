@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::record::{Bar, Record};
-use super::svg::{class, nanos, parallelism, title};
-use crate::text::{self, json, xml};
+use super::svg::{class, parallelism, title};
+use crate::text::{self, json, nanos, xml};
 
 /// In the order in which they use each other.
 const SCRIPT: &str = concat!(

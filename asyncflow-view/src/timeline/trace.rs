@@ -34,9 +34,7 @@ pub(crate) fn write(record: &Record) -> String {
         out,
         "\n],\"displayTimeUnit\":\"ms\",\"otherData\":{{\"producer\":\"asyncflow\",\"tasks\":\"{}\",\"wall\":{},\"arrows\":\"{}\",\"note\":{}}}}}",
         record.bars.len(),
-        json(&text::duration(std::time::Duration::from_nanos(
-            record.wall
-        ))),
+        json(&text::nanos(record.wall)),
         arrows.drawn,
         json(note)
     );
@@ -187,7 +185,7 @@ fn details(bar: &Bar) -> String {
         let _ = write!(
             details,
             ",\"waited for permits\":{}",
-            json(&text::duration(std::time::Duration::from_nanos(permits)))
+            json(&text::nanos(permits))
         );
     }
     details.push('}');

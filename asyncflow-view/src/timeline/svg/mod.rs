@@ -9,9 +9,8 @@ mod rows;
 mod scale;
 
 use std::fmt::Write;
-use std::time::Duration;
 
-use crate::text::{self, SHORT, xml};
+use crate::text::{self, SHORT, nanos, xml};
 use crate::timeline::record::{Bar, Record};
 use scale::{Scale, tick};
 
@@ -114,10 +113,6 @@ fn facts(record: &Record) -> String {
 /// How many tasks ran on average.
 pub(crate) fn parallelism(record: &Record) -> f64 {
     record.totals.work as f64 / record.wall.max(1) as f64
-}
-
-pub(crate) fn nanos(nanos: u64) -> String {
-    text::duration(Duration::from_nanos(nanos))
 }
 
 /// The class of a task's status, for its colour.

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::scale::Scale;
-use super::{BAR, HEAD, MARGIN, ROW, WIDTH, nanos, rect, width};
-use crate::text::{self, SHORT, xml};
+use super::{BAR, HEAD, MARGIN, ROW, WIDTH, rect, width};
+use crate::text::{self, SHORT, nanos, xml};
 use crate::timeline::record::{Bar, Record};
 
 pub(super) fn rows(record: &Record, scale: &Scale) -> (String, f64) {
