@@ -16,14 +16,23 @@ use crate::run::unwind;
 //
 // A cell is written by one thread and read by those that the scheduler starts later, so nobody ever
 // spins on one. `OnceLock` would do the same with two atomic read-modify-writes in place of one.
-pub(crate) struct Column<T>(Box<[Once<T>]>);
+pub(crate) struct Column<T>(Vec<Once<T>>);
 
 /// A column whose type is known to those who use it.
 pub(crate) type AnyColumn = Box<dyn Any + Send + Sync>;
 
 impl<T: Any + Send + Sync> Column<T> {
     fn make(len: usize) -> AnyColumn {
-        Box::new(Self((0..len).map(|_| Once::new()).collect()))
+        Box::new(Self(Vec::with_capacity(len)))
+    }
+
+    fn grow(column: &mut AnyColumn, len: usize, slice: usize) -> bool {
+        let Some(Self(cells)) = column.downcast_mut() else {
+            return true;
+        };
+        let to = len.min(cells.len().saturating_add(slice));
+        cells.resize_with(to, Once::new);
+        to == len
     }
 
     #[inline]
@@ -79,7 +88,10 @@ fn take<T>(cell: &mut Once<T>) -> Option<T> {
 #[derive(Clone, Copy)]
 pub(crate) struct ColumnType {
     pub(crate) id: TypeId,
+    /// A column with no room yet.
     pub(crate) make: fn(usize) -> AnyColumn,
+    /// Makes room for some more, up to so many in all. Whether that was the last of it.
+    pub(crate) grow: fn(&mut AnyColumn, usize, usize) -> bool,
     pub(crate) clear: fn(&mut AnyColumn, u32),
 }
 
@@ -90,6 +102,7 @@ impl ColumnType {
         (id != TypeId::of::<()>()).then_some(Self {
             id,
             make: Column::<T>::make,
+            grow: Column::<T>::grow,
             clear: Column::<T>::clear,
         })
     }

@@ -14,7 +14,7 @@ use crate::backend::Backend;
 use crate::bits::Bits;
 use crate::declare::function::claim;
 use crate::flow::Flow;
-use crate::graph::{Compiler, Graph};
+use crate::graph::{Compiler, Declared, Graph};
 use crate::handle::{Task, TaskId, Upstreams};
 use crate::observer::Observer;
 use crate::outcome::error::{Failure, FlowError};
@@ -23,6 +23,7 @@ use crate::outcome::report::Report;
 use crate::outcome::run::Run;
 use crate::outcome::status::TaskStatus;
 use crate::run::agent::Agent;
+use crate::run::blank::Blank;
 use crate::run::drive::Drive;
 use crate::run::execution::{Execution, Finished, Give, Mode, Plan, Selection};
 use crate::run::watch::Watch;
@@ -36,13 +37,20 @@ use crate::runtime::Runtime;
 pub struct Execute<'f, R: Runtime> {
     flow: &'f Flow<R>,
     state: State,
-    /// At work on a large flow that is executed for the first time.
-    compiler: Option<Box<Compiler>>,
+    /// At work on a large flow.
+    preparing: Option<Preparing>,
 }
 
-/// How many tasks and dependencies of a flow are compiled before others on the runtime get their
-/// turn: less than a millisecond's worth.
+/// How much of a large flow is made ready before others on the runtime get their turn: so many
+/// tasks and dependencies, less than a millisecond's worth.
 const SLICE: usize = 10_000;
+
+/// What a run needs of its flow, while it is made.
+enum Preparing {
+    /// Only before the first run.
+    Compiler(Box<Compiler>),
+    Blank(Box<Blank>),
+}
 
 enum State {
     Planned(Box<Options>),
@@ -68,7 +76,7 @@ impl<'f, R: Runtime> Execute<'f, R> {
         Self {
             flow,
             state: State::Planned(Box::default()),
-            compiler: None,
+            preparing: None,
         }
     }
 
@@ -129,7 +137,7 @@ impl<'f, R: Runtime> Execute<'f, R> {
             }
         };
         Running {
-            state: match prepare(self.flow, *options) {
+            state: match prepare(self.flow, None, *options) {
                 Ok(mut driving) => {
                     if let Some(drive) = driving.drive.take() {
                         let agent = drive.agent().clone();
@@ -172,18 +180,18 @@ impl<R: Runtime> Future for Execute<'_, R> {
         let this = &mut *self;
         if let State::Planned(options) = &mut this.state {
             let declared = &this.flow.declared;
-            if declared.len() > SLICE && !declared.is_compiled() {
-                let new = || Box::new(declared.compiler());
-                if !this.compiler.get_or_insert_with(new).step(SLICE) {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-            }
-            if let Some(done) = this.compiler.take() {
-                declared.compiled_by(|| *done).ok();
-            }
+            let blank = match declared.len() {
+                ..=SLICE => None,
+                _ => match prepare_a_slice(declared, &mut this.preparing) {
+                    Poll::Ready(blank) => blank,
+                    Poll::Pending => {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                },
+            };
             let options = std::mem::take(&mut **options);
-            match prepare(this.flow, options) {
+            match prepare(this.flow, blank, options) {
                 Ok(driving) => this.state = State::Driving(driving),
                 Err(error) => {
                     this.state = State::Done;
@@ -331,8 +339,38 @@ impl Drop for Driving {
     }
 }
 
+/// Does a slice of what is to be done for each task before a run; gives the blank once it is made,
+/// or nothing if the flow cannot be executed.
+fn prepare_a_slice(declared: &Declared, at: &mut Option<Preparing>) -> Poll<Option<Box<Blank>>> {
+    let mut preparing = match at.take() {
+        Some(preparing) => preparing,
+        None if !declared.is_compiled() => Preparing::Compiler(Box::new(declared.compiler())),
+        None => match declared.compile() {
+            Ok(graph) => Preparing::Blank(Box::new(Blank::new(Arc::clone(graph)))),
+            Err(_) => return Poll::Ready(None),
+        },
+    };
+    let done = match &mut preparing {
+        Preparing::Compiler(compiler) => compiler.step(SLICE),
+        Preparing::Blank(blank) => blank.step(SLICE),
+    };
+    match preparing {
+        Preparing::Compiler(compiler) if done => {
+            // What comes of it is looked at the next time.
+            declared.compiled_by(|| *compiler).ok();
+        }
+        Preparing::Blank(blank) if done => return Poll::Ready(Some(blank)),
+        preparing => *at = Some(preparing),
+    }
+    Poll::Pending
+}
+
 /// Finds mistakes, and makes everything ready to start.
-fn prepare<R: Runtime>(flow: &Flow<R>, options: Options) -> Result<Driving, FlowError> {
+fn prepare<R: Runtime>(
+    flow: &Flow<R>,
+    blank: Option<Box<Blank>>,
+    options: Options,
+) -> Result<Driving, FlowError> {
     let backend = flow
         .backend
         .attach()
@@ -340,7 +378,11 @@ fn prepare<R: Runtime>(flow: &Flow<R>, options: Options) -> Result<Driving, Flow
     let graph = flow.declared.compile().map_err(FlowError::refused)?;
     let plan = plan(graph, options).map_err(FlowError::refused)?;
     let (sender, done) = oneshot::channel();
-    let execution = Execution::new(Arc::clone(graph), Arc::clone(&backend), plan, sender);
+    let blank = match blank {
+        Some(blank) => *blank,
+        None => Blank::new(Arc::clone(graph)).all(),
+    };
+    let execution = Execution::new(blank, Arc::clone(&backend), plan, sender);
     let agent = Agent::new(execution);
     let run = agent.downgrade();
     agent.tell_start();

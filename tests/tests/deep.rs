@@ -309,6 +309,51 @@ on_every_backend_in_child! {
         assert_eq!(succeeded(&run), width + 2);
     }
 
+    // More than are told in one go that a task has ended.
+    async fn every_successor_hears_of_an_end<R>() {
+        const WIDE: usize = 25_001;
+        struct Nobody;
+        impl Observer for Nobody {}
+        let hubs: [(&str, fn(&mut Flow<R>) -> Task<()>); 5] = [
+            ("on a driver", |flow| flow.add(nothing)),
+            ("after a wait", |flow| flow.add(async || yield_now().await)),
+            ("on a blocking thread", |flow| flow.add(|| ())),
+            ("failed", |flow| flow.add(async || Err::<(), _>("no"))),
+            ("supervised", |flow| flow.add(nothing.timeout(Duration::from_secs(60)))),
+        ];
+        for (which, add_hub) in hubs {
+            for gated in [false, true] {
+                let mut flow = Flow::<R>::new();
+                let other = flow.add(nothing);
+                let hub = add_hub(&mut flow);
+                let tasks: Vec<Task<()>> = (0..WIDE)
+                    .map(|_| match gated {
+                        false => flow.add(nothing.after([other, hub])),
+                        true => flow.add(nothing.after_any([hub]).after(other)),
+                    })
+                    .collect();
+                let clean_up = flow.add(nothing.after(&tasks).always());
+                let execute = || flow.execute().keep_going();
+                let only = flow.execute().keep_going().only([clean_up, tasks[WIDE - 1]]);
+                for execute in [execute(), execute().observe(Nobody), execute().max_concurrency(2), only] {
+                    let (report, wanted) = match execute.await {
+                        Ok(run) => (run.report().clone(), TaskStatus::Succeeded),
+                        Err(error) => {
+                            let skipped = TaskStatus::Skipped { because: hub.id() };
+                            (error.report().unwrap().clone(), skipped)
+                        }
+                    };
+                    assert_eq!(report.status(hub).is_success(), which != "failed");
+                    assert_eq!(report.count(|status| status == wanted), match which {
+                        "failed" => WIDE,
+                        _ => WIDE + 3,
+                    }, "{which}, gated: {gated}");
+                    assert!(report.status(clean_up).is_success());
+                }
+            }
+        }
+    }
+
     async fn groups_of_a_million<R>() {
         let count = million(1);
         let wide: Parallel = (0..count).map(|_| nothing).collect();

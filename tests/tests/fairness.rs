@@ -114,35 +114,73 @@ fn a_bystander_gets_its_turns() {
     }
 }
 
-/// The first execution of a large flow does not compile it in one go.
+/// Executes a flow; gives how often it was polled while so many of its tasks had run.
+async fn polls_at<R: asyncflow::Runtime>(
+    flow: &Flow<R>,
+    count: &AtomicUsize,
+    tasks: usize,
+) -> usize {
+    count.store(0, Ordering::Relaxed);
+    let mut polls = 0;
+    let mut execute = pin!(flow.execute());
+    std::future::poll_fn(|cx| {
+        polls += usize::from(count.load(Ordering::Relaxed) == tasks);
+        execute.as_mut().poll(cx)
+    })
+    .await
+    .unwrap();
+    polls
+}
+
+/// Neither is a large flow compiled in one go, nor is each of its runs made ready in one go, also
+/// if most of it is a single task with very many upstreams.
 #[test]
-fn a_large_flow_is_compiled_in_slices() {
+fn a_large_flow_is_prepared_in_slices() {
     const LARGE: usize = 10 * TASKS;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let count = Arc::new(AtomicUsize::new(0));
-    let mut flow = Flow::<TokioRuntime>::new();
+    let (mut flow, count) = counting::<TokioRuntime>(|_, _| {});
+    let counter = Counter(Arc::clone(&count));
     for _ in 0..LARGE {
-        flow.add(Counter(Arc::clone(&count)).task());
+        flow.add(counter.clone().task());
     }
-    for least in [LARGE / TASKS, 0] {
-        let mut polls_before = 0;
-        count.store(0, Ordering::Relaxed);
-        runtime.block_on(async {
-            let mut execute = pin!(flow.execute());
-            std::future::poll_fn(|cx| {
-                polls_before += usize::from(count.load(Ordering::Relaxed) == 0);
-                execute.as_mut().poll(cx)
-            })
-            .await
-            .unwrap();
-        });
-        assert_eq!(count.load(Ordering::Relaxed), LARGE);
-        // The second time there is nothing left to compile.
-        match least {
-            0 => assert_eq!(polls_before, 1),
-            least => assert!(polls_before >= least, "{polls_before} polls"),
-        }
+    // Compiling takes one go over the tasks for each thing that is done to them.
+    let first = runtime.block_on(polls_at(&flow, &count, 0));
+    let second = runtime.block_on(polls_at(&flow, &count, 0));
+    assert_eq!(second, LARGE / TASKS);
+    assert!(first >= 3 * second, "{first} polls");
+    assert_eq!(count.load(Ordering::Relaxed), LARGE);
+
+    let (mut flow, count) = counting::<TokioRuntime>(|_, _| {});
+    let counter = Counter(Arc::clone(&count));
+    let tasks: Vec<Task<()>> = (0..TASKS)
+        .map(|_| flow.add(counter.clone().task()))
+        .collect();
+    let before = runtime.block_on(polls_at(&flow, &count, 0));
+    let often: Vec<Task<()>> = (0..LARGE).map(|place| tasks[place % TASKS]).collect();
+    flow.add(counter.task().after(often));
+    let with_upstreams = runtime.block_on(polls_at(&flow, &count, 0));
+    assert!(
+        with_upstreams >= before + 2 * (LARGE / TASKS),
+        "{with_upstreams} polls, {before} without the upstreams"
+    );
+}
+
+/// A task that makes very many others ready does not do so in one go.
+#[test]
+fn a_wide_fan_out_is_told_in_slices() {
+    const WIDE: usize = 10 * TASKS;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let (mut flow, count) = counting::<TokioRuntime>(|_, _| {});
+    let counter = Counter(Arc::clone(&count));
+    let hub = flow.add(counter.clone().task());
+    for _ in 0..WIDE {
+        flow.add(counter.clone().task().after(hub));
     }
+    let polls = runtime.block_on(polls_at(&flow, &count, 1));
+    assert!(polls >= WIDE / TASKS - 1, "{polls} polls");
+    assert_eq!(count.load(Ordering::Relaxed), WIDE + 1);
 }

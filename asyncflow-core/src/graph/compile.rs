@@ -26,6 +26,8 @@ pub(crate) struct Compiler {
     stage: Stage,
     /// How many nodes are still to be gone over in this stage.
     left: usize,
+    /// Of the next of them, how many upstreams have been: it may have very many.
+    within: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,6 +72,7 @@ impl Compiler {
             mistake: None,
             stage: Stage::Visit,
             left: len,
+            within: 0,
         }
     }
 
@@ -154,6 +157,18 @@ impl Compiler {
                 }
                 let index = graph.shapes.len() as u32;
                 let upstreams = &segment.upstreams[begin..*end as usize];
+                // Upstreams come first, so they have been visited.
+                let until = (slice - work).saturating_add(self.within);
+                let until = until.min(upstreams.len());
+                for upstream in &upstreams[self.within..until] {
+                    graph.shapes[*upstream as usize].successors += 1;
+                }
+                work += until - self.within;
+                if until < upstreams.len() {
+                    self.within = until;
+                    break;
+                }
+                self.within = 0;
                 let facts = node.facts();
                 if upstreams.is_empty() {
                     graph.roots.push(index);
@@ -177,10 +192,6 @@ impl Compiler {
                 if let Body::Input(_) = node.body {
                     graph.inputs.push(index);
                 }
-                // Upstreams come first, so they have been visited.
-                for upstream in upstreams {
-                    graph.shapes[*upstream as usize].successors += 1;
-                }
                 let slot = facts.column.map(|column| self.columns.slot(column));
                 graph.shapes.push(Shape {
                     successors: 0,
@@ -188,7 +199,7 @@ impl Compiler {
                     slot: slot.unwrap_or(NOWHERE),
                 });
                 self.left -= 1;
-                work += 1 + upstreams.len();
+                work += 1;
                 begin = *end as usize;
             }
         }
@@ -208,27 +219,37 @@ impl Compiler {
     }
 
     fn fill(&mut self, slice: usize) -> usize {
-        let (mut left, mut work) = (self.left, 0);
-        while left > 0 && work < slice {
+        let mut work = 0;
+        while self.left > 0 && work < slice {
             let graph = &mut self.graph;
-            let (segment, place) = locate(&graph.first, &graph.rest, left - 1);
+            let (segment, place) = locate(&graph.first, &graph.rest, self.left - 1);
             let mut end = segment.upstream_ends[place] as usize;
             for place in (0..=place).rev() {
                 if work >= slice {
                     break;
                 }
-                left -= 1;
+                let index = self.left as u32 - 1;
                 let begin = segment.begin(place);
-                for upstream in segment.upstreams[begin..end].iter().rev() {
+                let upstreams = &segment.upstreams[begin..end];
+                let until = upstreams.len() - self.within;
+                let from = until.saturating_sub(slice - work);
+                for upstream in upstreams[from..until].iter().rev() {
                     let row = &mut graph.shapes[*upstream as usize].successors;
                     *row -= 1;
-                    graph.successors[*row as usize] = left as u32;
+                    graph.successors[*row as usize] = index;
                 }
-                work += 1 + end - begin;
+                work += until - from;
+                if from > 0 {
+                    self.within += until - from;
+                    break;
+                }
+                self.within = 0;
+                self.left -= 1;
+                work += 1;
                 end = begin;
             }
         }
-        left
+        self.left
     }
 
     fn validate(&mut self, slice: usize) -> usize {

@@ -283,7 +283,10 @@ mod tests {
         assert_eq!(graph.successors(1), [3]);
         assert_eq!(graph.successors(3), []);
         assert_eq!(*graph.roots, [0]);
-        assert_eq!(graph.upstream_counts().collect::<Vec<_>>(), [0, 1, 1, 3]);
+        assert_eq!(
+            graph.upstream_counts(0..4).collect::<Vec<_>>(),
+            [0, 1, 1, 3]
+        );
     }
 
     #[test]

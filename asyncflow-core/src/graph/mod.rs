@@ -10,6 +10,7 @@ mod compile;
 mod declared;
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::column::{AnyColumn, ColumnType, Slot};
@@ -182,12 +183,21 @@ impl Graph {
         &self.groups
     }
 
-    /// An empty column for each type of output.
+    /// A column for each type of output, with no room yet.
     pub(crate) fn make_columns(&self) -> Box<[AnyColumn]> {
         let columns = self.columns.iter();
         columns
             .map(|(column, len, _)| (column.make)(*len as usize))
             .collect()
+    }
+
+    /// Makes room in each column for so many more outputs. Whether those were the last.
+    pub(crate) fn grow_columns(&self, columns: &mut [AnyColumn], slice: usize) -> bool {
+        let mut all = true;
+        for ((kind, len, _), column) in self.columns.iter().zip(columns) {
+            all &= (kind.grow)(column, *len as usize, slice);
+        }
+        all
     }
 
     /// Drops an output.
@@ -235,10 +245,9 @@ impl Graph {
         segment.upstreams(place)
     }
 
-    /// For every node how many upstreams it has.
-    pub(crate) fn upstream_counts(&self) -> impl Iterator<Item = u32> {
-        let shapes = &self.shapes[..self.len()];
-        shapes.iter().map(|shape| shape.upstreams)
+    /// For some nodes how many upstreams each has.
+    pub(crate) fn upstream_counts(&self, nodes: Range<usize>) -> impl Iterator<Item = u32> {
+        self.shapes[nodes].iter().map(|shape| shape.upstreams)
     }
 
     #[inline]

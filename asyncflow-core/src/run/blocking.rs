@@ -12,7 +12,7 @@ use crate::declare::function::Body;
 use super::agent::Agent;
 use super::crew::Ask;
 use super::end::{End, PanicPayload, Status};
-use super::execution::{Execution, Pass, Step};
+use super::execution::{Ending, Execution, Pass, Step};
 use super::ready::Sent;
 use super::slots::Slot;
 use super::unwind;
@@ -298,6 +298,11 @@ impl Pass for Passing<'_> {
             }
         }
         agent.send(Sent { task, slot: None });
+    }
+
+    fn put_off(&mut self, mut ending: Ending) {
+        // Nobody else waits for this thread.
+        while !self.agent.go_on(&mut ending, self) {}
     }
 }
 

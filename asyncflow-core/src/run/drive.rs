@@ -26,7 +26,7 @@ use crate::declare::function::{Body, Job};
 use super::agent::Agent;
 use super::blocking::Call;
 use super::end::{End, PanicPayload};
-use super::execution::{Execution, Pass, Step};
+use super::execution::{Ending, Execution, Pass, Step};
 use super::ready::{Desk, Sent};
 use super::supervise;
 use super::unwind;
@@ -50,6 +50,8 @@ pub(crate) struct Drive {
     role: Role,
     /// What to do next.
     next: Option<u32>,
+    /// What to do before that, if the end of a task was too long for one go.
+    ending: Option<Box<Ending>>,
 }
 
 enum Role {
@@ -71,6 +73,8 @@ struct Held {
 /// Whether a [`Drive`] can go on.
 enum Turn {
     Next,
+    /// After the runtime has done something else.
+    Yield,
     /// It has a future in hand that waits.
     Wait,
 }
@@ -84,6 +88,7 @@ impl Drive {
             spare: None,
             role: Role::Driver(None),
             next: None,
+            ending: None,
         }
     }
 
@@ -92,13 +97,18 @@ impl Drive {
     }
 
     fn work(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(held) = self.held.take() {
-            if let Turn::Wait = self.wait(held, cx) {
-                return Poll::Pending;
-            }
-        }
+        let mut turn = match (self.held.take(), self.ending.take()) {
+            (Some(held), _) => self.wait(held, cx),
+            (None, Some(ending)) => self.go_on(ending),
+            (None, None) => Turn::Next,
+        };
         for tick in 0..BUDGET {
-            let turn = match self.next.take() {
+            match turn {
+                Turn::Next => {}
+                Turn::Yield => break,
+                Turn::Wait => return Poll::Pending,
+            }
+            turn = match self.next.take() {
                 Some(task) => self.start(Sent { task, slot: None }, cx),
                 None => match self.find(tick) {
                     Some(sent) => self.start(sent, cx),
@@ -106,9 +116,9 @@ impl Drive {
                     None => Turn::Next,
                 },
             };
-            if let Turn::Wait = turn {
-                return Poll::Pending;
-            }
+        }
+        if let Turn::Wait = turn {
+            return Poll::Pending;
         }
         // While the runtime does something else, others may have what this driver had in mind.
         if let (Role::Driver(worker), Some(task)) = (&mut self.role, self.next) {
@@ -180,10 +190,7 @@ impl Drive {
                 Some(job) => self.poll_first(task, cx, true, |_| job),
                 None => Turn::Next,
             },
-            Step::End(status) => {
-                self.passing(|run, ready| run.end(task, status, ready));
-                Turn::Next
-            }
+            Step::End(status) => self.passing(|run, ready| run.end(task, status, ready)),
         }
     }
 
@@ -229,8 +236,7 @@ impl Drive {
                 self.spare = Some(share);
                 // It is done, so there is nothing of the user's left in it.
                 drop(job);
-                self.passing(|run, ready| run.succeed(task, ready));
-                Turn::Next
+                self.passing(|run, ready| run.succeed(task, ready))
             }
             (Ok(Poll::Pending), Some(job)) => {
                 let sees_stop = sees_stop || self.agent.sees_stop(task);
@@ -245,43 +251,41 @@ impl Drive {
             (Ok(Poll::Pending), None) => unreachable!("only a future can be pending"),
             (Ok(Poll::Ready((share, Some(end)))), job) => {
                 self.spare = Some(share);
-                self.close(task, job, *end);
-                Turn::Next
+                self.close(task, job, *end)
             }
-            (Err(payload), job) => {
-                self.close(task, job, End::Panicked(PanicPayload(payload)));
-                Turn::Next
-            }
+            (Err(payload), job) => self.close(task, job, End::Panicked(PanicPayload(payload))),
         }
     }
 
     /// Drops a future, and settles its task.
     #[cold]
-    fn close(&mut self, task: u32, job: Option<Job>, end: End) {
+    fn close(&mut self, task: u32, job: Option<Job>, end: End) -> Turn {
         unwind::contain(|| drop(job));
-        self.passing(|run, ready| run.settle(task, end, ready));
+        self.passing(|run, ready| run.settle(task, end, ready))
     }
 
-    /// Polls a future again; gives it back if it is still pending, and settles its task otherwise.
-    fn poll_again(&mut self, mut held: Held, cx: &mut Context<'_>) -> Option<Held> {
+    /// Polls a future again, and settles its task unless it is still pending.
+    fn poll_again(&mut self, mut held: Held, cx: &mut Context<'_>) -> Turn {
         let end = match unwind::catch(|| held.job.as_mut().poll(cx)) {
-            Ok(Poll::Pending) => return Some(held),
+            Ok(Poll::Pending) => {
+                self.held = Some(held);
+                return Turn::Wait;
+            }
             Ok(Poll::Ready((share, end))) => {
                 self.spare = Some(share);
                 end.map_or(End::Done, |end| *end)
             }
             Err(payload) => End::Panicked(PanicPayload(payload)),
         };
-        self.let_go(held, end);
-        None
+        self.let_go(held, end)
     }
 
     /// Drops a future that waited, and settles its task.
-    fn let_go(&mut self, held: Held, end: End) {
+    fn let_go(&mut self, held: Held, end: End) -> Turn {
         if let Some(place) = held.place {
             self.agent.wait_no_more(place);
         }
-        self.close(held.task, Some(held.job), end);
+        self.close(held.task, Some(held.job), end)
     }
 
     /// Finds a place for a future that is pending.
@@ -306,6 +310,7 @@ impl Drive {
             role: Role::Lone,
             held: Some(held),
             next: None,
+            ending: None,
         });
     }
 
@@ -316,33 +321,44 @@ impl Drive {
         if stops && !held.sees_stop {
             // Its function was started, which its status does not tell.
             self.agent.note_attempts(held.task, 1);
-            self.let_go(held, End::Cancelled);
-            return Turn::Next;
+            return self.let_go(held, End::Cancelled);
         }
-        match self.poll_again(held, cx) {
-            None => Turn::Next,
-            Some(held) => {
-                self.held = Some(held);
-                Turn::Wait
-            }
-        }
+        self.poll_again(held, cx)
     }
 
     /// Does something that makes tasks ready: keeps one to go on with, and puts the others where
     /// any driver can take them.
     #[inline]
-    fn passing(&mut self, settle: impl FnOnce(&Execution, &mut Passing<'_>)) {
+    fn passing(&mut self, settle: impl FnOnce(&Execution, &mut Passing<'_>)) -> Turn {
         let mut passing = Passing {
             agent: &self.agent,
             role: &mut self.role,
             next: self.next.take(),
             shared: false,
+            ending: None,
         };
         settle(&self.agent, &mut passing);
         self.next = passing.next;
+        let ending = passing.ending;
         if passing.shared {
             self.agent.call_driver();
         }
+        match ending {
+            None => Turn::Next,
+            ending => {
+                self.ending = ending;
+                Turn::Yield
+            }
+        }
+    }
+
+    /// Goes on with the end of a task that was too long for one go.
+    fn go_on(&mut self, mut ending: Box<Ending>) -> Turn {
+        self.passing(|run, passing| {
+            if !run.go_on(&mut ending, passing) {
+                passing.ending = Some(ending);
+            }
+        })
     }
 }
 
@@ -353,6 +369,8 @@ pub(crate) struct Passing<'a> {
     next: Option<u32>,
     /// Whether another driver could help.
     shared: bool,
+    /// What there was no time for.
+    ending: Option<Box<Ending>>,
 }
 
 impl Pass for Passing<'_> {
@@ -374,6 +392,11 @@ impl Pass for Passing<'_> {
                 slot: None,
             }),
         }
+    }
+
+    #[cold]
+    fn put_off(&mut self, ending: Ending) {
+        self.ending = Some(Box::new(ending));
     }
 }
 

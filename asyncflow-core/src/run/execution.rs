@@ -35,6 +35,7 @@ use crate::outcome::status::TaskStatus;
 use crate::sync::{AtomicU8, Mutex, Ordering, lock};
 
 use super::agent::Agent;
+use super::blank::Blank;
 use super::blocking::{Call, on_crew};
 use super::crew::Crew;
 use super::drive::{Drive, Invited};
@@ -81,7 +82,16 @@ pub(crate) enum Step {
 /// Takes the tasks that became ready because another ended.
 pub(crate) trait Pass {
     fn pass(&mut self, task: u32);
+
+    /// Takes an end that is too long for one go; see [`Execution::go_on`].
+    fn put_off(&mut self, ending: Ending);
 }
+
+/// Nodes that have ended, and how many of the successors of each have not been told.
+pub(crate) type Ending = SmallVec<[(u32, Status, usize); 1]>;
+
+/// How many successors are told in one go that a task has ended: well below a millisecond's worth.
+const SLICE: usize = 10_000;
 
 /// How an execution differs from a plain one.
 #[derive(Default)]
@@ -177,7 +187,7 @@ impl fmt::Debug for Execution {
 
 impl Execution {
     pub(crate) fn new(
-        graph: Arc<Graph>,
+        blank: Blank,
         backend: Arc<dyn Backend>,
         plan: Plan,
         done: oneshot::Sender<Finished>,
@@ -187,8 +197,13 @@ impl Execution {
             || plan.outer.as_ref().is_some_and(|outer| outer.limited);
         let special =
             limited || plan.watch.is_some() || !plan.given.is_empty() || plan.selection.is_some();
-        let ends_with_care = graph.has_gates || plan.watch.is_some() || plan.selection.is_some();
-        let mut ledger = Ledger::new(Arc::clone(&graph));
+        let Blank {
+            mut ledger,
+            pending,
+            ..
+        } = blank;
+        let ends_with_care =
+            ledger.graph.has_gates || plan.watch.is_some() || plan.selection.is_some();
         let (pending, selected, roots) = match plan.selection {
             Some(Selection {
                 selected,
@@ -199,10 +214,7 @@ impl Execution {
                 ledger.keep_only(targets, &selected);
                 (pending, Some(selected), Some(roots))
             }
-            None => {
-                let pending = graph.upstream_counts().collect();
-                (pending, None, None)
-            }
+            None => (pending, None, None),
         };
         Self {
             ledger,
@@ -412,12 +424,13 @@ impl Execution {
     /// Takes note of a task's status. Gives every task that is ready because of it to `ready`.
     #[inline]
     pub(crate) fn end(&self, index: u32, status: Status, ready: &mut impl Pass) {
-        if self.ends_with_care {
+        let successors = self.graph().successors(index);
+        if self.ends_with_care || successors.len() > SLICE {
             return self.end_with_care(index, status, ready);
         }
         self.ledger.fates.set(index, status);
         // In reverse: see `Drive::passing`.
-        for successor in self.graph().successors(index).iter().rev() {
+        for successor in successors.iter().rev() {
             if !status.is_success() {
                 self.blame(index, status, *successor);
             }
@@ -427,15 +440,32 @@ impl Execution {
         }
     }
 
-    /// Like [`Self::end`] where somebody watches, not all tasks are part of the run, or successors
-    /// may be gates, which are ended on the spot.
+    /// Like [`Self::end`] where somebody watches, not all tasks are part of the run, successors may
+    /// be gates, which are ended on the spot, or there are very many of them.
     #[cold]
     fn end_with_care(&self, index: u32, status: Status, ready: &mut impl Pass) {
         self.record(index, status);
+        let successors = self.graph().successors(index).len();
         // Without gates there is never more than the one.
-        let mut ended: SmallVec<[(u32, Status); 1]> = smallvec![(index, status)];
-        while let Some((index, status)) = ended.pop() {
-            for successor in self.graph().successors(index).iter().rev() {
+        let mut ending = smallvec![(index, status, successors)];
+        if !self.go_on(&mut ending, ready) {
+            ready.put_off(ending);
+        }
+    }
+
+    /// Tells some more successors that what they waited for has ended. Whether those were all.
+    pub(crate) fn go_on(&self, ending: &mut Ending, ready: &mut impl Pass) -> bool {
+        let mut slice = SLICE;
+        while slice > 0 {
+            let Some((index, status, left)) = ending.pop() else {
+                break;
+            };
+            let put_off = left.saturating_sub(slice);
+            if put_off > 0 {
+                ending.push((index, status, put_off));
+            }
+            slice -= left - put_off;
+            for successor in self.graph().successors(index)[put_off..left].iter().rev() {
                 let status = match self.node(*successor).body {
                     Body::Gate(Gate::Any) => self.any_ended(index, status, *successor),
                     Body::Gate(Gate::All) => self
@@ -450,10 +480,12 @@ impl Execution {
                 };
                 if let Some(status) = status {
                     self.ledger.fates.set(*successor, status);
-                    ended.push((*successor, status));
+                    let successors = self.graph().successors(*successor).len();
+                    ending.push((*successor, status, successors));
                 }
             }
         }
+        ending.is_empty()
     }
 
     fn record(&self, index: u32, status: Status) {

@@ -46,7 +46,7 @@ impl Blame {
 }
 
 pub(crate) struct Fates {
-    statuses: Box<[AtomicU8]>,
+    statuses: Vec<AtomicU8>,
     /// For each node the smallest index of a task to blame; made when the first is.
     culprits: OnceLock<Box<[AtomicU32]>>,
 }
@@ -58,11 +58,18 @@ impl fmt::Debug for Fates {
 }
 
 impl Fates {
-    pub(crate) fn new(nodes: usize) -> Self {
+    pub(crate) fn with_capacity(nodes: usize) -> Self {
         Self {
-            statuses: (0..nodes).map(|_| AtomicU8::new(0)).collect(),
+            statuses: Vec::with_capacity(nodes),
             culprits: OnceLock::new(),
         }
+    }
+
+    /// Makes room for some more nodes, up to `nodes` in all. Whether that was the last of it.
+    pub(crate) fn grow(&mut self, nodes: usize, slice: usize) -> bool {
+        let to = nodes.min(self.statuses.len().saturating_add(slice));
+        self.statuses.resize_with(to, || AtomicU8::new(0));
+        to == nodes
     }
 
     pub(crate) fn status(&self, index: u32) -> Status {
@@ -134,7 +141,8 @@ impl Fates {
 
     /// A copy of how it all stands at the moment.
     pub(crate) fn snapshot(&self) -> Self {
-        let copy = Self::new(self.statuses.len());
+        let mut copy = Self::with_capacity(self.statuses.len());
+        copy.grow(self.statuses.len(), usize::MAX);
         for index in 0..self.statuses.len() as u32 {
             copy.set(index, self.status(index));
             if let Some(blame) = self.blame(index) {

@@ -47,7 +47,7 @@ pub struct Ledger {
     columns: Box<[AnyColumn]>,
     /// For each output a place to be taken out of again; empty if none leaves early, which the
     /// common run need not ask about.
-    shared: Box<[Shared]>,
+    shared: Vec<Shared>,
     /// In a run for some targets: how many consumers each output still has.
     consumers: Option<Consumers>,
 }
@@ -59,24 +59,33 @@ impl fmt::Debug for Ledger {
 }
 
 impl Ledger {
+    /// A ledger with no room yet: see [`Self::grow`].
     pub(crate) fn new(graph: Arc<Graph>) -> Self {
-        let columns = graph.make_columns();
-        let mut ledger = Self {
-            fates: Fates::new(graph.len()),
-            columns,
-            shared: Box::default(),
+        Self {
+            fates: Fates::with_capacity(graph.len()),
+            columns: graph.make_columns(),
+            shared: Vec::new(),
             consumers: None,
             graph,
-        };
-        if !ledger.graph.moved.is_empty() {
-            ledger.share();
         }
-        ledger
     }
 
-    fn share(&mut self) {
-        let outputs = 0..self.graph.outputs();
-        self.shared = outputs.map(|_| Shared::default()).collect();
+    /// Makes room for so many more nodes, and for so many more outputs of each type. Whether that
+    /// was the last of it.
+    pub(crate) fn grow(&mut self, slice: usize) -> bool {
+        let nodes = self.fates.grow(self.graph.len(), slice);
+        let outputs = self.graph.grow_columns(&mut self.columns, slice);
+        let shared = self.graph.moved.is_empty() || self.share(slice);
+        nodes && outputs && shared
+    }
+
+    /// Makes some more places for outputs to be taken out of again. Whether those were the last.
+    fn share(&mut self, slice: usize) -> bool {
+        let outputs = self.graph.outputs();
+        let to = outputs.min(self.shared.len().saturating_add(slice));
+        self.shared.reserve_exact(outputs - self.shared.len());
+        self.shared.resize_with(to, Shared::default);
+        to == outputs
     }
 
     /// Lets go of every output that is not `kept` once its last consumer among `selected` has
@@ -93,7 +102,7 @@ impl Ledger {
                 });
             }
         }
-        self.share();
+        self.share(usize::MAX);
         self.consumers = Some(Consumers::new(kept, left));
     }
 

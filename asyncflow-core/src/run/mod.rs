@@ -3,7 +3,7 @@
 //! Each module is one idea:
 //!
 //! * [`execution`]: what all threads of a run share, and how a task that ended makes others ready;
-//! * [`agent`]: who keeps a run alive, and how its end is found;
+//! * [`agent`]: who keeps a run alive, and how its end is found; [`blank`]: how it begins;
 //! * [`pending`]: when a task becomes ready; [`ready`]: where it lies until it is taken;
 //!   [`roster`]: how many drivers there are;
 //! * [`drive`]: the future that works through ready tasks, and waits with one that is pending;
@@ -15,6 +15,7 @@
 //! * [`unwind`]: where panics are caught.
 
 pub(crate) mod agent;
+pub(crate) mod blank;
 pub(crate) mod blocking;
 pub(crate) mod consumers;
 pub(crate) mod crew;

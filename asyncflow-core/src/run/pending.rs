@@ -16,7 +16,7 @@ use crate::sync::{AtomicU32, Ordering};
 const OPENED: u32 = 1 << 31;
 
 #[derive(Debug)]
-pub(crate) struct Pending(Box<[AtomicU32]>);
+pub(crate) struct Pending(Vec<AtomicU32>);
 
 impl FromIterator<u32> for Pending {
     fn from_iter<I: IntoIterator<Item = u32>>(counts: I) -> Self {
@@ -24,7 +24,17 @@ impl FromIterator<u32> for Pending {
     }
 }
 
+impl Extend<u32> for Pending {
+    fn extend<I: IntoIterator<Item = u32>>(&mut self, counts: I) {
+        self.0.extend(counts.into_iter().map(AtomicU32::new));
+    }
+}
+
 impl Pending {
+    pub(crate) fn with_capacity(nodes: usize) -> Self {
+        Self(Vec::with_capacity(nodes))
+    }
+
     /// An upstream has ended; whether it was the last.
     pub(crate) fn countdown(&self, index: u32) -> bool {
         let pending = &self.0[index as usize];
