@@ -50,7 +50,8 @@ pub(crate) struct Drive {
     role: Role,
     /// What to do next.
     next: Option<u32>,
-    /// What to do before that, if the end of a task was too long for one go.
+    /// What to do before anything else, after the runtime has done something: the end of a task
+    /// that was too long for one go.
     ending: Option<Box<Ending>>,
 }
 
@@ -73,8 +74,6 @@ struct Held {
 /// Whether a [`Drive`] can go on.
 enum Turn {
     Next,
-    /// After the runtime has done something else.
-    Yield,
     /// It has a future in hand that waits.
     Wait,
 }
@@ -97,28 +96,27 @@ impl Drive {
     }
 
     fn work(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut turn = match (self.held.take(), self.ending.take()) {
-            (Some(held), _) => self.wait(held, cx),
-            (None, Some(ending)) => self.go_on(ending),
-            (None, None) => Turn::Next,
-        };
-        for tick in 0..BUDGET {
-            match turn {
-                Turn::Next => {}
-                Turn::Yield => break,
-                Turn::Wait => return Poll::Pending,
+        if let Some(held) = self.held.take() {
+            if let Turn::Wait = self.wait(held, cx) {
+                return Poll::Pending;
             }
-            turn = match self.next.take() {
+        }
+        if let Some(ending) = self.ending.take() {
+            self.go_on(ending);
+        }
+        for tick in 0..BUDGET {
+            let turn = match self.next.take() {
                 Some(task) => self.start(Sent { task, slot: None }, cx),
+                None if self.ending.is_some() => break,
                 None => match self.find(tick) {
                     Some(sent) => self.start(sent, cx),
                     None if self.retire() => return Poll::Ready(()),
                     None => Turn::Next,
                 },
             };
-        }
-        if let Turn::Wait = turn {
-            return Poll::Pending;
+            if let Turn::Wait = turn {
+                return Poll::Pending;
+            }
         }
         // While the runtime does something else, others may have what this driver had in mind.
         if let (Role::Driver(worker), Some(task)) = (&mut self.role, self.next) {
@@ -190,7 +188,10 @@ impl Drive {
                 Some(job) => self.poll_first(task, cx, true, |_| job),
                 None => Turn::Next,
             },
-            Step::End(status) => self.passing(|run, ready| run.end(task, status, ready)),
+            Step::End(status) => {
+                self.passing(|run, ready| run.end(task, status, ready));
+                Turn::Next
+            }
         }
     }
 
@@ -236,7 +237,8 @@ impl Drive {
                 self.spare = Some(share);
                 // It is done, so there is nothing of the user's left in it.
                 drop(job);
-                self.passing(|run, ready| run.succeed(task, ready))
+                self.passing(|run, ready| run.succeed(task, ready));
+                Turn::Next
             }
             (Ok(Poll::Pending), Some(job)) => {
                 let sees_stop = sees_stop || self.agent.sees_stop(task);
@@ -251,41 +253,43 @@ impl Drive {
             (Ok(Poll::Pending), None) => unreachable!("only a future can be pending"),
             (Ok(Poll::Ready((share, Some(end)))), job) => {
                 self.spare = Some(share);
-                self.close(task, job, *end)
+                self.close(task, job, *end);
+                Turn::Next
             }
-            (Err(payload), job) => self.close(task, job, End::Panicked(PanicPayload(payload))),
+            (Err(payload), job) => {
+                self.close(task, job, End::Panicked(PanicPayload(payload)));
+                Turn::Next
+            }
         }
     }
 
     /// Drops a future, and settles its task.
     #[cold]
-    fn close(&mut self, task: u32, job: Option<Job>, end: End) -> Turn {
+    fn close(&mut self, task: u32, job: Option<Job>, end: End) {
         unwind::contain(|| drop(job));
-        self.passing(|run, ready| run.settle(task, end, ready))
+        self.passing(|run, ready| run.settle(task, end, ready));
     }
 
-    /// Polls a future again, and settles its task unless it is still pending.
-    fn poll_again(&mut self, mut held: Held, cx: &mut Context<'_>) -> Turn {
+    /// Polls a future again; gives it back if it is still pending, and settles its task otherwise.
+    fn poll_again(&mut self, mut held: Held, cx: &mut Context<'_>) -> Option<Held> {
         let end = match unwind::catch(|| held.job.as_mut().poll(cx)) {
-            Ok(Poll::Pending) => {
-                self.held = Some(held);
-                return Turn::Wait;
-            }
+            Ok(Poll::Pending) => return Some(held),
             Ok(Poll::Ready((share, end))) => {
                 self.spare = Some(share);
                 end.map_or(End::Done, |end| *end)
             }
             Err(payload) => End::Panicked(PanicPayload(payload)),
         };
-        self.let_go(held, end)
+        self.let_go(held, end);
+        None
     }
 
     /// Drops a future that waited, and settles its task.
-    fn let_go(&mut self, held: Held, end: End) -> Turn {
+    fn let_go(&mut self, held: Held, end: End) {
         if let Some(place) = held.place {
             self.agent.wait_no_more(place);
         }
-        self.close(held.task, Some(held.job), end)
+        self.close(held.task, Some(held.job), end);
     }
 
     /// Finds a place for a future that is pending.
@@ -321,44 +325,44 @@ impl Drive {
         if stops && !held.sees_stop {
             // Its function was started, which its status does not tell.
             self.agent.note_attempts(held.task, 1);
-            return self.let_go(held, End::Cancelled);
+            self.let_go(held, End::Cancelled);
+            return Turn::Next;
         }
-        self.poll_again(held, cx)
+        match self.poll_again(held, cx) {
+            None => Turn::Next,
+            Some(held) => {
+                self.held = Some(held);
+                Turn::Wait
+            }
+        }
     }
 
     /// Does something that makes tasks ready: keeps one to go on with, and puts the others where
     /// any driver can take them.
     #[inline]
-    fn passing(&mut self, settle: impl FnOnce(&Execution, &mut Passing<'_>)) -> Turn {
+    fn passing(&mut self, settle: impl FnOnce(&Execution, &mut Passing<'_>)) {
         let mut passing = Passing {
             agent: &self.agent,
             role: &mut self.role,
             next: self.next.take(),
+            ending: &mut self.ending,
             shared: false,
-            ending: None,
         };
         settle(&self.agent, &mut passing);
         self.next = passing.next;
-        let ending = passing.ending;
         if passing.shared {
             self.agent.call_driver();
         }
-        match ending {
-            None => Turn::Next,
-            ending => {
-                self.ending = ending;
-                Turn::Yield
-            }
-        }
     }
 
-    /// Goes on with the end of a task that was too long for one go.
-    fn go_on(&mut self, mut ending: Box<Ending>) -> Turn {
+    /// Goes on with an end that was too long for one go.
+    #[cold]
+    fn go_on(&mut self, mut ending: Box<Ending>) {
         self.passing(|run, passing| {
             if !run.go_on(&mut ending, passing) {
-                passing.ending = Some(ending);
+                passing.put_off(*ending);
             }
-        })
+        });
     }
 }
 
@@ -367,10 +371,24 @@ pub(crate) struct Passing<'a> {
     agent: &'a Agent,
     role: &'a mut Role,
     next: Option<u32>,
+    ending: &'a mut Option<Box<Ending>>,
     /// Whether another driver could help.
     shared: bool,
-    /// What there was no time for.
-    ending: Option<Box<Ending>>,
+}
+
+impl Passing<'_> {
+    /// Puts a task where any driver can take it.
+    #[inline]
+    fn share(&mut self, task: u32) {
+        match self.role {
+            Role::Driver(worker) => {
+                let ready = &self.agent.ready;
+                Desk { ready, worker }.push(task);
+                self.shared = true;
+            }
+            Role::Lone => self.agent.send(Sent { task, slot: None }),
+        }
+    }
 }
 
 impl Pass for Passing<'_> {
@@ -378,25 +396,18 @@ impl Pass for Passing<'_> {
     fn pass(&mut self, task: u32) {
         // They come in reverse order: the one kept is the first declared, and the desk gives back
         // the others in order.
-        let Some(before) = self.next.replace(task) else {
-            return;
-        };
-        match self.role {
-            Role::Driver(worker) => {
-                let ready = &self.agent.ready;
-                Desk { ready, worker }.push(before);
-                self.shared = true;
-            }
-            Role::Lone => self.agent.send(Sent {
-                task: before,
-                slot: None,
-            }),
+        if let Some(before) = self.next.replace(task) {
+            self.share(before);
         }
     }
 
     #[cold]
     fn put_off(&mut self, ending: Ending) {
-        self.ending = Some(Box::new(ending));
+        // With nothing to go on with, the drive goes back to the runtime.
+        if let Some(task) = self.next.take() {
+            self.share(task);
+        }
+        *self.ending = Some(Box::new(ending));
     }
 }
 

@@ -424,11 +424,14 @@ impl Execution {
     /// Takes note of a task's status. Gives every task that is ready because of it to `ready`.
     #[inline]
     pub(crate) fn end(&self, index: u32, status: Status, ready: &mut impl Pass) {
-        let successors = self.graph().successors(index);
-        if self.ends_with_care || successors.len() > SLICE {
+        if self.ends_with_care {
             return self.end_with_care(index, status, ready);
         }
         self.ledger.fates.set(index, status);
+        let successors = self.graph().successors(index);
+        if successors.len() > SLICE {
+            return self.tell(index, status, ready);
+        }
         // In reverse: see `Drive::passing`.
         for successor in successors.iter().rev() {
             if !status.is_success() {
@@ -440,11 +443,17 @@ impl Execution {
         }
     }
 
-    /// Like [`Self::end`] where somebody watches, not all tasks are part of the run, successors may
-    /// be gates, which are ended on the spot, or there are very many of them.
+    /// Like [`Self::end`] where somebody watches, not all tasks are part of the run, or successors
+    /// may be gates, which are ended on the spot.
     #[cold]
     fn end_with_care(&self, index: u32, status: Status, ready: &mut impl Pass) {
         self.record(index, status);
+        self.tell(index, status, ready);
+    }
+
+    /// Tells the successors of a node that it has ended.
+    #[cold]
+    fn tell(&self, index: u32, status: Status, ready: &mut impl Pass) {
         let successors = self.graph().successors(index).len();
         // Without gates there is never more than the one.
         let mut ending = smallvec![(index, status, successors)];
