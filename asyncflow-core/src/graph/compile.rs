@@ -14,7 +14,7 @@ use crate::outcome::refusal::Refusal;
 use crate::validate;
 
 use super::declared::Declared;
-use super::{Graph, NOWHERE, Shape, locate};
+use super::{Graph, NOWHERE, locate};
 
 /// Makes a [`Graph`].
 pub(crate) struct Compiler {
@@ -54,7 +54,8 @@ impl Compiler {
                 id: declared.id,
                 first,
                 rest: segments.collect(),
-                shapes: Vec::with_capacity(len + 1),
+                rows: vec![0; len + 1],
+                slots: Vec::new(),
                 successors: Box::default(),
                 roots: Vec::new(),
                 once: Vec::new(),
@@ -117,16 +118,10 @@ impl Compiler {
             Stage::Visit => {
                 graph.moved.sort_unstable();
                 graph.columns = std::mem::take(&mut self.columns).finish();
-                // Marks the end.
-                graph.shapes.push(Shape {
-                    successors: 0,
-                    upstreams: 0,
-                    slot: NOWHERE,
-                });
-                (Stage::Sum, graph.shapes.len())
+                (Stage::Sum, graph.rows.len())
             }
             Stage::Sum => {
-                let edges = graph.shapes[graph.len()].successors;
+                let edges = graph.rows[graph.len()];
                 graph.successors = vec![0; edges as usize].into_boxed_slice();
                 (Stage::Fill, graph.len())
             }
@@ -148,20 +143,21 @@ impl Compiler {
         let mut work = 0;
         while self.left > 0 && work < slice {
             let graph = &mut self.graph;
-            let (segment, place) = locate(&graph.first, &graph.rest, graph.shapes.len());
+            let next = graph.len() - self.left;
+            let (segment, place) = locate(&graph.first, &graph.rest, next);
             let mut begin = segment.begin(place);
             let nodes = segment.nodes[place..].iter();
-            for (node, end) in nodes.zip(&segment.upstream_ends[place..]) {
+            let nodes = nodes.zip(&segment.upstream_ends[place..]);
+            for (index, (node, end)) in (next..).zip(nodes) {
                 if work >= slice {
                     break;
                 }
-                let index = graph.shapes.len() as u32;
                 let upstreams = &segment.upstreams[begin..*end as usize];
                 // Upstreams come first, so they have been visited.
                 let until = (slice - work).saturating_add(self.within);
                 let until = until.min(upstreams.len());
                 for upstream in &upstreams[self.within..until] {
-                    graph.shapes[*upstream as usize].successors += 1;
+                    graph.rows[*upstream as usize] += 1;
                 }
                 work += until - self.within;
                 if until < upstreams.len() {
@@ -169,35 +165,37 @@ impl Compiler {
                     break;
                 }
                 self.within = 0;
+                let number = index as u32;
                 let facts = node.facts();
                 if upstreams.is_empty() {
-                    graph.roots.push(index);
+                    graph.roots.push(number);
                 }
                 if facts.once {
-                    graph.once.push(index);
+                    graph.once.push(number);
                 }
                 if facts.nested {
-                    graph.nested.push(index);
+                    graph.nested.push(number);
                 }
                 if facts.moves {
                     node.visit_inputs(&mut |task, how| {
                         if how == InputUse::Moved {
-                            graph.moved.push((task.index, index));
+                            graph.moved.push((task.index, number));
                         }
                     });
                 }
                 if node.config.is_some() {
-                    self.configured.push(index);
+                    self.configured.push(number);
                 }
                 if let Body::Input(_) = node.body {
-                    graph.inputs.push(index);
+                    graph.inputs.push(number);
                 }
-                let slot = facts.column.map(|column| self.columns.slot(column));
-                graph.shapes.push(Shape {
-                    successors: 0,
-                    upstreams: upstreams.len() as u32,
-                    slot: slot.unwrap_or(NOWHERE),
-                });
+                if let Some(column) = facts.column {
+                    if graph.slots.is_empty() {
+                        graph.slots.reserve_exact(graph.rows.len() - 1);
+                    }
+                    graph.slots.resize(index, NOWHERE);
+                    graph.slots.push(self.columns.slot(column));
+                }
                 self.left -= 1;
                 work += 1;
                 begin = *end as usize;
@@ -207,13 +205,13 @@ impl Compiler {
     }
 
     fn sum(&mut self, slice: usize) -> usize {
-        let shapes = &mut self.graph.shapes;
-        let from = shapes.len() - self.left;
-        let before = from.checked_sub(1).map(|before| shapes[before].successors);
+        let rows = &mut self.graph.rows;
+        let from = rows.len() - self.left;
+        let before = from.checked_sub(1).map(|before| rows[before]);
         let mut sum = before.unwrap_or(0);
-        for shape in shapes[from..].iter_mut().take(slice) {
-            sum += shape.successors;
-            shape.successors = sum;
+        for row in rows[from..].iter_mut().take(slice) {
+            sum += *row;
+            *row = sum;
         }
         self.left.saturating_sub(slice)
     }
@@ -234,7 +232,7 @@ impl Compiler {
                 let until = upstreams.len() - self.within;
                 let from = until.saturating_sub(slice - work);
                 for upstream in upstreams[from..until].iter().rev() {
-                    let row = &mut graph.shapes[*upstream as usize].successors;
+                    let row = &mut graph.rows[*upstream as usize];
                     *row -= 1;
                     graph.successors[*row as usize] = index;
                 }

@@ -1,6 +1,7 @@
 //! What has been declared so far.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::declare::configure::{Config, Request};
@@ -254,6 +255,13 @@ impl Segment {
         }
     }
 
+    /// How many upstreams each of some nodes has.
+    pub(super) fn upstream_counts(&self, places: Range<usize>) -> impl Iterator<Item = u32> {
+        let mut begin = self.begin(places.start) as u32;
+        let ends = self.upstream_ends[places].iter();
+        ends.map(move |end| end - std::mem::replace(&mut begin, *end))
+    }
+
     pub(super) fn upstreams(&self, place: usize) -> &[u32] {
         &self.upstreams[self.begin(place)..self.upstream_ends[place] as usize]
     }
@@ -283,10 +291,10 @@ mod tests {
         assert_eq!(graph.successors(1), [3]);
         assert_eq!(graph.successors(3), []);
         assert_eq!(*graph.roots, [0]);
-        assert_eq!(
-            graph.upstream_counts(0..4).collect::<Vec<_>>(),
-            [0, 1, 1, 3]
-        );
+        let mut counts = Vec::new();
+        graph.count_upstreams(&(0..2), &mut counts);
+        graph.count_upstreams(&(2..4), &mut counts);
+        assert_eq!(counts, [0, 1, 1, 3]);
     }
 
     #[test]

@@ -93,25 +93,16 @@ impl Node {
     }
 }
 
-/// What the engine needs to know of a node beside what it runs, in one place.
-#[derive(Clone, Copy, Debug)]
-struct Shape {
-    /// Where its successors begin; they end where those of the next node begin.
-    successors: u32,
-    /// How many upstreams it has.
-    upstreams: u32,
-    /// Where in a run its output is, or [`NOWHERE`].
-    slot: Slot,
-}
-
 /// The dense form: successors in compressed sparse rows.
 pub(crate) struct Graph {
     id: FlowId,
     /// The first segment, which nearly always is the only one.
     first: Arc<Segment>,
     rest: Box<[Arc<Segment>]>,
-    /// One for each node, and one more that marks the end.
-    shapes: Vec<Shape>,
+    /// For each node where its successors begin, and where the last one's end.
+    rows: Vec<u32>,
+    /// For each node where in a run its output is, or [`NOWHERE`]; up to the last that has any.
+    slots: Vec<Slot>,
     successors: Box<[u32]>,
     /// Nodes without upstreams.
     pub(crate) roots: Vec<u32>,
@@ -176,7 +167,7 @@ impl Graph {
 
     /// How many nodes there are, gates included.
     pub(crate) fn len(&self) -> usize {
-        self.shapes.len() - 1
+        self.rows.len() - 1
     }
 
     pub(crate) fn groups(&self) -> &[Span] {
@@ -235,8 +226,8 @@ impl Graph {
 
     #[inline]
     pub(crate) fn successors(&self, index: u32) -> &[u32] {
-        let start = self.shapes[index as usize].successors as usize;
-        let end = self.shapes[index as usize + 1].successors as usize;
+        let start = self.rows[index as usize] as usize;
+        let end = self.rows[index as usize + 1] as usize;
         &self.successors[start..end]
     }
 
@@ -245,15 +236,18 @@ impl Graph {
         segment.upstreams(place)
     }
 
-    /// For some nodes how many upstreams each has.
-    pub(crate) fn upstream_counts(&self, nodes: Range<usize>) -> impl Iterator<Item = u32> {
-        self.shapes[nodes].iter().map(|shape| shape.upstreams)
+    /// Appends, for each of some nodes, how many upstreams it has.
+    pub(crate) fn count_upstreams(&self, nodes: &Range<usize>, counts: &mut impl Extend<u32>) {
+        for segment in self.segments() {
+            let place = |index: usize| index.saturating_sub(segment.first).min(segment.nodes.len());
+            counts.extend(segment.upstream_counts(place(nodes.start)..place(nodes.end)));
+        }
     }
 
     #[inline]
     pub(crate) fn slot(&self, index: u32) -> Option<Slot> {
-        let slot = self.shapes[index as usize].slot;
-        (slot != NOWHERE).then_some(slot)
+        let slot = self.slots.get(index as usize)?;
+        (*slot != NOWHERE).then_some(*slot)
     }
 
     /// Whether some task takes this output by value.

@@ -30,11 +30,10 @@ impl Blank {
     /// Makes room for so many more nodes, and for so many more outputs of each type. Whether that
     /// was the last of it.
     pub(crate) fn step(&mut self, slice: usize) -> bool {
-        let nodes = self.nodes..self.ledger.graph.len();
-        let nodes = nodes.start..nodes.end.min(nodes.start.saturating_add(slice));
+        let graph = &self.ledger.graph;
+        let nodes = self.nodes..graph.len().min(self.nodes.saturating_add(slice));
+        graph.count_upstreams(&nodes, &mut self.pending);
         self.nodes = nodes.end;
-        self.pending
-            .extend(self.ledger.graph.upstream_counts(nodes));
         self.ledger.grow(slice)
     }
 
