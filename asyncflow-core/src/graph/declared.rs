@@ -8,7 +8,7 @@ use crate::declare::configure::{Config, Request};
 use crate::declare::function::{Body, Gate};
 use crate::declare::group::{Span, add_group};
 use crate::declare::item::{Declaration, Element};
-use crate::handle::{FlowId, TaskId};
+use crate::handle::{FlowId, TaskId, TaskIds};
 use crate::outcome::refusal::Refusal;
 
 use super::compile::Compiler;
@@ -86,21 +86,14 @@ impl Declared {
         for task in &upstreams {
             self.check(*task);
         }
-        for task in any.iter().flatten() {
-            self.check(*task);
-        }
         let condition = config.as_ref().and_then(|config| config.condition);
         if let Some(condition) = condition {
             self.check(condition);
         }
-        let gates: Vec<u32> = any
-            .iter()
-            .map(|any| {
-                self.push(Body::Gate(Gate::Any), None, |list| {
-                    list.extend(any.iter().map(|task| task.index));
-                })
-            })
-            .collect();
+        let gates = match any.is_empty() {
+            true => Vec::new(),
+            false => self.gates_for_any(&any),
+        };
         self.tasks += 1;
         self.push(body, config, |list| {
             list.extend_from_slice(entry);
@@ -112,6 +105,23 @@ impl Declared {
                 list.push(condition.index);
             }
         })
+    }
+
+    /// Adds a gate for each list of which any one task has to succeed.
+    #[cold]
+    #[track_caller]
+    fn gates_for_any(&mut self, lists: &[TaskIds]) -> Vec<u32> {
+        for task in lists.iter().flatten() {
+            self.check(*task);
+        }
+        let lists = lists.iter();
+        lists
+            .map(|any| {
+                self.push(Body::Gate(Gate::Any), None, |list| {
+                    list.extend(any.iter().map(|task| task.index));
+                })
+            })
+            .collect()
     }
 
     /// Adds a gate that opens once all of `upstreams` have succeeded.
