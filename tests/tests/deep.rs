@@ -7,7 +7,7 @@
 use std::future::{Future, Ready, ready};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -408,15 +408,19 @@ on_every_backend_in_child! {
     async fn flows_nested_deeply<R>() {
         let depth = million(1) / 10;
         let (mut flow, runs, guards) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)), Guards::new());
-        let stuck = Arc::new(AtomicBool::new(false));
+        const STUCK: usize = 1;
+        const FAILS: usize = 2;
+        let how = Arc::new(AtomicUsize::new(0));
         flow.add({
-            let (stuck, guards) = (Arc::clone(&stuck), guards.clone());
+            let (how, guards) = (Arc::clone(&how), guards.clone());
             move || {
-                let (stuck, guard) = (stuck.load(Ordering::Relaxed), guards.guard());
+                let (how, guard) = (how.load(Ordering::Relaxed), guards.guard());
                 async move {
                     let _guard = guard;
-                    if stuck {
-                        std::future::pending::<()>().await;
+                    match how {
+                        STUCK => std::future::pending().await,
+                        FAILS => Err("far down"),
+                        _ => Ok(()),
                     }
                 }
             }
@@ -433,7 +437,14 @@ on_every_backend_in_child! {
         }
         flow.execute().await.unwrap();
         assert_eq!(runs.load(Ordering::Relaxed), depth);
-        stuck.store(true, Ordering::Relaxed);
+        how.store(FAILS, Ordering::Relaxed);
+        let error = flow.execute().await.unwrap_err();
+        // Not every one of them is printed, on whatever stack there is; but the cause is.
+        for text in [error.to_string(), format!("{error:?}")] {
+            assert!(text.contains("far down") && text.len() < 1_000_000, "{} bytes", text.len());
+        }
+        drop(error);
+        how.store(STUCK, Ordering::Relaxed);
         let running = flow.start();
         eventually::<R>("the innermost task to start", || guards.live() == 1).await;
         assert!(running.cancel().await.unwrap_err().is_cancelled());

@@ -85,6 +85,29 @@ on_every_backend! {
         }).await.unwrap();
         assert!(turns > 10, "polled {turns} times");
     }
+
+    // Where there is no other worker, what has been handed to a blocking thread goes on, and what
+    // comes after that there.
+    async fn plain_functions_beside_a_future_that_blocks_its_thread<R>() {
+        for (after_a_wait, start) in [(false, false), (false, true), (true, false), (true, true)] {
+            let (mut flow, done) = (Flow::<R>::new(), Gate::new());
+            let first = after_a_wait.then(|| flow.add(async || yield_now().await));
+            let plain = flow.add((|| ()).after(first));
+            let opener = done.clone();
+            flow.add((move || opener.open()).after(plain));
+            let blocked = done.clone();
+            let blocks = move || {
+                let done = blocked.clone();
+                async move { done.pass_blocking() }
+            };
+            flow.add(blocks.after(first));
+            match start {
+                true => flow.start().await.unwrap(),
+                false => flow.execute().await.unwrap(),
+            };
+            assert!(done.is_open());
+        }
+    }
 }
 
 fn flow_of_nothing() -> Option<TaskId> {

@@ -1,6 +1,7 @@
 //! Errors: why an execution gave no `Run`.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +21,8 @@ use super::status::TaskStatus;
 /// Why an execution failed.
 ///
 /// `Display` names every task that failed, in backticks and in order of declaration, with its
-/// cause, and counts those that were skipped. `source` is the first failure's own error. `Debug`
+/// cause, and counts those that were skipped; of flows that are nested more than a hundred deep it
+/// skips to what failed in the innermost. `source` is the first failure's own error. `Debug`
 /// prints the same and the chain of causes, so that a `main` that returns it reads well.
 ///
 /// ```
@@ -129,6 +131,10 @@ impl fmt::Display for FlowError {
         };
         match why {
             Why::Failed(failures) => {
+                let nesting = Nesting::enter();
+                if nesting.is_deep() {
+                    return write!(f, "... {}", Quoted(innermost(failures)));
+                }
                 for (position, failure) in failures.iter().enumerate() {
                     let separator = if position == 0 { "" } else { "; " };
                     write!(f, "{separator}{failure}")?;
@@ -294,8 +300,48 @@ impl Cause {
     }
 }
 
-/// How many causes `Debug` prints: a chain may lead back to where it came from.
+/// How many causes `Debug` prints: a chain may lead back to where it came from. Also of how many
+/// flows in each other `Display` names the tasks, before it skips to the innermost.
 const MOST_CAUSES: usize = 100;
+
+thread_local! {
+    static NESTING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts the errors that are being printed inside of each other on this thread: that of a flow
+/// prints those of the flows in it, which may be nested in any depth.
+struct Nesting;
+
+impl Nesting {
+    fn enter() -> Self {
+        NESTING.set(NESTING.get() + 1);
+        Self
+    }
+
+    fn is_deep(&self) -> bool {
+        NESTING.get() > MOST_CAUSES
+    }
+}
+
+impl Drop for Nesting {
+    fn drop(&mut self) {
+        NESTING.set(NESTING.get() - 1);
+    }
+}
+
+/// What is at the bottom of failures that are those of flows: the first that is none of a flow.
+fn innermost(mut failures: &[Failure]) -> &(dyn Error + Send + Sync + 'static) {
+    loop {
+        let error = failures[0].error();
+        match error.downcast_ref::<FlowError>().map(|inner| &*inner.0) {
+            Some(Kind::Ran {
+                why: Why::Failed(inner),
+                ..
+            }) => failures = inner,
+            _ => return error,
+        }
+    }
+}
 
 /// What a user's error says is its cause, unless it panics instead.
 fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
