@@ -314,7 +314,8 @@ on_every_backend_in_child! {
         const WIDE: usize = 25_001;
         struct Nobody;
         impl Observer for Nobody {}
-        let hubs: [(&str, fn(&mut Flow<R>) -> Task<()>); 5] = [
+        type Add<R> = fn(&mut Flow<R>) -> Task<()>;
+        let hubs: [(&str, Add<R>); 5] = [
             ("on a driver", |flow| flow.add(nothing)),
             ("after a wait", |flow| flow.add(async || yield_now().await)),
             ("on a blocking thread", |flow| flow.add(|| ())),
