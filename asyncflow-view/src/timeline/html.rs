@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::record::{Bar, Record};
-use super::svg::{class, parallelism, title};
 use crate::text::{self, json, nanos, xml};
 
 /// In the order in which they use each other.
@@ -34,7 +33,7 @@ const STYLE_HASH: &str = "pRpPHI5ItVJUcP493Ql5hSKhmxOhQffb3j8XtcDvRpE=";
 const PAGE: usize = 50;
 
 pub(crate) fn write(record: &Record) -> String {
-    let title = xml(&title(record));
+    let title = xml(&record.title());
     let mut out = format!(
         "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'sha256-{SCRIPT_HASH}'; \
@@ -109,7 +108,7 @@ fn totals(out: &mut String, record: &Record) {
     );
     total(
         "Parallelism",
-        format!("{:.1}", parallelism(record)),
+        format!("{:.1}", record.parallelism()),
         format!("on average, {} at most", text::count(totals.peak as usize)),
     );
     total(
@@ -165,7 +164,7 @@ fn legend(out: &mut String, record: &Record) {
     );
     let mut seen = vec!["run"];
     for bar in &record.bars {
-        let class = class(bar);
+        let class = bar.class();
         if !seen.contains(&class) && bar.started.is_some() {
             seen.push(class);
             let sign = format!("<rect class=\"s-{class}\" width=\"22\" height=\"12\"/>");
@@ -273,7 +272,7 @@ fn data(out: &mut String, record: &Record) {
         record.timed, record.wall, record.lanes
     );
     for (number, bar) in record.bars.iter().enumerate() {
-        let status = index_of(&mut statuses, (bar.status.to_string(), class(bar)));
+        let status = index_of(&mut statuses, (bar.status.to_string(), bar.class()));
         let held = match bar.holds.is_empty() {
             true => -1,
             false => *known.entry(&bar.holds).or_insert_with(|| {

@@ -52,6 +52,19 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
+    /// The class of its status, for its colour.
+    pub(crate) fn class(&self) -> &'static str {
+        match self.status {
+            TaskStatus::Succeeded => "run",
+            TaskStatus::Failed => "failed",
+            TaskStatus::Panicked => "panicked",
+            TaskStatus::TimedOut => "timedout",
+            TaskStatus::Given => "given",
+            TaskStatus::Cancelled => "cancelled",
+            _ => "other",
+        }
+    }
+
     /// From its start to its end.
     pub(crate) fn ran(&self) -> Option<u64> {
         Some(self.ended?.saturating_sub(self.started?))
@@ -157,6 +170,28 @@ impl Record {
             lanes,
             totals,
         }
+    }
+
+    /// `7 tasks succeeded`, `12 tasks: 10 succeeded, 2 failed`.
+    pub(crate) fn title(&self) -> String {
+        let statuses = self.statuses();
+        let tasks = text::tasks(self.bars.len());
+        match statuses.as_slice() {
+            [] => tasks,
+            [(word, _)] => format!("{tasks} {word}"),
+            several => {
+                let told: Vec<String> = several
+                    .iter()
+                    .map(|(word, count)| format!("{} {word}", text::count(*count)))
+                    .collect();
+                format!("{tasks}: {}", told.join(", "))
+            }
+        }
+    }
+
+    /// How many tasks ran on average.
+    pub(crate) fn parallelism(&self) -> f64 {
+        self.totals.work as f64 / self.wall.max(1) as f64
     }
 
     /// How many tasks have each status, by the words for it, the most frequent first.

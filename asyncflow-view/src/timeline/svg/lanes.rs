@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::scale::Scale;
-use super::{HEAD, LANE, class, rect};
+use super::{HEAD, LANE, rect};
 use crate::timeline::record::{Bar, Record};
 
 pub(super) fn lanes(record: &Record, scale: &Scale) -> (String, f64) {
@@ -28,14 +28,14 @@ pub(super) fn lanes(record: &Record, scale: &Scale) -> (String, f64) {
         let from = scale.x(bar.started.unwrap_or(0));
         let to = scale.x(bar.ended.unwrap_or(record.wall)).max(from + 0.5);
         let joins = |(on, class_of, _, until): (u32, &str, f64, f64)| {
-            on == lane && class_of == class(bar) && from - until < 0.4 && to - from < 1.0
+            on == lane && class_of == bar.class() && from - until < 0.4 && to - from < 1.0
         };
         open = match open {
             Some(one) if joins(one) => Some((one.0, one.1, one.2, to)),
             one => {
                 flush(&mut out, one);
                 // A hair's breadth between neighbours.
-                Some((lane, class(bar), from, (to - 0.4).max(from + 0.4)))
+                Some((lane, bar.class(), from, (to - 0.4).max(from + 0.4)))
             }
         };
     }

@@ -11,7 +11,7 @@ mod scale;
 use std::fmt::Write;
 
 use crate::text::{self, SHORT, nanos, xml};
-use crate::timeline::record::{Bar, Record};
+use crate::timeline::record::Record;
 use scale::{Scale, tick};
 
 const WIDTH: f64 = 880.0;
@@ -47,7 +47,7 @@ pub(crate) fn write(record: &Record) -> String {
     let bottom = HEAD + height;
     let total = bottom + 44.0;
     let mut out = String::new();
-    let title = title(record);
+    let title = record.title();
     let _ = write!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {total:.0}\" width=\"{WIDTH}\" height=\"{total:.0}\" \
@@ -70,23 +70,6 @@ pub(crate) fn write(record: &Record) -> String {
     out
 }
 
-/// `7 tasks succeeded`, `12 tasks: 10 succeeded, 2 failed`.
-pub(crate) fn title(record: &Record) -> String {
-    let statuses = record.statuses();
-    let tasks = text::tasks(record.bars.len());
-    match statuses.as_slice() {
-        [] => tasks,
-        [(word, _)] => format!("{tasks} {word}"),
-        several => {
-            let told: Vec<String> = several
-                .iter()
-                .map(|(word, count)| format!("{} {word}", text::count(*count)))
-                .collect();
-            format!("{tasks}: {}", told.join(", "))
-        }
-    }
-}
-
 fn facts(record: &Record) -> String {
     if !record.timed {
         return "Not timed: execute with .timed() to see when what happened.".to_owned();
@@ -101,32 +84,13 @@ fn facts(record: &Record) -> String {
     }
     facts.push(format!(
         "{:.1} running on average, {} at most",
-        parallelism(record),
+        record.parallelism(),
         text::count(totals.peak as usize)
     ));
     if totals.permits > 0 {
         facts.push(format!("{} waited for permits", nanos(totals.permits)));
     }
     facts.join(" · ")
-}
-
-/// How many tasks ran on average.
-pub(crate) fn parallelism(record: &Record) -> f64 {
-    record.totals.work as f64 / record.wall.max(1) as f64
-}
-
-/// The class of a task's status, for its colour.
-pub(crate) fn class(bar: &Bar) -> &'static str {
-    use asyncflow_core::TaskStatus::{Cancelled, Failed, Given, Panicked, Succeeded, TimedOut};
-    match bar.status {
-        Succeeded => "run",
-        Failed => "failed",
-        Panicked => "panicked",
-        TimedOut => "timedout",
-        Given => "given",
-        Cancelled => "cancelled",
-        _ => "other",
-    }
 }
 
 fn axis(out: &mut String, scale: &Scale, bottom: f64) {
@@ -211,7 +175,7 @@ fn untimed(record: &Record) -> (String, f64) {
     let shown = record.bars.iter().take(ROWS);
     for (row, bar) in shown.enumerate() {
         let y = HEAD + 4.0 + row as f64 * ROW;
-        rect(&mut out, class(bar), MARGIN, MARGIN + 14.0, y, BAR);
+        rect(&mut out, bar.class(), MARGIN, MARGIN + 14.0, y, BAR);
         let _ = writeln!(
             out,
             "<text x=\"{}\" y=\"{:.1}\">{} <tspan class=\"dim\">{}</tspan></text>",

@@ -39,7 +39,7 @@ pub(super) fn rows(record: &Record, scale: &Scale) -> (String, f64) {
                 let (from, to) = (scale.x(started), scale.x(bar.ended.unwrap_or(record.wall)));
                 end = to.max(from + 2.0);
                 begin = begin.min(from);
-                rect(&mut out, super::class(bar), from, end, top, BAR);
+                rect(&mut out, bar.class(), from, end, top, BAR);
                 if bar.critical {
                     let _ = write!(
                         out,
@@ -86,7 +86,7 @@ pub(super) fn rows(record: &Record, scale: &Scale) -> (String, f64) {
 /// The name, with the status if it is not the usual one.
 fn label(bar: &Bar) -> String {
     let name = text::clean(&bar.name, SHORT);
-    match super::class(bar) {
+    match bar.class() {
         "run" => name,
         _ => format!("{name} — {}", bar.status),
     }
