@@ -128,7 +128,8 @@ impl<R: Runtime> Flow<R> {
 
     /// Starts to execute the flow, whether or not what is returned is polled.
     ///
-    /// The same as `flow.execute().start()`.
+    /// The same as `flow.execute().start()`. What `execute` does of a large flow a slice at a time,
+    /// before its first task starts, is done here at once, on the caller's thread.
     pub fn start(&self) -> Running {
         self.execute().start()
     }

@@ -46,14 +46,13 @@ enum Stage {
 
 impl Compiler {
     pub(crate) fn new(declared: &Declared) -> Self {
-        let mut segments = declared.seal().into_iter();
-        let first = segments.next().expect("there is always one");
+        let (first, rest) = declared.seal();
         let len = declared.len();
         Self {
             graph: Graph {
                 id: declared.id,
                 first,
-                rest: segments.collect(),
+                rest,
                 rows: vec![0; len + 1],
                 slots: Vec::new(),
                 successors: Box::default(),
@@ -265,20 +264,22 @@ impl Compiler {
 /// Gives each output its place among those of its type.
 #[derive(Default)]
 struct Columns {
-    columns: Vec<(ColumnType, u32)>,
+    /// As the graph will have them, except that it is not yet known what is before each.
+    columns: Vec<(ColumnType, u32, u32)>,
+    /// The numbers of those after the first few, which are found by looking.
     by_type: BTreeMap<TypeId, u32>,
     /// The type that was last asked for: mostly the next one's, too.
     last: Option<(TypeId, u32)>,
 }
 
+/// So many types are looked through one by one.
+const FEW: usize = 8;
+
 impl Columns {
     fn slot(&mut self, column: ColumnType) -> Slot {
         let number = match self.last {
             Some((id, number)) if id == column.id => number,
-            _ => *self.by_type.entry(column.id).or_insert_with(|| {
-                self.columns.push((column, 0));
-                self.columns.len() as u32 - 1
-            }),
+            _ => self.number(column),
         };
         self.last = Some((column.id, number));
         let len = &mut self.columns[number as usize].1;
@@ -289,13 +290,31 @@ impl Columns {
         }
     }
 
-    fn finish(self) -> Vec<(ColumnType, u32, u32)> {
-        let mut before = 0;
-        let columns = self.columns.into_iter().map(|(column, len)| {
-            before += len;
-            (column, len, before - len)
-        });
-        columns.collect()
+    fn number(&mut self, column: ColumnType) -> u32 {
+        let Self {
+            columns, by_type, ..
+        } = self;
+        let mut few = columns.iter().take(FEW);
+        if let Some(number) = few.position(|(known, ..)| known.id == column.id) {
+            return number as u32;
+        }
+        let number = match columns.len() {
+            len @ ..FEW => len as u32,
+            len => *by_type.entry(column.id).or_insert(len as u32),
+        };
+        if number as usize == columns.len() {
+            columns.push((column, 0, 0));
+        }
+        number
+    }
+
+    fn finish(mut self) -> Vec<(ColumnType, u32, u32)> {
+        let mut sum = 0;
+        for (_, len, before) in &mut self.columns {
+            *before = sum;
+            sum += *len;
+        }
+        self.columns
     }
 }
 
@@ -325,6 +344,42 @@ mod tests {
             )
         };
         nodes.map(row).collect()
+    }
+
+    /// As many types as have a column found by looking, and more.
+    #[test]
+    fn every_output_has_a_place_of_its_own() {
+        fn types<const N: usize>() -> Vec<ColumnType> {
+            ColumnType::of::<[u8; N]>().into_iter().collect()
+        }
+        let types = [
+            types::<0>(),
+            types::<1>(),
+            types::<2>(),
+            types::<3>(),
+            types::<4>(),
+            types::<5>(),
+            types::<6>(),
+            types::<7>(),
+            types::<8>(),
+            types::<9>(),
+            types::<10>(),
+        ]
+        .concat();
+        assert!(types.len() > FEW + 2);
+        let mut columns = Columns::default();
+        for place in 0..3 {
+            for (number, column) in types.iter().enumerate() {
+                let slot = columns.slot(*column);
+                assert_eq!((slot.column, slot.place), (number as u32, place));
+            }
+        }
+        let columns = columns.finish();
+        assert_eq!(columns.len(), types.len());
+        for (number, (column, len, before)) in columns.iter().enumerate() {
+            assert_eq!(column.id, types[number].id);
+            assert_eq!((*len, *before), (3, 3 * number as u32));
+        }
     }
 
     #[test]

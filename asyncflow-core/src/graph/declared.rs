@@ -14,6 +14,9 @@ use crate::outcome::refusal::Refusal;
 use super::compile::Compiler;
 use super::{Graph, Node};
 
+/// A flow has room for so many tasks at first: many have no more.
+const SMALL: usize = 8;
+
 /// What has been declared so far.
 #[doc(hidden)]
 pub struct Declared {
@@ -41,7 +44,10 @@ impl Declared {
     pub(crate) fn new() -> Self {
         Self {
             id: FlowId::next(),
-            segments: Mutex::default(),
+            segments: Mutex::new(Segments {
+                sealed: Vec::new(),
+                growing: Segment::with_capacity(SMALL),
+            }),
             len: 0,
             tasks: 0,
             groups: Arc::default(),
@@ -186,15 +192,18 @@ impl Declared {
         };
     }
 
-    /// Everything declared so far, in segments that a graph can share.
-    pub(super) fn seal(&self) -> Vec<Arc<Segment>> {
+    /// Everything declared so far, in segments that a graph can share: the first, and the rest.
+    pub(super) fn seal(&self) -> (Arc<Segment>, Box<[Arc<Segment>]>) {
         let mut segments = unpoisoned(self.segments.lock());
         let Segments { sealed, growing } = &mut *segments;
         if sealed.is_empty() || !growing.nodes.is_empty() {
             sealed.push(Arc::new(std::mem::take(growing)));
             growing.first = self.len;
         }
-        sealed.clone()
+        let (first, rest) = sealed
+            .split_first()
+            .expect("one was pushed if there was none");
+        (Arc::clone(first), rest.into())
     }
 
     /// The dense form of what has been declared, or why it cannot be executed.
@@ -232,7 +241,7 @@ impl Declared {
 }
 
 /// Where the declared nodes are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Segments {
     /// Those that a graph was made of, shared with it.
     sealed: Vec<Arc<Segment>>,
@@ -257,6 +266,15 @@ pub(super) struct Segment {
 }
 
 impl Segment {
+    fn with_capacity(nodes: usize) -> Self {
+        Self {
+            first: 0,
+            nodes: Vec::with_capacity(nodes),
+            upstreams: Vec::with_capacity(nodes),
+            upstream_ends: Vec::with_capacity(nodes),
+        }
+    }
+
     /// Where the upstreams of a node begin.
     pub(super) fn begin(&self, place: usize) -> usize {
         match place {
