@@ -39,6 +39,8 @@ pub struct Execute<'f, R: Runtime> {
     state: State,
     /// At work on a large flow.
     preparing: Option<Preparing>,
+    /// Attached by then.
+    backend: Option<Arc<dyn Backend>>,
 }
 
 /// How much of a large flow is made ready before others on the runtime get their turn: so many
@@ -77,6 +79,7 @@ impl<'f, R: Runtime> Execute<'f, R> {
             flow,
             state: State::Planned(Box::default()),
             preparing: None,
+            backend: None,
         }
     }
 
@@ -131,13 +134,15 @@ impl<'f, R: Runtime> Execute<'f, R> {
     /// Starts the execution, whether or not what is returned is polled.
     pub fn start(mut self) -> Running {
         let options = match std::mem::replace(&mut self.state, State::Done) {
-            State::Planned(options) => options,
-            State::Driving(_) | State::Done => {
+            State::Planned(options) if self.backend.is_none() => options,
+            _ => {
                 panic!("an execution cannot be started after it was polled")
             }
         };
         Running {
-            state: match prepare(self.flow, None, *options) {
+            state: match attach(self.flow)
+                .and_then(|backend| prepare(self.flow, backend, None, *options))
+            {
                 Ok(mut driving) => {
                     if let Some(drive) = driving.drive.take() {
                         let agent = drive.agent().clone();
@@ -155,17 +160,20 @@ impl<'f, R: Runtime> Execute<'f, R> {
         self.with(|options| options.outer = Some(outer))
     }
 
-    /// Stops the run.
-    pub(crate) fn stop(&self, mode: Mode) {
-        if let State::Driving(driving) = &self.state {
-            driving.stop(mode);
+    /// Stops the run; `false` if it has not started.
+    pub(crate) fn stop(&self, mode: Mode) -> bool {
+        match &self.state {
+            State::Planned(_) => return false,
+            State::Driving(driving) => driving.stop(mode),
+            State::Done => {}
         }
+        true
     }
 
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
         match &mut self.state {
-            State::Planned(options) => change(options),
-            State::Driving(_) | State::Done => {
+            State::Planned(options) if self.backend.is_none() => change(options),
+            _ => {
                 panic!("an execution cannot be configured after it was polled")
             }
         }
@@ -180,18 +188,29 @@ impl<R: Runtime> Future for Execute<'_, R> {
         let this = &mut *self;
         if let State::Planned(options) = &mut this.state {
             let declared = &this.flow.declared;
-            let blank = match declared.len() {
+            let backend = match this.backend.take() {
+                Some(backend) => backend,
+                None => match attach(this.flow) {
+                    Ok(backend) => backend,
+                    Err(error) => {
+                        this.state = State::Done;
+                        return Poll::Ready(Err(error));
+                    }
+                },
+            };
+            let blank = match declared.size() {
                 ..=SLICE => None,
                 _ => match prepare_a_slice(declared, &mut this.preparing) {
                     Poll::Ready(blank) => blank,
                     Poll::Pending => {
+                        this.backend = Some(backend);
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
                 },
             };
             let options = std::mem::take(&mut **options);
-            match prepare(this.flow, blank, options) {
+            match prepare(this.flow, backend, blank, options) {
                 Ok(driving) => this.state = State::Driving(driving),
                 Err(error) => {
                     this.state = State::Done;
@@ -245,10 +264,12 @@ impl Running {
         self.await
     }
 
-    pub(crate) fn stop(&self, mode: Mode) {
+    /// Stops the run; `false` if it has not started, which is never.
+    pub(crate) fn stop(&self, mode: Mode) -> bool {
         if let Started::Driving(driving) = &self.state {
             driving.stop(mode);
         }
+        true
     }
 
     /// What has become of every task so far.
@@ -343,6 +364,10 @@ impl Drop for Driving {
 /// or nothing if the flow cannot be executed.
 fn prepare_a_slice(declared: &Declared, at: &mut Option<Preparing>) -> Poll<Option<Box<Blank>>> {
     let mut preparing = match at.take() {
+        // Another execution may have been quicker.
+        Some(Preparing::Compiler(_)) if declared.is_compiled() => {
+            return prepare_a_slice(declared, at);
+        }
         Some(preparing) => preparing,
         None if !declared.is_compiled() => Preparing::Compiler(Box::new(declared.compiler())),
         None => match declared.compile() {
@@ -365,16 +390,19 @@ fn prepare_a_slice(declared: &Declared, at: &mut Option<Preparing>) -> Poll<Opti
     Poll::Pending
 }
 
+/// Finds the runtime.
+fn attach<R: Runtime>(flow: &Flow<R>) -> Result<Arc<dyn Backend>, FlowError> {
+    let attached = flow.backend.attach();
+    attached.map_err(|unavailable| FlowError::refused(Refusal::Runtime(unavailable)))
+}
+
 /// Finds mistakes, and makes everything ready to start.
 fn prepare<R: Runtime>(
     flow: &Flow<R>,
+    backend: Arc<dyn Backend>,
     blank: Option<Box<Blank>>,
     options: Options,
 ) -> Result<Driving, FlowError> {
-    let backend = flow
-        .backend
-        .attach()
-        .map_err(|unavailable| FlowError::refused(Refusal::Runtime(unavailable)))?;
     let graph = flow.declared.compile().map_err(FlowError::refused)?;
     let plan = plan(graph, options).map_err(FlowError::refused)?;
     let (sender, done) = oneshot::channel();

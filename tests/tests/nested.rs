@@ -1,10 +1,16 @@
 //! Flows in flows: what may be held for them, and what their tasks take.
 
+use std::future::ready;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use asyncflow::prelude::*;
 use asyncflow::{Lockable, Runtime};
-use asyncflow_tests::{Gate, Guards, Inside, Visit, on_every_backend, turns};
+use asyncflow_tests::{
+    Gate, Guards, Inside, TokioRuntime, Visit, on_every_backend, on_tokio_current, poll_times,
+    turns,
+};
 
 /// An execution that is refused; the error.
 async fn refused<R: Runtime>(flow: &Flow<R>) -> String {
@@ -153,4 +159,42 @@ on_every_backend! {
         assert!(running.cancel().await.unwrap_err().is_cancelled());
         assert_eq!(guards.live(), 0);
     }
+}
+
+/// A large flow is made ready a slice at a time. If the run that it is a task of stops meanwhile, it
+/// does not start.
+///
+/// On one thread, where it is known what comes first.
+#[test]
+fn nothing_starts_in_a_flow_that_is_stopped_before_it_is_ready() {
+    on_tokio_current(|| async {
+        for dropped in [false, true] {
+            let count = Arc::new(AtomicUsize::new(0));
+            let mut inner = Flow::<TokioRuntime>::new();
+            for _ in 0..30_000 {
+                let count = Arc::clone(&count);
+                inner.add(move || ready(count.fetch_add(1, Ordering::Relaxed)));
+            }
+            let mut flow = Flow::<TokioRuntime>::new();
+            let inner = flow.add(Arc::new(inner));
+            match dropped {
+                true => {
+                    flow.add(async || std::future::pending::<()>().await);
+                    let mut execute = Box::pin(flow.execute());
+                    let mut pinned = pin!(execute.as_mut());
+                    assert!(poll_times(pinned.as_mut(), 1).await.is_none());
+                    drop(execute);
+                    turns(100).await;
+                }
+                false => {
+                    flow.add(async || Err::<(), _>("no"));
+                    let error = flow.execute().await.unwrap_err();
+                    assert_eq!(error.failures().count(), 1, "{error}");
+                    let report = error.report().unwrap();
+                    assert_eq!(report.status(inner), TaskStatus::Cancelled);
+                }
+            }
+            assert_eq!(count.load(Ordering::Relaxed), 0, "dropped: {dropped}");
+        }
+    });
 }

@@ -21,6 +21,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::task::Poll;
 
 use crate::column::ColumnType;
 use crate::execute::{Execute, Running};
@@ -132,33 +133,39 @@ impl<R: Runtime> AsyncBody for NestedTask<R> {
                 _ => outcome(execute, Execute::stop, &run, index).await,
             };
             let end = match result {
-                Ok(inner) => {
+                None => Some(Box::new(End::Cancelled)),
+                Some(Ok(inner)) => {
                     run.ledger().store(index, inner);
                     None
                 }
-                Err(error) if error.is_cancelled() && run.stops_task(index) => {
+                Some(Err(error)) if error.is_cancelled() && run.stops_task(index) => {
                     Some(Box::new(End::Cancelled))
                 }
-                Err(error) => Some(Box::new(End::Failed(Box::new(error)))),
+                Some(Err(error)) => Some(Box::new(End::Failed(Box::new(error)))),
             };
             (run, end)
         })
     }
 }
 
-/// Waits for the end of an inner run, which is stopped when the outer one is.
-async fn outcome<F>(inner: F, stop: impl Fn(&F, Mode), run: &Execution, index: u32) -> F::Output
+/// Waits for the end of an inner run, which is stopped when the outer one is; nothing if it had not
+/// started by then, as while a large flow is made ready.
+async fn outcome<F>(
+    inner: F,
+    stop: impl Fn(&F, Mode) -> bool,
+    run: &Execution,
+    index: u32,
+) -> Option<F::Output>
 where
     F: Future,
 {
     let mut inner = pin!(inner);
     poll_fn(|cx| {
-        let polled = inner.as_mut().poll(cx);
-        // After it was polled: before its first poll there is nothing to stop.
-        if polled.is_pending() && run.stops_task(index) {
-            stop(&inner, run.mode());
+        // Whoever stops the outer run wakes this task.
+        if run.stops_task(index) && !stop(&inner, run.mode()) {
+            return Poll::Ready(None);
         }
-        polled
+        inner.as_mut().poll(cx).map(Some)
     })
     .await
 }

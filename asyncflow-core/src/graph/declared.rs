@@ -24,6 +24,7 @@ pub struct Declared {
     /// Locked by the first execution, which seals what there is; declaring has it to itself.
     segments: Mutex<Segments>,
     len: usize,
+    edges: usize,
     /// How many of the nodes are tasks.
     tasks: usize,
     /// Outer groups before those in them; shared with the graphs made of this, like the segments.
@@ -49,6 +50,7 @@ impl Declared {
                 growing: Segment::with_capacity(SMALL),
             }),
             len: 0,
+            edges: 0,
             tasks: 0,
             groups: Arc::default(),
             compiled: OnceLock::new(),
@@ -62,6 +64,11 @@ impl Declared {
     /// How many nodes there are so far.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// How many nodes and edges there are so far.
+    pub(crate) fn size(&self) -> usize {
+        self.len + self.edges
     }
 
     pub(crate) fn groups(&mut self) -> &mut Vec<Span> {
@@ -167,7 +174,9 @@ impl Declared {
             self.reopen();
         }
         let segment = &mut unpoisoned(self.segments.get_mut()).growing;
+        let before = segment.upstreams.len();
         upstreams(&mut segment.upstreams);
+        self.edges += segment.upstreams.len() - before;
         let end = u32::try_from(segment.upstreams.len()).expect("at most 2^32 edges");
         segment.upstream_ends.push(end);
         segment.nodes.push(Node { body, config });

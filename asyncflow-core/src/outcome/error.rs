@@ -132,8 +132,11 @@ impl fmt::Display for FlowError {
         match why {
             Why::Failed(failures) => {
                 let nesting = Nesting::enter();
-                if nesting.is_deep() {
-                    return write!(f, "... {}", Quoted(innermost(failures)));
+                match nesting.depth() {
+                    ..=MOST_CAUSES => {}
+                    // What is below may have errors of flows in it, too, in errors of the user's.
+                    depth if depth > MOST_CAUSES + 1 => return f.write_str("..."),
+                    _ => return write!(f, "... {}", Quoted(innermost(failures))),
                 }
                 for (position, failure) in failures.iter().enumerate() {
                     let separator = if position == 0 { "" } else { "; " };
@@ -318,8 +321,8 @@ impl Nesting {
         Self
     }
 
-    fn is_deep(&self) -> bool {
-        NESTING.get() > MOST_CAUSES
+    fn depth(&self) -> usize {
+        NESTING.get()
     }
 }
 

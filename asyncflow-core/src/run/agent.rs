@@ -114,7 +114,7 @@ mod loom_tests {
         outer: Option<Arc<Run>>,
     }
 
-    /// A share in a run, with what `std` documents of `Arc` and `Weak`; `loom`'s own `Arc` lacks
+    /// A share in a run, with what `std` does in `Arc` and `Weak`; `loom`'s own `Arc` lacks
     /// both `into_inner` and `Weak`. What keeps the memory is apart from it, and orders nothing.
     struct Share(Arc<Run>);
 

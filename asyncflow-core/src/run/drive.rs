@@ -100,8 +100,7 @@ impl Drive {
             if let Turn::Wait = self.wait(held, cx) {
                 return Poll::Pending;
             }
-        }
-        if let Some(ending) = self.ending.take() {
+        } else if let Some(ending) = self.ending.take() {
             self.go_on(ending);
         }
         for tick in 0..BUDGET {
@@ -407,6 +406,7 @@ impl Pass for Passing<'_> {
         if let Some(task) = self.next.take() {
             self.share(task);
         }
+        debug_assert!(self.ending.is_none(), "nothing ends before that");
         *self.ending = Some(Box::new(ending));
     }
 }
