@@ -83,16 +83,12 @@ pub(crate) fn events(reference: &Reference<'_>, plan: &Plan, events: &[Event]) -
         };
         // It may also have ended before it was started.
         let ended = |upstream: usize| {
-            let trace = &traces[upstream];
-            trace
-                .ends
-                .iter()
-                .zip(&trace.starts)
-                .all(|(end, begun)| match end {
-                    Some((_, What::Late)) => *begun < start,
-                    Some((place, _)) => *place < start,
-                    None => false,
-                })
+            traces[upstream].ends.iter().all(|end| match end {
+                // It was timed out, with its thread still on its way into the function, or in it.
+                Some((_, What::Late)) => true,
+                Some((place, _)) => *place < start,
+                None => false,
+            })
         };
         for upstream in planned.needs() {
             let ready = if planned.always {
