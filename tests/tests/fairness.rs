@@ -3,14 +3,13 @@
 //! How long it waits is a figure, which the benchmarks measure; here it is counted how many tasks
 //! of the flow are in between.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 
 use asyncflow::prelude::*;
+use asyncflow::{Execute, Observer, TaskRef};
 use asyncflow_tests::TokioRuntime;
 
 const TASKS: usize = 10_000;
@@ -40,21 +39,28 @@ impl Counter {
     }
 }
 
-/// Polls the execution; gives the most tasks that ran in one poll.
-async fn most_in_a_poll<R: asyncflow::Runtime>(flow: &Flow<R>, count: &AtomicUsize) -> usize {
-    let mut execute = pin!(flow.execute());
-    let most = Cell::new(0);
+fn one_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+}
+
+/// Polls an execution to its end; gives by how much the count grew at most in one poll.
+async fn most_in_a_poll<R: asyncflow::Runtime>(
+    execute: Execute<'_, R>,
+    count: &AtomicUsize,
+) -> usize {
+    let mut execute = pin!(execute);
+    let mut most = 0;
     std::future::poll_fn(|cx| {
         let before = count.load(Ordering::Relaxed);
-        let poll: Poll<_> = execute.as_mut().poll(cx);
-        let ran = count.load(Ordering::Relaxed) - before;
-        most.set(most.get().max(ran));
-        poll
+        let polled = execute.as_mut().poll(cx);
+        most = most.max(count.load(Ordering::Relaxed) - before);
+        polled
     })
     .await
     .unwrap();
-    assert_eq!(count.load(Ordering::Relaxed), TASKS);
-    most.get()
+    most
 }
 
 fn chain<R: asyncflow::Runtime>(flow: &mut Flow<R>, counter: &dyn Fn() -> Counter) {
@@ -73,12 +79,11 @@ fn independent<R: asyncflow::Runtime>(flow: &mut Flow<R>, counter: &dyn Fn() -> 
 /// On a runtime with one worker, where nobody else works on the flow meanwhile.
 #[test]
 fn a_poll_is_bounded() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = one_thread();
     for declare in [chain::<TokioRuntime>, independent::<TokioRuntime>] {
         let (flow, count) = counting(declare);
-        let most = runtime.block_on(most_in_a_poll(&flow, &count));
+        let most = runtime.block_on(most_in_a_poll(flow.execute(), &count));
+        assert_eq!(count.load(Ordering::Relaxed), TASKS);
         assert!((1..=BUDGET).contains(&most), "{most} tasks in one poll");
     }
 }
@@ -86,9 +91,7 @@ fn a_poll_is_bounded() {
 /// A task beside the flow that always yields gets as many turns as the flow takes polls.
 #[test]
 fn a_bystander_gets_its_turns() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = one_thread();
     for declare in [chain::<TokioRuntime>, independent::<TokioRuntime>] {
         let (flow, count) = counting(declare);
         let most = Arc::new(AtomicUsize::new(0));
@@ -137,9 +140,7 @@ async fn polls_at<R: asyncflow::Runtime>(
 #[test]
 fn a_large_flow_is_prepared_in_slices() {
     const LARGE: usize = 10 * TASKS;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = one_thread();
     let (mut flow, count) = counting::<TokioRuntime>(|_, _| {});
     let counter = Counter(Arc::clone(&count));
     for _ in 0..LARGE {
@@ -167,20 +168,48 @@ fn a_large_flow_is_prepared_in_slices() {
     );
 }
 
+/// Counts the tasks that it is told are ready.
+struct ReadyCount(Arc<AtomicUsize>);
+
+impl Observer for ReadyCount {
+    fn task_ready(&self, _: TaskRef<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// A task that makes very many others ready does not do so in one go.
 #[test]
 fn a_wide_fan_out_is_told_in_slices() {
-    const WIDE: usize = 10 * TASKS;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
     let (mut flow, count) = counting::<TokioRuntime>(|_, _| {});
     let counter = Counter(Arc::clone(&count));
     let hub = flow.add(counter.clone().task());
-    for _ in 0..WIDE {
+    for _ in 0..10 * TASKS {
         flow.add(counter.clone().task().after(hub));
     }
-    let polls = runtime.block_on(polls_at(&flow, &count, 1));
-    assert!(polls >= WIDE / TASKS - 1, "{polls} polls");
-    assert_eq!(count.load(Ordering::Relaxed), WIDE + 1);
+    let ready = Arc::new(AtomicUsize::new(0));
+    let execute = flow.execute().observe(ReadyCount(Arc::clone(&ready)));
+    // The first poll also finds that the hub is ready.
+    assert_eq!(
+        one_thread().block_on(most_in_a_poll(execute, &ready)),
+        1 + TASKS
+    );
+    assert_eq!(count.load(Ordering::Relaxed), 1 + 10 * TASKS);
+}
+
+/// After a task with many successors the runtime gets a turn, also if none of them is ready yet.
+#[test]
+fn tasks_with_many_successors_end_one_in_a_poll() {
+    let (mut flow, count) = counting::<TokioRuntime>(|_, _| {});
+    let counter = Counter(Arc::clone(&count));
+    let hubs: Vec<Task<()>> = (0..BUDGET)
+        .map(|_| flow.add(counter.clone().task()))
+        .collect();
+    for _ in 0..TASKS / 2 {
+        flow.add((async || ()).after(&hubs));
+    }
+    assert_eq!(
+        one_thread().block_on(most_in_a_poll(flow.execute(), &count)),
+        1
+    );
+    assert_eq!(count.load(Ordering::Relaxed), BUDGET);
 }

@@ -268,12 +268,18 @@ fn settle_here(agent: &Agent, task: u32, end: End) -> Option<u32> {
         agent,
         next: None,
         ended: Vec::new(),
+        rest: Vec::new(),
     };
     agent.settle(task, end, &mut passing);
-    while let Some((task, status)) = passing.ended.pop() {
-        agent.end(task, status, &mut passing);
+    loop {
+        if let Some((task, status)) = passing.ended.pop() {
+            agent.end(task, status, &mut passing);
+        } else if let Some(rest) = passing.rest.pop() {
+            agent.go_on(rest, &mut passing);
+        } else {
+            return passing.next;
+        }
     }
-    passing.next
 }
 
 /// Where the tasks go that a task made ready when it ended on a blocking thread.
@@ -282,6 +288,8 @@ struct Passing<'a> {
     next: Option<u32>,
     /// Tasks that have ended without being started.
     ended: Vec<(u32, Status)>,
+    /// What is left of ends that take several goes. Nobody else waits for this thread.
+    rest: Vec<Ending>,
 }
 
 impl Pass for Passing<'_> {
@@ -297,12 +305,11 @@ impl Pass for Passing<'_> {
                 Step::Poll | Step::PollWatched | Step::Supervise => {}
             }
         }
-        agent.send(Sent { task, slot: None });
+        agent.send(Sent::Task(task, None));
     }
 
-    fn put_off(&mut self, mut ending: Ending) {
-        // Nobody else waits for this thread.
-        while !self.agent.go_on(&mut ending, self) {}
+    fn pause(&mut self, rest: Ending) {
+        self.rest.push(rest);
     }
 }
 

@@ -28,6 +28,7 @@ use super::blocking::Call;
 use super::end::{End, PanicPayload};
 use super::execution::{Ending, Execution, Pass, Step};
 use super::ready::{Desk, Sent};
+use super::slots::Slot;
 use super::supervise;
 use super::unwind;
 use super::waiting::Place;
@@ -50,9 +51,8 @@ pub(crate) struct Drive {
     role: Role,
     /// What to do next.
     next: Option<u32>,
-    /// What to do before anything else, after the runtime has done something: the end of a task
-    /// that was too long for one go.
-    ending: Option<Box<Ending>>,
+    /// Whether the runtime is to get a turn first. Then there is nothing next.
+    pause: bool,
 }
 
 enum Role {
@@ -87,7 +87,7 @@ impl Drive {
             spare: None,
             role: Role::Driver(None),
             next: None,
-            ending: None,
+            pause: false,
         }
     }
 
@@ -100,15 +100,14 @@ impl Drive {
             if let Turn::Wait = self.wait(held, cx) {
                 return Poll::Pending;
             }
-        } else if let Some(ending) = self.ending.take() {
-            self.go_on(ending);
         }
         for tick in 0..BUDGET {
             let turn = match self.next.take() {
-                Some(task) => self.start(Sent { task, slot: None }, cx),
-                None if self.ending.is_some() => break,
+                Some(task) => self.start(task, None, cx),
+                None if self.pause => break,
                 None => match self.find(tick) {
-                    Some(sent) => self.start(sent, cx),
+                    Some(Sent::Task(task, slot)) => self.start(task, slot, cx),
+                    Some(Sent::Ending(ending)) => self.go_on(*ending),
                     None if self.retire() => return Poll::Ready(()),
                     None => Turn::Next,
                 },
@@ -117,6 +116,7 @@ impl Drive {
                 return Poll::Pending;
             }
         }
+        self.pause = false;
         // While the runtime does something else, others may have what this driver had in mind.
         if let (Role::Driver(worker), Some(task)) = (&mut self.role, self.next) {
             let ready = &self.agent.ready;
@@ -139,7 +139,7 @@ impl Drive {
             }
         }
         if let Some(task) = worker.as_ref().and_then(Worker::pop) {
-            return Some(Sent { task, slot: None });
+            return Some(Sent::Task(task, None));
         }
         if let Some(sent) = ready.receive() {
             return Some(sent);
@@ -152,7 +152,7 @@ impl Drive {
         if desk.worker.as_ref().is_some_and(|desk| !desk.is_empty()) {
             agent.call_driver();
         }
-        Some(Sent { task, slot: None })
+        Some(Sent::Task(task, None))
     }
 
     /// Leaves the roster after nothing was found; `false` if there is something after all.
@@ -174,8 +174,7 @@ impl Drive {
 
     /// Takes up a ready task.
     #[inline]
-    fn start(&mut self, sent: Sent, cx: &mut Context<'_>) -> Turn {
-        let Sent { task, slot } = sent;
+    fn start(&mut self, task: u32, slot: Option<Slot>, cx: &mut Context<'_>) -> Turn {
         match self.agent.step(task) {
             Step::Poll => self.start_async(task, cx),
             Step::PollWatched => self.start_watched(task, cx),
@@ -313,7 +312,7 @@ impl Drive {
             role: Role::Lone,
             held: Some(held),
             next: None,
-            ending: None,
+            pause: false,
         });
     }
 
@@ -344,7 +343,7 @@ impl Drive {
             agent: &self.agent,
             role: &mut self.role,
             next: self.next.take(),
-            ending: &mut self.ending,
+            pause: &mut self.pause,
             shared: false,
         };
         settle(&self.agent, &mut passing);
@@ -356,12 +355,9 @@ impl Drive {
 
     /// Goes on with an end that was too long for one go.
     #[cold]
-    fn go_on(&mut self, mut ending: Box<Ending>) {
-        self.passing(|run, passing| {
-            if !run.go_on(&mut ending, passing) {
-                passing.put_off(*ending);
-            }
-        });
+    fn go_on(&mut self, ending: Ending) -> Turn {
+        self.passing(|run, ready| run.go_on(ending, ready));
+        Turn::Next
     }
 }
 
@@ -370,7 +366,7 @@ pub(crate) struct Passing<'a> {
     agent: &'a Agent,
     role: &'a mut Role,
     next: Option<u32>,
-    ending: &'a mut Option<Box<Ending>>,
+    pause: &'a mut bool,
     /// Whether another driver could help.
     shared: bool,
 }
@@ -385,7 +381,7 @@ impl Passing<'_> {
                 Desk { ready, worker }.push(task);
                 self.shared = true;
             }
-            Role::Lone => self.agent.send(Sent { task, slot: None }),
+            Role::Lone => self.agent.send(Sent::Task(task, None)),
         }
     }
 }
@@ -401,13 +397,15 @@ impl Pass for Passing<'_> {
     }
 
     #[cold]
-    fn put_off(&mut self, ending: Ending) {
-        // With nothing to go on with, the drive goes back to the runtime.
+    fn pause(&mut self, rest: Ending) {
         if let Some(task) = self.next.take() {
             self.share(task);
         }
-        debug_assert!(self.ending.is_none(), "nothing ends before that");
-        *self.ending = Some(Box::new(ending));
+        *self.pause = true;
+        if !rest.is_empty() {
+            // Any driver can go on with that, too.
+            self.agent.send(Sent::Ending(Box::new(rest)));
+        }
     }
 }
 

@@ -83,8 +83,9 @@ pub(crate) enum Step {
 pub(crate) trait Pass {
     fn pass(&mut self, task: u32);
 
-    /// Takes an end that is too long for one go; see [`Execution::go_on`].
-    fn put_off(&mut self, ending: Ending);
+    /// Called after many successors were told that a task has ended: now something else should get
+    /// a turn. The rest, if there is any, is for [`Execution::go_on`].
+    fn pause(&mut self, rest: Ending);
 }
 
 /// Nodes that have ended, and how many of the successors of each have not been told.
@@ -92,6 +93,9 @@ pub(crate) type Ending = SmallVec<[(u32, Status, usize); 1]>;
 
 /// How many successors are told in one go that a task has ended: well below a millisecond's worth.
 const SLICE: usize = 10_000;
+
+/// After how many successors the runtime gets a turn, if it is one task that has so many.
+const MANY: usize = 1000;
 
 /// How an execution differs from a plain one.
 #[derive(Default)]
@@ -429,7 +433,7 @@ impl Execution {
         }
         self.ledger.fates.set(index, status);
         let successors = self.graph().successors(index);
-        if successors.len() > SLICE {
+        if successors.len() > MANY {
             return self.tell(index, status, ready);
         }
         // In reverse: see `Drive::passing`.
@@ -456,24 +460,21 @@ impl Execution {
     fn tell(&self, index: u32, status: Status, ready: &mut impl Pass) {
         let successors = self.graph().successors(index).len();
         // Without gates there is never more than the one.
-        let mut ending = smallvec![(index, status, successors)];
-        if !self.go_on(&mut ending, ready) {
-            ready.put_off(ending);
-        }
+        self.go_on(smallvec![(index, status, successors)], ready);
     }
 
-    /// Tells some more successors that what they waited for has ended. Whether those were all.
-    pub(crate) fn go_on(&self, ending: &mut Ending, ready: &mut impl Pass) -> bool {
-        let mut slice = SLICE;
-        while slice > 0 {
+    /// Tells some more successors that what they waited for has ended.
+    pub(crate) fn go_on(&self, mut ending: Ending, ready: &mut impl Pass) {
+        let mut told = 0;
+        while told < SLICE {
             let Some((index, status, left)) = ending.pop() else {
                 break;
             };
-            let put_off = left.saturating_sub(slice);
+            let put_off = left.saturating_sub(SLICE - told);
             if put_off > 0 {
                 ending.push((index, status, put_off));
             }
-            slice -= left - put_off;
+            told += left - put_off;
             for successor in self.graph().successors(index)[put_off..left].iter().rev() {
                 let status = match self.node(*successor).body {
                     Body::Gate(Gate::Any) => self.any_ended(index, status, *successor),
@@ -494,7 +495,9 @@ impl Execution {
                 }
             }
         }
-        ending.is_empty()
+        if told > MANY || !ending.is_empty() {
+            ready.pause(ending);
+        }
     }
 
     fn record(&self, index: u32, status: Status) {

@@ -4,7 +4,8 @@
 //!
 //! * the *desk* of the driver: a work-stealing queue, last in, first out for the driver itself,
 //!   from which other drivers steal the oldest, half of it at a time;
-//! * what was *sent* by those who have no desk: waiting tasks, and blocking threads;
+//! * what was *sent* by those who have no desk: waiting tasks, and blocking threads; and what is
+//!   left of an end that takes several goes;
 //! * the *roots*, claimed a chunk at a time with one counter instead of being pushed.
 
 use std::collections::VecDeque;
@@ -14,17 +15,20 @@ use crossbeam_deque::{Steal, Stealer, Worker};
 
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
+use super::execution::Ending;
 use super::slots::Slot;
 
 /// How many roots a driver claims at a time: enough to make the shared counter cheap, few enough
 /// to leave some for the others.
 const CHUNK: usize = 32;
 
-/// A ready task, and the slot that it was given if the run is limited.
+/// What is sent to whichever driver comes first.
 #[derive(Debug)]
-pub(crate) struct Sent {
-    pub(crate) task: u32,
-    pub(crate) slot: Option<Slot>,
+pub(crate) enum Sent {
+    /// A ready task, and the slot that it was given if the run is limited.
+    Task(u32, Option<Slot>),
+    /// The rest of an end that is told in several goes.
+    Ending(Box<Ending>),
 }
 
 pub(crate) struct Ready {
@@ -70,7 +74,7 @@ impl Ready {
         lock(&self.vacant).push(desk);
     }
 
-    /// Puts a task where any driver can take it.
+    /// Puts something where any driver can take it.
     pub(crate) fn send(&self, sent: Sent) {
         let mut queue = lock(&self.sent);
         queue.push_back(sent);

@@ -170,10 +170,7 @@ mod loom_tests {
 
         /// Somebody who is no driver makes a task ready. An invited driver comes too late.
         fn send(&self) {
-            self.ready.send(Sent {
-                task: 0,
-                slot: None,
-            });
+            self.ready.send(Sent::Task(0, None));
             match self.roster.call() {
                 Call::Start => self.drive(),
                 Call::Invite => self.roster.decline(),

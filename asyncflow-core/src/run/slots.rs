@@ -117,7 +117,7 @@ impl Drop for Slot {
                 None => return,
                 Some(Parked::Task(task)) => {
                     let slot = Some(Self(agent.downgrade()));
-                    return agent.send(Sent { task, slot });
+                    return agent.send(Sent::Task(task, slot));
                 }
                 Some(Parked::Holder(sender)) => match sender.send(Self(agent.downgrade())) {
                     Ok(()) => return,
