@@ -6,7 +6,7 @@
 #   scripts/model.sh 40000        so many
 #   scripts/model.sh 40000 17     so many, from this seed on
 #
-# A case that fails is printed with its seed and in its smallest form, and so is one that hangs.
+# A case that fails is printed at once, with its seed, then in its smallest form; so is one that hangs.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -15,4 +15,4 @@ seed=${2:-$(date +%s)000000}
 
 echo "$((runs / 4)) flows on each backend, from seed $seed on"
 ASYNCFLOW_MODEL_RUNS=$((runs / 4)) ASYNCFLOW_MODEL_SEED=$seed \
-    cargo test --release -p asyncflow-tests --test model
+    cargo test --locked --release -p asyncflow-tests --test model -- --nocapture

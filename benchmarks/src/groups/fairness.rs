@@ -26,7 +26,8 @@ pub(super) const GROUP: Group = Group {
 
 #[cfg(feature = "asyncflow")]
 mod measured {
-    use std::cell::RefCell;
+    use std::cell::Cell;
+    use std::future::Future;
     use std::rc::Rc;
     use std::time::{Duration, Instant};
 
@@ -41,12 +42,12 @@ mod measured {
     const TICK: Duration = Duration::from_millis(1);
 
     /// How often each flow is executed.
-    const RUNS: usize = 5;
+    const RUNS: usize = 9;
 
     pub(super) fn table(size: usize, label: &str) -> Table {
-        let columns = ["shape", "run/ms", "ticks", "longest gap/ms"];
+        let columns = ["shape", "run/ms", "longest gap/ms, median", "worst"];
         let mut table = Table::new(
-            format!("a 1 ms ticker beside {label}, worst of {RUNS} runs"),
+            format!("a 1 ms ticker beside {label}, {RUNS} runs"),
             columns.map(str::to_owned),
         );
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -55,22 +56,34 @@ mod measured {
         let runtime = runtime.expect("a Tokio runtime starts");
         for shape in Shape::FIVE {
             let flow = declare(shape, size);
-            let runs = (0..RUNS).map(|_| LocalSet::new().block_on(&runtime, run(&flow)));
-            let worst = runs.max_by_key(|(_, ticks)| longest(ticks));
-            let (wall, ticks) = worst.expect("there are some runs");
-            let millis = |duration: Duration| format!("{:.2}", duration.as_secs_f64() * 1e3);
-            table.rows.push(vec![
-                shape.to_string(),
-                millis(wall),
-                ticks.len().to_string(),
-                millis(longest(&ticks)),
-            ]);
+            let runs = || LocalSet::new().block_on(&runtime, beside_ticker(execute(&flow)));
+            let row = row(shape.to_string(), (0..RUNS).map(|_| runs()).collect());
+            table.rows.push(row);
         }
-        table.notes.push(
-            "the gap between two ticks, or between a tick and the start or the end of the run"
+        let busy = || LocalSet::new().block_on(&runtime, beside_ticker(stay_busy()));
+        let row = row("no flow".to_owned(), (0..RUNS).map(|_| busy()).collect());
+        table.rows.push(row);
+        table.notes.extend([
+            "a gap is between two ticks, or between a tick and the start or the end of the run; the \
+             first run compiles the flow"
                 .to_owned(),
-        );
+            "`no flow`: a task that yields every 0.1 ms, which shows what the machine adds"
+                .to_owned(),
+        ]);
         table
+    }
+
+    fn row(name: String, runs: Vec<(Duration, Duration)>) -> Vec<String> {
+        let (mut walls, mut gaps): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+        walls.sort_unstable();
+        gaps.sort_unstable();
+        let millis = |duration: Duration| format!("{:.2}", duration.as_secs_f64() * 1e3);
+        vec![
+            name,
+            millis(walls[RUNS / 2]),
+            millis(gaps[RUNS / 2]),
+            millis(gaps[RUNS - 1]),
+        ]
     }
 
     fn declare(shape: Shape, size: usize) -> TokioFlow {
@@ -85,33 +98,44 @@ mod measured {
         flow
     }
 
-    /// How long the run took, and how long each of the gaps between ticks.
-    async fn run(flow: &TokioFlow) -> (Duration, Vec<Duration>) {
-        let gaps = Rc::new(RefCell::new(Vec::new()));
+    async fn execute(flow: &TokioFlow) {
+        let result = flow.execute().await;
+        result.expect("tasks that do nothing do not fail");
+    }
+
+    async fn stay_busy() {
         let start = Instant::now();
-        let last = Rc::new(RefCell::new(start));
+        while start.elapsed() < 100 * TICK {
+            let turn = Instant::now();
+            while turn.elapsed() < TICK / 10 {}
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// How long it took, and how long the longest of the gaps between ticks.
+    async fn beside_ticker(work: impl Future<Output = ()>) -> (Duration, Duration) {
+        let start = Instant::now();
+        // The last tick, and the longest gap so far.
+        let seen = Rc::new(Cell::new((start, Duration::ZERO)));
+        let look = |seen: &Cell<(Instant, Duration)>| {
+            let (now, (last, longest)) = (Instant::now(), seen.get());
+            seen.set((now, longest.max(now - last)));
+        };
         let ticker = tokio::task::spawn_local({
-            let (gaps, last) = (Rc::clone(&gaps), Rc::clone(&last));
+            let seen = Rc::clone(&seen);
             async move {
                 let mut ticks = interval(TICK);
                 ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 loop {
                     ticks.tick().await;
-                    let now = Instant::now();
-                    gaps.borrow_mut().push(now - last.replace(now));
+                    look(&seen);
                 }
             }
         });
-        flow.execute()
-            .await
-            .expect("tasks that do nothing do not fail");
-        let end = Instant::now();
+        work.await;
         ticker.abort();
-        gaps.borrow_mut().push(end - *last.borrow());
-        (end - start, gaps.take())
-    }
-
-    fn longest(gaps: &[Duration]) -> Duration {
-        gaps.iter().copied().max().unwrap_or_default()
+        look(&seen);
+        let (end, longest) = seen.get();
+        (end - start, longest)
     }
 }
