@@ -55,7 +55,8 @@ enum Preparing {
 }
 
 enum State {
-    Planned(Box<Options>),
+    /// Most runs ask for nothing out of the ordinary.
+    Planned(Option<Box<Options>>),
     Driving(Driving),
     Done,
 }
@@ -77,7 +78,7 @@ impl<'f, R: Runtime> Execute<'f, R> {
     pub(crate) fn new(flow: &'f Flow<R>) -> Self {
         Self {
             flow,
-            state: State::Planned(Box::default()),
+            state: State::Planned(None),
             preparing: None,
             backend: None,
         }
@@ -141,7 +142,7 @@ impl<'f, R: Runtime> Execute<'f, R> {
         };
         Running {
             state: match attach(self.flow)
-                .and_then(|backend| prepare(self.flow, backend, None, *options))
+                .and_then(|backend| prepare(self.flow, backend, None, options))
             {
                 Ok(mut driving) => {
                     if let Some(drive) = driving.drive.take() {
@@ -172,7 +173,9 @@ impl<'f, R: Runtime> Execute<'f, R> {
 
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
         match &mut self.state {
-            State::Planned(options) if self.backend.is_none() => change(options),
+            State::Planned(options) if self.backend.is_none() => {
+                change(options.get_or_insert_default());
+            }
             _ => {
                 panic!("an execution cannot be configured after it was polled")
             }
@@ -209,7 +212,7 @@ impl<R: Runtime> Future for Execute<'_, R> {
                     }
                 },
             };
-            let options = std::mem::take(&mut **options);
+            let options = options.take();
             match prepare(this.flow, backend, blank, options) {
                 Ok(driving) => this.state = State::Driving(driving),
                 Err(error) => {
@@ -401,10 +404,14 @@ fn prepare<R: Runtime>(
     flow: &Flow<R>,
     backend: Arc<dyn Backend>,
     blank: Option<Box<Blank>>,
-    options: Options,
+    options: Option<Box<Options>>,
 ) -> Result<Driving, FlowError> {
     let graph = flow.declared.compile().map_err(FlowError::refused)?;
-    let plan = plan(graph, options).map_err(FlowError::refused)?;
+    let plan = plan(
+        graph,
+        options.map_or_else(Options::default, |options| *options),
+    );
+    let plan = plan.map_err(FlowError::refused)?;
     let (sender, done) = oneshot::channel();
     let blank = match blank {
         Some(blank) => *blank,

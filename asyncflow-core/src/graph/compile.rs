@@ -7,6 +7,8 @@ use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use smallvec::SmallVec;
+
 use crate::column::{ColumnType, Slot};
 use crate::declare::function::Body;
 use crate::declare::inputs::InputUse;
@@ -53,17 +55,17 @@ impl Compiler {
                 id: declared.id,
                 first,
                 rest,
-                rows: vec![0; len + 1],
+                rows: zeros(len + 1),
                 slots: Vec::new(),
                 successors: Box::default(),
-                roots: Vec::new(),
+                roots: SmallVec::new(),
                 once: Vec::new(),
                 inputs: Vec::new(),
                 moved: Vec::new(),
                 nested: Vec::new(),
                 taker: OnceLock::new(),
                 has_gates: len > declared.tasks(),
-                groups: Arc::clone(&declared.groups),
+                groups: declared.groups.clone(),
                 columns: Vec::new(),
                 names: OnceLock::new(),
             },
@@ -121,7 +123,7 @@ impl Compiler {
             }
             Stage::Sum => {
                 let edges = graph.rows[graph.len()];
-                graph.successors = vec![0; edges as usize].into_boxed_slice();
+                graph.successors = zeros(edges as usize).into_boxed_slice();
                 (Stage::Fill, graph.len())
             }
             Stage::Fill => (Stage::Validate, self.configured.len()),
@@ -258,6 +260,20 @@ impl Compiler {
             }
         }
         self.left.saturating_sub(slice)
+    }
+}
+
+/// So many zeros: from pages that are zero already if they are many, and written if they are few,
+/// which an allocator does quicker than it clears memory (glibc's `calloc` passes by its cache).
+fn zeros(len: usize) -> Vec<u32> {
+    const FEW: usize = 1024;
+    match len {
+        ..FEW => {
+            let mut zeros = Vec::with_capacity(len);
+            zeros.resize(len, 0);
+            zeros
+        }
+        _ => vec![0; len],
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use smallvec::SmallVec;
+
 use crate::declare::configure::{Config, Request};
 use crate::declare::function::{Body, Gate};
 use crate::declare::group::{Span, add_group};
@@ -28,7 +30,7 @@ pub struct Declared {
     /// How many of the nodes are tasks.
     tasks: usize,
     /// Outer groups before those in them; shared with the graphs made of this, like the segments.
-    pub(super) groups: Arc<Vec<Span>>,
+    pub(super) groups: Option<Arc<Vec<Span>>>,
     /// The dense form, until something is added.
     compiled: OnceLock<Result<Arc<Graph>, Refusal>>,
 }
@@ -46,13 +48,13 @@ impl Declared {
         Self {
             id: FlowId::next(),
             segments: Mutex::new(Segments {
-                sealed: Vec::new(),
+                sealed: SmallVec::new(),
                 growing: Segment::with_capacity(SMALL),
             }),
             len: 0,
             edges: 0,
             tasks: 0,
-            groups: Arc::default(),
+            groups: None,
             compiled: OnceLock::new(),
         }
     }
@@ -72,7 +74,7 @@ impl Declared {
     }
 
     pub(crate) fn groups(&mut self) -> &mut Vec<Span> {
-        Arc::make_mut(&mut self.groups)
+        Arc::make_mut(self.groups.get_or_insert_default())
     }
 
     /// Adds a task or a whole group; gives the task, or the end of the group.
@@ -253,7 +255,7 @@ impl Declared {
 #[derive(Debug)]
 struct Segments {
     /// Those that a graph was made of, shared with it.
-    sealed: Vec<Arc<Segment>>,
+    sealed: SmallVec<[Arc<Segment>; 1]>,
     /// What was declared since then; in no `Arc`, so that declaring a task touches no reference
     /// count.
     growing: Segment,

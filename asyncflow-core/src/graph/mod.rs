@@ -13,6 +13,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use smallvec::SmallVec;
+
 use crate::column::{AnyColumn, ColumnType, Slot};
 use crate::declare::configure::Config;
 use crate::declare::function::{AnyBody, Body, Facts};
@@ -105,7 +107,7 @@ pub(crate) struct Graph {
     slots: Vec<Slot>,
     successors: Box<[u32]>,
     /// Nodes without upstreams.
-    pub(crate) roots: Vec<u32>,
+    pub(crate) roots: SmallVec<[u32; 4]>,
     /// Tasks that can run only once.
     pub(crate) once: Vec<u32>,
     /// Tasks without a function.
@@ -117,7 +119,7 @@ pub(crate) struct Graph {
     /// See [`Self::taker`].
     taker: OnceLock<Option<u32>>,
     pub(crate) has_gates: bool,
-    groups: Arc<Vec<Span>>,
+    groups: Option<Arc<Vec<Span>>>,
     /// For each type of output the column, how long it is, and how many outputs are in the columns
     /// before it.
     columns: Vec<(ColumnType, u32, u32)>,
@@ -171,7 +173,7 @@ impl Graph {
     }
 
     pub(crate) fn groups(&self) -> &[Span] {
-        &self.groups
+        self.groups.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// A column for each type of output, with no room yet.
