@@ -65,14 +65,18 @@ async fn run<R: Runtime + Default>(case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs all cases on one backend.
-fn run_all(run: impl Fn(&Case) -> Result<(), String>) {
+/// Runs all cases on one backend; tells now and then how far it is, if they are many.
+fn run_all(backend: &str, run: impl Fn(&Case) -> Result<(), String>) {
     let runs = number("ASYNCFLOW_MODEL_RUNS", 2000);
     let first = number("ASYNCFLOW_MODEL_SEED", 0);
     let watch = Watch::default();
     watch.start();
     for seed in first..first + runs {
         run_one(seed, &run, &watch);
+        let done = seed + 1 - first;
+        if done.is_multiple_of(10_000) {
+            eprintln!("{backend}: {done} of {runs}");
+        }
     }
     watch.stop();
 }
@@ -203,7 +207,9 @@ fn tokio() {
     on_thread(|| {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_time().build().unwrap();
-        run_all(|case| blocking(&runtime, run::<TokioRuntime>(case)));
+        run_all("tokio", |case| {
+            blocking(&runtime, run::<TokioRuntime>(case))
+        });
     });
 }
 
@@ -216,16 +222,22 @@ fn tokio_current() {
             .enable_time()
             .build()
             .unwrap();
-        run_all(|case| blocking(&runtime, run::<TokioRuntime>(case)));
+        run_all("tokio_current", |case| {
+            blocking(&runtime, run::<TokioRuntime>(case))
+        });
     });
 }
 
 #[test]
 fn async_std() {
-    on_thread(|| run_all(|case| async_std::task::block_on(run::<AsyncStdRuntime>(case))));
+    on_thread(|| {
+        run_all("async_std", |case| {
+            async_std::task::block_on(run::<AsyncStdRuntime>(case))
+        })
+    });
 }
 
 #[test]
 fn smol() {
-    on_thread(|| run_all(|case| smol::block_on(run::<SmolRuntime>(case))));
+    on_thread(|| run_all("smol", |case| smol::block_on(run::<SmolRuntime>(case))));
 }

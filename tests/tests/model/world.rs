@@ -1,5 +1,6 @@
 //! Worlds: what the functions of a case do, and what they see of each other.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -237,7 +238,7 @@ impl World {
             Work::Sleep(micros) => std::thread::sleep(Duration::from_micros(micros)),
         }
         if let Some(Fate::Hang) = attempt.fate() {
-            self.hang(task, attempt.number);
+            self.hang(task, ATTEMPT.get());
             attempt.end = What::Late;
             return Ok(self.result(task, inputs));
         }
@@ -255,7 +256,8 @@ impl World {
         attempt
     }
 
-    /// Blocks until the attempt has been given up.
+    /// Blocks until the attempt has been given up: the one that the observer was told of, since a
+    /// thread that is late may begin after that of the next attempt.
     fn hang(&self, task: usize, attempt: u32) {
         let patience = self.patience.lock().unwrap();
         let limit = Duration::from_secs(20);
@@ -354,6 +356,12 @@ impl Drop for Attempt {
     }
 }
 
+thread_local! {
+    /// The attempt that was last said to start on this thread. A plain function is called right after
+    /// that.
+    static ATTEMPT: Cell<u32> = const { Cell::new(0) };
+}
+
 /// Writes down what it is told.
 pub(crate) struct Watcher(pub(crate) Arc<World>);
 
@@ -381,6 +389,7 @@ impl Observer for Watcher {
     }
 
     fn task_started(&self, task: TaskRef<'_>, attempt: u32) {
+        ATTEMPT.set(attempt);
         self.see(task, Told::Started(attempt));
     }
 
