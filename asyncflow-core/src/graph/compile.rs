@@ -268,11 +268,7 @@ impl Compiler {
 fn zeros(len: usize) -> Vec<u32> {
     const FEW: usize = 1024;
     match len {
-        ..FEW => {
-            let mut zeros = Vec::with_capacity(len);
-            zeros.resize(len, 0);
-            zeros
-        }
+        ..FEW => std::iter::repeat_n(0, len).collect(),
         _ => vec![0; len],
     }
 }
