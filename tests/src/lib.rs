@@ -24,7 +24,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use asyncflow::Runtime;
+use asyncflow::prelude::*;
+use asyncflow::{Lockable, Running, Runtime};
+
+mod by_hand;
+
+pub use self::by_hand::{BY_HAND, ByHand, Sleeps, by_hand};
 pub use asyncflow::{AsyncStdRuntime, SmolRuntime, TokioRuntime};
 
 /// How long a test may take. It is not what any test measures: a test that hangs fails here.
@@ -496,6 +501,23 @@ pub async fn poll_times<F: Future>(mut future: Pin<&mut F>, times: usize) -> Opt
 pub async fn pause<R: Runtime + Default>(duration: Duration) {
     let runtime = R::default().attach().unwrap();
     runtime.sleep(duration).await;
+}
+
+/// A run of one task that has these permits, and keeps them until `go` is opened.
+pub async fn hold<R: Runtime + Default>(permits: impl Lockable, go: &Gate) -> Running {
+    let (mut flow, has, go) = (Flow::<R>::new(), Gate::new(), go.clone());
+    let opens = has.clone();
+    let holder = move || {
+        let (opens, go) = (opens.clone(), go.clone());
+        async move {
+            opens.open();
+            go.pass().await;
+        }
+    };
+    flow.add(holder.with_lock(permits).named("holder"));
+    let running = flow.start();
+    has.pass().await;
+    running
 }
 
 /// Waits until something is so that nothing tells of.

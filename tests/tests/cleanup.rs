@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use asyncflow::backon::ConstantBuilder;
 use asyncflow::prelude::*;
-use asyncflow::{Report, Run, TimedOut};
+use asyncflow::{Observer, Permits, Report, Run, TaskRef, TimedOut};
 use asyncflow_tests::{
-    Gate, Guards, Log, eventually, on_every_backend, pause, poll_times, yield_now,
+    BY_HAND, Gate, Guards, Log, Sleeps, by_hand, eventually, hold, on_every_backend, pause,
+    poll_times, turns, yield_now,
 };
 
 /// Longer than any test takes.
@@ -67,7 +68,7 @@ mod always {
         async fn after_a_failure_a_panic_and_a_timeout<R>() {
             for keep_going in [false, true] {
                 for how in 0..6 {
-                    let (mut flow, log) = (Flow::<R>::new(), Log::new());
+                    let (mut flow, log, over) = (Flow::<R>::new(), Log::new(), Gate::new());
                     let setup = flow.add(log.note("setup"));
                     let work = match how {
                         0 => flow.add((async || Err::<(), _>("no")).after(setup)),
@@ -76,10 +77,12 @@ mod always {
                         3 => flow.add((|| -> () { panic!() }).after(setup)),
                         4 => flow.add(pending::<()>.after(setup).timeout(Duration::from_millis(1))),
                         _ => {
-                            let sleep = || std::thread::sleep(Duration::from_millis(20));
-                            flow.add(sleep.after(setup).timeout(Duration::from_millis(1)))
+                            let over = over.clone();
+                            let blocks = move || over.pass_blocking();
+                            flow.add(blocks.after(setup).timeout(Duration::from_millis(1)))
                         }
                     };
+                    flow.add((move || std::future::ready(over.open())).after(work).always());
                     let downstream = flow.add(log.note("downstream").after(work));
                     let plain = flow.add(log.note_blocking("plain teardown").after(work).always());
                     let teardown = flow.add(log.note("teardown").after([work, plain]).always());
@@ -491,6 +494,30 @@ mod conditions {
 mod timeouts {
     use super::*;
 
+    /// How many tasks had to wait.
+    #[derive(Clone, Default)]
+    struct Waiting(Arc<[AtomicU32; 2]>);
+
+    impl Waiting {
+        fn for_permits(&self) -> u32 {
+            self.0[0].load(Ordering::SeqCst)
+        }
+
+        fn for_the_slot(&self) -> u32 {
+            self.0[1].load(Ordering::SeqCst)
+        }
+    }
+
+    impl Observer for Waiting {
+        fn task_waiting(&self, _: TaskRef<'_>, _: &Permits) {
+            self.0[0].fetch_add(1, Ordering::SeqCst);
+        }
+
+        fn task_queued(&self, _: TaskRef<'_>) {
+            self.0[1].fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
     on_every_backend! {
         async fn async_function_is_dropped<R>() {
             let (mut flow, guards) = (Flow::<R>::new(), Guards::new());
@@ -571,27 +598,55 @@ mod timeouts {
         }
 
         async fn waiting_for_a_permit_does_not_count<R>() {
-            let (mut flow, lock) = (Flow::<R>::new(), Lock::new());
-            let limit = Duration::from_millis(20);
-            let first = (async || pause::<R>(Duration::from_millis(80)).await).with_lock(&lock);
-            flow.add(first);
-            flow.add((async || yield_now().await).with_lock(&lock).timeout(limit * 2));
-            flow.add((|| ()).with_lock(&lock).timeout(limit * 2));
-            flow.execute().await.unwrap();
-            // The slots of `max_concurrency` neither.
-            flow.execute().max_concurrency(1).await.unwrap();
+            let ((mut flow, limits), waiting) = (by_hand::<R>(), Waiting::default());
+            let (lock, go) = (Lock::new(), Gate::new());
+            let held = hold::<R>(&lock, &go).await;
+            flow.add((async || yield_now().await).with_lock(&lock).timeout(BY_HAND));
+            flow.add((|| ()).with_lock(&lock).timeout(BY_HAND));
+            let running = flow.execute().observe(waiting.clone()).start();
+            eventually::<R>("two that wait", || waiting.for_permits() == 2).await;
+            assert_eq!(limits.count(), 0);
+            go.open();
+            held.await.unwrap();
+            running.await.unwrap();
+            assert!(limits.count() >= 1);
         }
 
+        async fn waiting_for_a_slot_does_not_count<R>() {
+            let ((mut flow, limits), waiting) = (by_hand::<R>(), Waiting::default());
+            let (both, started, go) = (Semaphore::new(2), Gate::new(), Gate::new());
+            // So that another one has the slot first.
+            let held = hold::<R>(both.permits(2), &started).await;
+            flow.add({
+                let go = go.clone();
+                move || { let (started, go) = (started.clone(), go.clone()); async move { started.open(); go.pass().await } }
+            });
+            flow.add((async || yield_now().await).with_lock(&both).timeout(BY_HAND));
+            flow.add((|| ()).with_lock(&both).timeout(BY_HAND));
+            let running = flow.execute().max_concurrency(1).observe(waiting.clone()).start();
+            eventually::<R>("two that wait", || waiting.for_the_slot() == 2).await;
+            assert_eq!(limits.count(), 0);
+            go.open();
+            held.await.unwrap();
+            running.await.unwrap();
+            assert!(limits.count() >= 1);
+        }
+
+        // With one blocking thread, the first one keeps the second waiting.
         async fn waiting_for_a_thread_does_not_count<R>() {
-            let mut flow = Flow::<R>::new();
-            // With one blocking thread they run one after the other.
-            for _ in 0..4 {
-                flow.add((|| std::thread::sleep(Duration::from_millis(30))).timeout(Duration::from_millis(60)));
+            struct Notes(Log, Sleeps);
+            impl Observer for Notes {
+                fn task_started(&self, task: TaskRef<'_>, _: u32) {
+                    self.0.push(format!("{} limits when `{}` starts", self.1.count(), task.name()));
+                }
             }
-            for _ in 0..4 {
-                flow.add((|| ()).timeout(Duration::from_millis(60)));
-            }
-            flow.execute().await.unwrap();
+            let ((mut flow, limits), log, go) = (by_hand::<R>(), Log::new(), Gate::new());
+            let held = go.clone();
+            flow.add((move || held.pass_blocking()).named("first"));
+            flow.add((|| ()).timeout(BY_HAND).named("second"));
+            flow.add((move || { let go = go.clone(); async move { turns(20).await; go.open() } }).named("opener"));
+            flow.execute().observe(Notes(log.clone(), limits.clone())).await.unwrap();
+            log.place("0 limits when `second` starts");
         }
 
         async fn each_attempt_has_the_whole_limit<R>() {
@@ -685,7 +740,7 @@ mod retries {
         async fn permits_are_given_back_in_the_pause<R>() {
             for how in 0..3 {
                 for plain in [false, true] {
-                    let (mut flow, log) = (Flow::<R>::new(), Log::new());
+                    let ((mut flow, pauses), log) = (by_hand::<R>(), Log::new());
                     let (lock, semaphore) = (Lock::new(), Semaphore::new(2));
                     let lock = |limited: bool| match (how, limited) {
                         (0, _) => semaphore.permits(2),
@@ -701,12 +756,13 @@ mod retries {
                         told.open();
                         match attempt { 0 => Err("not yet"), _ => Ok(()) }
                     };
-                    let policy = attempts_after(Duration::from_millis(100), 1);
+                    let policy = attempts_after(BY_HAND, 1);
                     match plain {
                         true => flow.add(function.with_lock(lock(true)).retry(policy)),
                         false => flow.add((move || std::future::ready(function())).with_lock(lock(true)).retry(policy)),
                     };
-                    flow.add(log.note("other").with_lock(lock(false)));
+                    let other = log.note("other");
+                    flow.add((move || { pauses.end_all(); other() }).with_lock(lock(false)));
                     let execute = flow.execute();
                     match how {
                         2 => execute.max_concurrency(1).await.unwrap(),
@@ -761,7 +817,7 @@ mod retries {
         }
 
         async fn panics_and_timeouts_are_retried<R>() {
-            let mut flow = Flow::<R>::new();
+            let (mut flow, limits) = by_hand::<R>();
             let policy = attempts_after(Duration::from_millis(1), 3);
             let calls = AtomicU32::new(0);
             let panics = flow.add((move || match calls.fetch_add(1, Ordering::SeqCst) {
@@ -772,20 +828,19 @@ mod retries {
             let slow = flow.add((move || {
                 let call = calls.fetch_add(1, Ordering::SeqCst);
                 if call == 0 {
-                    std::thread::sleep(Duration::from_millis(60));
+                    limits.end_one_blocking();
                 }
                 call
-            }).timeout(Duration::from_millis(30)).retry(policy));
+            }).timeout(BY_HAND).retry(policy));
             let run = flow.execute().await.unwrap();
-            assert_eq!(run[panics], 1);
-            assert!(run[slow] >= 1);
-            assert!(run.report().task(slow).attempts() >= 2);
+            assert_eq!((run[panics], run[slow]), (1, 1));
+            assert_eq!(run.report().task(slow).attempts(), 2);
         }
 
         // A second attempt of a plain function whose first one timed out waits until that one has
         // given the lock back.
         async fn attempts_do_not_overlap_on_a_lock<R>() {
-            let (mut flow, lock, guards) = (Flow::<R>::new(), Lock::new(), Guards::new());
+            let ((mut flow, limits), lock, guards) = (by_hand::<R>(), Lock::new(), Guards::new());
             let calls = AtomicU32::new(0);
             let most = Arc::new(AtomicU32::new(0));
             let task = flow.add({
@@ -794,12 +849,13 @@ mod retries {
                     let _guard = guards.guard();
                     most.fetch_max(guards.live() as u32, Ordering::SeqCst);
                     if calls.fetch_add(1, Ordering::SeqCst) == 0 {
-                        std::thread::sleep(Duration::from_millis(60));
+                        limits.end_one_blocking();
+                        std::thread::sleep(Duration::from_millis(20));
                     }
-                }).with_lock(&lock).timeout(Duration::from_millis(20)).retry(attempts_after(Duration::ZERO, 8))
+                }).with_lock(&lock).timeout(BY_HAND).retry(attempts_after(Duration::ZERO, 1))
             });
             let run = flow.execute().await.unwrap();
-            assert!(run.report().task(task).attempts() >= 2);
+            assert_eq!(run.report().task(task).attempts(), 2);
             assert_eq!((most.load(Ordering::SeqCst), guards.live()), (1, 0));
         }
     }
@@ -903,12 +959,8 @@ mod running {
 
         async fn cancel_of_what_waits_for_permits_and_slots<R>() {
             let lock = Lock::new();
-            let (mut holder, guards) = (Flow::<R>::new(), Guards::new());
-            let (started, dropped) = (Gate::new(), Gate::new());
-            holder.add(waits(&guards, &started, &dropped).with_lock(&lock));
-            let held = holder.start();
-            started.pass().await;
-
+            let go = Gate::new();
+            let held = hold::<R>(&lock, &go).await;
             let (mut flow, log) = (Flow::<R>::new(), Log::new());
             for event in ["a", "b", "c"] {
                 flow.add(log.note(event).with_lock(&lock));
@@ -926,7 +978,8 @@ mod running {
             assert_eq!(log.events().len(), 0);
             // Those who waited and went away left nothing behind.
             let again = flow.start();
-            held.cancel().await.unwrap_err();
+            go.open();
+            held.await.unwrap();
             again.await.unwrap();
             assert_eq!(log.events().len(), 6);
         }

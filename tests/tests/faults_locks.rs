@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use asyncflow::TaskRef;
 use asyncflow::prelude::*;
-use asyncflow_tests::{Gate, Guards, Log, eventually, on_every_backend, poll_times, yield_now};
+use asyncflow_tests::{
+    Gate, Guards, Log, eventually, hold, on_every_backend, poll_times, yield_now,
+};
 
 /// Counts who is inside at the same time, and the most that ever were.
 #[derive(Clone, Default)]
@@ -244,16 +246,7 @@ on_every_backend! {
     // Waiting for a lock is not running: with one slot, the holder is in another flow.
     async fn waiting_for_a_lock_takes_no_slot<R>() {
         let (lock, go, log) = (Lock::new(), Gate::new(), Log::new());
-        let (mut holder, held) = (Flow::<R>::new(), Gate::new());
-        holder.add({
-            let (go, held) = (go.clone(), held.clone());
-            (move || {
-                let (go, held) = (go.clone(), held.clone());
-                async move { held.open(); go.pass().await }
-            }).with_lock(&lock)
-        });
-        let holder = holder.start();
-        held.pass().await;
+        let holder = hold::<R>(&lock, &go).await;
         let mut flow = Flow::<R>::new();
         flow.add(log.note("first").with_lock(&lock));
         flow.add(log.note_blocking("second").with_lock(&lock));
@@ -308,17 +301,9 @@ on_every_backend! {
                 1 => semaphore.permits(3),
                 _ => semaphore.permits(1 + count % 3),
             };
-            let (mut holder, held, go) = (Flow::<R>::new(), Gate::new(), Gate::new());
-            holder.add({
-                let (go, held) = (go.clone(), held.clone());
-                let all = if how == 0 { permits(0) } else { semaphore.permits(3) };
-                (move || {
-                    let (go, held) = (go.clone(), held.clone());
-                    async move { held.open(); go.pass().await }
-                }).with_lock(all)
-            });
-            let holder = holder.start();
-            held.pass().await;
+            let go = Gate::new();
+            let all = if how == 0 { permits(0) } else { semaphore.permits(3) };
+            let holder = hold::<R>(all, &go).await;
 
             let log = Log::new();
             let mut waiting = vec![];

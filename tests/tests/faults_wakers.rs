@@ -14,7 +14,7 @@ use std::time::Duration;
 use asyncflow::Runtime;
 use asyncflow::prelude::*;
 use asyncflow_tests::{
-    Gate, Guards, Log, eventually, on_async_std, on_every_backend, on_tokio, pause, yield_now,
+    Gate, Guards, Log, eventually, hold, on_async_std, on_every_backend, on_tokio, pause, yield_now,
 };
 
 /// Yields until `done`.
@@ -395,17 +395,8 @@ on_every_backend! {
 
     // A waker that drops another execution when it is dropped, one that waits for the same lock.
     async fn waker_whose_drop_drops_an_execution<R>() {
-        let lock = Lock::new();
-        let (mut holder, held, go) = (Flow::<R>::new(), Gate::new(), Gate::new());
-        holder.add({
-            let (held, go) = (held.clone(), go.clone());
-            (move || {
-                let (held, go) = (held.clone(), go.clone());
-                async move { held.open(); go.pass().await }
-            }).with_lock(&lock)
-        });
-        let holder = holder.start();
-        held.pass().await;
+        let (lock, go) = (Lock::new(), Gate::new());
+        let holder = hold::<R>(&lock, &go).await;
         let mut flow = Flow::<R>::new();
         let log = Log::new();
         flow.add(log.note("got it").with_lock(&lock));

@@ -10,7 +10,9 @@ use std::time::Duration;
 use asyncflow::backon::ConstantBuilder;
 use asyncflow::prelude::*;
 use asyncflow::{Observer, Permits, Runtime, Structure, TaskRef, TaskStatus};
-use asyncflow_tests::{Gate, Numbers, eventually, on_every_backend, pause, turns, yield_now};
+use asyncflow_tests::{
+    BY_HAND, Gate, Numbers, by_hand, eventually, on_every_backend, pause, turns, yield_now,
+};
 
 /// How far a task has come, as an observer is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -502,9 +504,9 @@ on_every_backend! {
     }
 
     async fn a_plain_function_that_timed_out_is_left_before_the_run_ends<R>() {
-        let (mut flow, grammar) = (Flow::<R>::new(), Grammar::default());
-        let slow = || std::thread::sleep(Duration::from_millis(60));
-        flow.add(slow.timeout(Duration::from_millis(5)).named("slow"));
+        let ((mut flow, limits), grammar) = (by_hand::<R>(), Grammar::default());
+        let slow = move || limits.end_one_blocking();
+        flow.add(slow.timeout(BY_HAND).named("slow"));
         let error = flow.execute().observe(grammar.clone()).await.unwrap_err();
         assert_eq!(error.failures().count(), 1);
         grammar.assert_over();

@@ -1,31 +1,60 @@
 //! The report: the critical path, the table, the form that is written with serde.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use asyncflow::backon::ConstantBuilder;
 use asyncflow::prelude::*;
-use asyncflow::{CriticalPath, Semaphore};
-use asyncflow_tests::{on_every_backend, pause};
+use asyncflow::{CriticalPath, Observer, Runtime, Semaphore, TaskRef};
+use asyncflow_tests::{Gate, Job, on_every_backend, pause};
 use serde_json::Value;
 
 fn names<'a>(path: &CriticalPath<'a>) -> Vec<&'a str> {
     path.tasks().iter().map(|task| task.name()).collect()
 }
 
+/// How long a task sleeps whose time is looked at.
+const SLEEP: Duration = Duration::from_millis(20);
+
+/// A task that waits, without depending on anything, and then sleeps.
+fn passes_and_sleeps<R: Runtime + Default>(gate: &Gate) -> impl Fn() -> Job + Send + Sync + use<R> {
+    let gate = gate.clone();
+    move || {
+        let gate = gate.clone();
+        Box::pin(async move {
+            gate.pass().await;
+            pause::<R>(SLEEP).await;
+        })
+    }
+}
+
+/// A gate that is opened as soon as these tasks have ended, and who sees to that.
+fn ended<const N: usize>(names: [&'static str; N]) -> (Gate, impl Observer) {
+    struct Opens<const N: usize>([&'static str; N], AtomicUsize, Gate);
+    impl<const N: usize> Observer for Opens<N> {
+        fn task_ended(&self, task: TaskRef<'_>, _: TaskStatus) {
+            if self.0.contains(&task.name()) && self.1.fetch_add(1, Ordering::SeqCst) + 1 == N {
+                self.2.open();
+            }
+        }
+    }
+    let gate = Gate::new();
+    (gate.clone(), Opens(names, AtomicUsize::new(0), gate))
+}
+
 on_every_backend! {
     async fn the_critical_path_follows_what_was_waited_for<R>() {
-        let mut flow = Flow::<R>::new();
-        let sleeper = |millis| move || async move { pause::<R>(Duration::from_millis(millis)).await };
-        let root = flow.add(sleeper(5).named("root"));
-        let long = flow.add(sleeper(80).after(root).named("long"));
-        let short = flow.add(sleeper(1).after(root).named("short"));
-        let last = flow.add(sleeper(5).after([long, short]).named("last"));
-        flow.add(sleeper(1).after(last).named("end"));
-        flow.add(sleeper(1).named("aside"));
-        let run = flow.execute().timed().await.unwrap();
+        let (mut flow, (others, watch)) = (Flow::<R>::new(), ended(["short", "aside"]));
+        let root = flow.add((async || ()).named("root"));
+        let long = flow.add(passes_and_sleeps::<R>(&others).after(root).named("long"));
+        let short = flow.add((async || ()).after(root).named("short"));
+        let last = flow.add((async || ()).after([long, short]).named("last"));
+        flow.add((async || ()).after(last).named("end"));
+        flow.add((async || ()).named("aside"));
+        let run = flow.execute().timed().observe(watch).await.unwrap();
         let path = run.report().critical_path().unwrap();
         assert_eq!(names(&path), ["root", "long", "last", "end"]);
-        assert!(path.ran() >= Duration::from_millis(80));
+        assert!(path.ran() >= SLEEP);
         assert!(path.ran() + path.waited() <= run.report().wall().unwrap());
         let text = path.to_string();
         assert!(text.starts_with("critical path: 4 tasks, ran "), "{text}");
@@ -33,20 +62,22 @@ on_every_backend! {
     }
 
     async fn the_critical_path_goes_through_gates<R>() {
+        let ((b_and_c, first), (d_and_f, second)) = (ended(["b", "c"]), ended(["d", "f"]));
         let mut flow = Flow::<R>::new();
-        let sleeper = |millis| move || async move { pause::<R>(Duration::from_millis(millis)).await };
+        let quick = |name| (async || ()).named(name);
         flow.add(series![
-            parallel![sleeper(60).named("a"), sleeper(1).named("b"), sleeper(1).named("c")],
-            parallel![sleeper(1).named("d"), sleeper(60).named("e"), sleeper(1).named("f")],
+            parallel![passes_and_sleeps::<R>(&b_and_c).named("a"), quick("b"), quick("c")],
+            parallel![quick("d"), passes_and_sleeps::<R>(&d_and_f).named("e"), quick("f")],
         ]);
-        let run = flow.execute().timed().await.unwrap();
+        let run = flow.execute().timed().observe(first).observe(second).await.unwrap();
         assert_eq!(names(&run.report().critical_path().unwrap()), ["a", "e"]);
 
+        let ((quick_ended, first), (slow_ended, second)) = (ended(["quick"]), ended(["slow"]));
         let mut flow = Flow::<R>::new();
-        let slow = flow.add(sleeper(60).named("slow"));
-        let quick = flow.add(sleeper(1).named("quick"));
-        flow.add(sleeper(200).after_any([slow, quick]).named("first come"));
-        let run = flow.execute().timed().await.unwrap();
+        let slow = flow.add(passes_and_sleeps::<R>(&quick_ended).named("slow"));
+        let quick = flow.add(quick("quick"));
+        flow.add(passes_and_sleeps::<R>(&slow_ended).after_any([slow, quick]).named("first come"));
+        let run = flow.execute().timed().observe(first).observe(second).await.unwrap();
         assert_eq!(names(&run.report().critical_path().unwrap()), ["quick", "first come"]);
     }
 
@@ -94,7 +125,7 @@ on_every_backend! {
         assert_fits(&table);
         let lines: Vec<&str> = table.lines().collect();
         assert!(lines[0].starts_with("5 tasks in "), "{table}");
-        assert!(lines[0].ends_with("ms: 3 succeeded, 1 failed, 1 skipped"), "{table}");
+        assert!(lines[0].ends_with("s: 3 succeeded, 1 failed, 1 skipped"), "{table}");
         assert!(lines[1].starts_with("* root    succeeded "), "{table}");
         assert!(lines[4].starts_with("* fails   failed 3×"), "{table}");
         assert_eq!(lines[5], "  behind  skipped    because of `fails`");
@@ -107,7 +138,7 @@ on_every_backend! {
         };
         let waited = |line: &str| line.matches('░').count();
         assert!(waited(first) < waited(second), "{table}");
-        assert!(second.trim_end().ends_with("██"), "{table}");
+        assert!(second.trim_end().ends_with('█'), "{table}");
         let place = |line: &str| line.chars().position(|c| c == '█').unwrap();
         assert!(place(lines[1]) <= place(first), "{table}");
         assert!(place(first) < place(second), "{table}");

@@ -374,8 +374,11 @@ on_every_backend! {
                 flow.add(passes.with_lock(&lock).named(name));
             }
             let running = flow.execute().observe(Tracer::new()).start();
-            eventually::<R>("waiting", || {
-                Seen::below(&test).events.iter().any(|event| event.fields["message"] == "waiting for permits")
+            // Which of the two is told of first is open.
+            eventually::<R>("one that runs, and one that waits", || {
+                let seen = Seen::below(&test);
+                let waits = |event: &Logged| event.fields["message"] == "waiting for permits";
+                seen.named("attempt").count() > 0 && seen.events.iter().any(waits)
             }).await;
             let seen = Seen::below(&test);
             assert_eq!(seen.named("task").count(), 2);
