@@ -20,7 +20,7 @@ use super::lock::{Lockable, Permits, merge};
     message = "`{Self}` cannot be added to a flow",
     label = "not a task function, group or flow",
     note = "add a function or closure (async or not), a configured one (`f.after(..)`), a `Series`, a `Parallel` or an `Arc<Flow<_>>`",
-    note = "a function with parameters needs `.inputs(..)` with a handle for each, of the same type: `&T` takes a `Task<T>`",
+    note = "a function with parameters needs `.inputs(..)` with a handle for each: `&T` for a `Task<T>`, `Option<&T>` for `task.optional()`, `T` for `task.moved()`",
     note = "a function must be `Fn + Send + Sync + 'static`, its future `Send`, and it must return a type that implements `asyncflow::Output` (add `#[derive(Output)]`) or a `Result`"
 )]
 pub trait Item<Marker> {
