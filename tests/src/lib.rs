@@ -25,7 +25,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow::{Lockable, Running, Runtime};
+use asyncflow::{Lockable, Observer, Running, Runtime, TaskRef};
 
 mod by_hand;
 
@@ -518,6 +518,20 @@ pub async fn hold<R: Runtime + Default>(permits: impl Lockable, go: &Gate) -> Ru
     let running = flow.start();
     has.pass().await;
     running
+}
+
+/// A gate that is opened as soon as these tasks have ended, and who sees to that.
+pub fn ended<const N: usize>(names: [&'static str; N]) -> (Gate, impl Observer) {
+    struct Opens<const N: usize>([&'static str; N], AtomicUsize, Gate);
+    impl<const N: usize> Observer for Opens<N> {
+        fn task_ended(&self, task: TaskRef<'_>, _: TaskStatus) {
+            if self.0.contains(&task.name()) && self.1.fetch_add(1, Ordering::SeqCst) + 1 == N {
+                self.2.open();
+            }
+        }
+    }
+    let gate = Gate::new();
+    (gate.clone(), Opens(names, AtomicUsize::new(0), gate))
 }
 
 /// Waits until something is so that nothing tells of.

@@ -11,7 +11,7 @@ use asyncflow::backon::ConstantBuilder;
 use asyncflow::prelude::*;
 use asyncflow::{Observer, Permits, Runtime, Structure, TaskRef, TaskStatus};
 use asyncflow_tests::{
-    BY_HAND, Gate, Numbers, by_hand, eventually, on_every_backend, pause, turns, yield_now,
+    BY_HAND, Gate, Numbers, by_hand, ended, eventually, on_every_backend, pause, turns, yield_now,
 };
 
 /// How far a task has come, as an observer is told.
@@ -505,9 +505,13 @@ on_every_backend! {
 
     async fn a_plain_function_that_timed_out_is_left_before_the_run_ends<R>() {
         let ((mut flow, limits), grammar) = (by_hand::<R>(), Grammar::default());
-        let slow = move || limits.end_one_blocking();
+        let (over, watch) = ended(["slow"]);
+        let slow = move || {
+            limits.end_one_blocking();
+            over.pass_blocking();
+        };
         flow.add(slow.timeout(BY_HAND).named("slow"));
-        let error = flow.execute().observe(grammar.clone()).await.unwrap_err();
+        let error = flow.execute().observe(grammar.clone()).observe(watch).await.unwrap_err();
         assert_eq!(error.failures().count(), 1);
         grammar.assert_over();
         let expected = ["ready", "started", "entered", "failed", "ended", "left"];

@@ -1,12 +1,11 @@
 //! The report: the critical path, the table, the form that is written with serde.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use asyncflow::backon::ConstantBuilder;
 use asyncflow::prelude::*;
-use asyncflow::{CriticalPath, Observer, Runtime, Semaphore, TaskRef};
-use asyncflow_tests::{Gate, Job, on_every_backend, pause};
+use asyncflow::{CriticalPath, Runtime, Semaphore};
+use asyncflow_tests::{Gate, Job, ended, on_every_backend, pause};
 use serde_json::Value;
 
 fn names<'a>(path: &CriticalPath<'a>) -> Vec<&'a str> {
@@ -26,20 +25,6 @@ fn passes_and_sleeps<R: Runtime + Default>(gate: &Gate) -> impl Fn() -> Job + Se
             pause::<R>(SLEEP).await;
         })
     }
-}
-
-/// A gate that is opened as soon as these tasks have ended, and who sees to that.
-fn ended<const N: usize>(names: [&'static str; N]) -> (Gate, impl Observer) {
-    struct Opens<const N: usize>([&'static str; N], AtomicUsize, Gate);
-    impl<const N: usize> Observer for Opens<N> {
-        fn task_ended(&self, task: TaskRef<'_>, _: TaskStatus) {
-            if self.0.contains(&task.name()) && self.1.fetch_add(1, Ordering::SeqCst) + 1 == N {
-                self.2.open();
-            }
-        }
-    }
-    let gate = Gate::new();
-    (gate.clone(), Opens(names, AtomicUsize::new(0), gate))
 }
 
 on_every_backend! {
