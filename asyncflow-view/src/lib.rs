@@ -15,6 +15,8 @@
 
 mod diagram;
 mod draw;
+#[cfg(any(feature = "progress", feature = "tracing"))]
+mod lock;
 #[cfg(feature = "progress")]
 pub mod progress;
 mod text;

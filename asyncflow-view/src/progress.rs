@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use asyncflow_core::{Observer, Permits, Structure, TaskRef, TaskStatus};
 pub use indicatif;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::lock::lock;
 use crate::text::{self, SHORT, clean};
 
 /// How often it is drawn: often enough to look alive, too seldom to flicker or to cost anything.
@@ -407,9 +408,4 @@ fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template);
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
     style.progress_chars("=> ")
-}
-
-/// A panic while it was held leaves counts that are as good as before.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

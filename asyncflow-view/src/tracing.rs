@@ -1,12 +1,13 @@
 //! Spans for a run, its tasks and their attempts, by way of the crate `tracing`.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use ::tracing::field::Empty;
 use ::tracing::{Span, debug, error, info_span, warn};
 use asyncflow_core::{Observer, Permits, Structure, TaskRef, TaskStatus};
 
+use crate::lock::lock;
 use crate::text::{LONG, clean};
 
 /// An observer that makes spans: one for the run, in it one for each task, in those one for each
@@ -309,9 +310,4 @@ impl Observer for Tracer {
             drop(std::mem::replace(&mut *lock(&run.span), Span::none()));
         }
     }
-}
-
-/// A panic in a subscriber is contained by the engine; what it left here is as good as before.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

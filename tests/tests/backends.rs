@@ -99,53 +99,43 @@ fn assert_has_none(tree: &[String], names: &[&str]) {
 
 const NONE: &str = "--no-default-features";
 
-#[test]
-fn smol_brings_no_other() {
+/// By its feature, with or without the others that are there by default, and by its crate.
+#[track_caller]
+fn assert_brings(backend: &str, names: &[&str], no_others: &[&str]) {
+    let its_crate = format!("asyncflow-{backend}");
     for arguments in [
-        &["asyncflow", "--features", "smol"][..],
-        &["asyncflow", NONE, "--features", "smol"],
-        &["asyncflow-smol"],
+        &["asyncflow", "--features", backend][..],
+        &["asyncflow", NONE, "--features", backend],
+        &[&its_crate],
     ] {
         let tree = dependencies(arguments);
-        assert_has(&tree, &["asyncflow-core", "smol", "async-executor"]);
-        assert_has_none(&tree, &["tokio", "async-std"]);
+        assert_has(&tree, &["asyncflow-core", backend]);
+        assert_has(&tree, names);
+        assert_has_none(&tree, no_others);
     }
+}
+
+#[test]
+fn smol_brings_no_other() {
+    assert_brings("smol", &["async-executor"], &["tokio", "async-std"]);
 }
 
 #[test]
 fn tokio_brings_no_other() {
-    for arguments in [
-        &["asyncflow", "--features", "tokio"][..],
-        &["asyncflow", NONE, "--features", "tokio"],
-        &["asyncflow-tokio"],
-    ] {
-        let tree = dependencies(arguments);
-        assert_has(&tree, &["asyncflow-core", "tokio"]);
-        assert_has_none(
-            &tree,
-            &[
-                "smol",
-                "async-std",
-                "async-executor",
-                "async-io",
-                "async-lock",
-                "blocking",
-            ],
-        );
-    }
+    let others = [
+        "smol",
+        "async-std",
+        "async-executor",
+        "async-io",
+        "async-lock",
+        "blocking",
+    ];
+    assert_brings("tokio", &[], &others);
 }
 
 #[test]
 fn async_std_brings_no_other() {
-    for arguments in [
-        &["asyncflow", "--features", "async-std"][..],
-        &["asyncflow", NONE, "--features", "async-std"],
-        &["asyncflow-async-std"],
-    ] {
-        let tree = dependencies(arguments);
-        assert_has(&tree, &["asyncflow-core", "async-std"]);
-        assert_has_none(&tree, &["tokio", "smol"]);
-    }
+    assert_brings("async-std", &[], &["tokio", "smol"]);
 }
 
 #[test]

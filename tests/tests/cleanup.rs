@@ -597,39 +597,32 @@ mod timeouts {
             assert_eq!(error.outputs().unwrap().get(slow), None);
         }
 
-        async fn waiting_for_a_permit_does_not_count<R>() {
-            let ((mut flow, limits), waiting) = (by_hand::<R>(), Waiting::default());
-            let (lock, go) = (Lock::new(), Gate::new());
-            let held = hold::<R>(&lock, &go).await;
-            flow.add((async || yield_now().await).with_lock(&lock).timeout(BY_HAND));
-            flow.add((|| ()).with_lock(&lock).timeout(BY_HAND));
-            let running = flow.execute().observe(waiting.clone()).start();
-            eventually::<R>("two that wait", || waiting.for_permits() == 2).await;
-            assert_eq!(limits.count(), 0);
-            go.open();
-            held.await.unwrap();
-            running.await.unwrap();
-            assert!(limits.count() >= 1);
-        }
-
-        async fn waiting_for_a_slot_does_not_count<R>() {
-            let ((mut flow, limits), waiting) = (by_hand::<R>(), Waiting::default());
-            let (both, started, go) = (Semaphore::new(2), Gate::new(), Gate::new());
-            // So that another one has the slot first.
-            let held = hold::<R>(both.permits(2), &started).await;
-            flow.add({
-                let go = go.clone();
-                move || { let (started, go) = (started.clone(), go.clone()); async move { started.open(); go.pass().await } }
-            });
-            flow.add((async || yield_now().await).with_lock(&both).timeout(BY_HAND));
-            flow.add((|| ()).with_lock(&both).timeout(BY_HAND));
-            let running = flow.execute().max_concurrency(1).observe(waiting.clone()).start();
-            eventually::<R>("two that wait", || waiting.for_the_slot() == 2).await;
-            assert_eq!(limits.count(), 0);
-            go.open();
-            held.await.unwrap();
-            running.await.unwrap();
-            assert!(limits.count() >= 1);
+        async fn waiting_for_permits_and_a_slot_does_not_count<R>() {
+            for slot in [false, true] {
+                let ((mut flow, limits), waiting) = (by_hand::<R>(), Waiting::default());
+                let (both, started, go) = (Semaphore::new(2), Gate::new(), Gate::new());
+                // Another one has the permits until the end, or until a third one has the slot.
+                let held = hold::<R>(both.permits(2), if slot { &started } else { &go }).await;
+                if slot {
+                    let go = go.clone();
+                    flow.add(move || {
+                        let (started, go) = (started.clone(), go.clone());
+                        async move { started.open(); go.pass().await }
+                    });
+                }
+                flow.add((async || yield_now().await).with_lock(&both).timeout(BY_HAND));
+                flow.add((|| ()).with_lock(&both).timeout(BY_HAND));
+                let execute = flow.execute().observe(waiting.clone());
+                let execute = if slot { execute.max_concurrency(1) } else { execute };
+                let running = execute.start();
+                let wait = || if slot { waiting.for_the_slot() } else { waiting.for_permits() };
+                eventually::<R>("two that wait", || wait() == 2).await;
+                assert_eq!(limits.count(), 0);
+                go.open();
+                held.await.unwrap();
+                running.await.unwrap();
+                assert!(limits.count() >= 1);
+            }
         }
 
         // With one blocking thread, the first one keeps the second waiting.
