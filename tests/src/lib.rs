@@ -42,7 +42,24 @@ const WATCHDOG: Duration = Duration::from_secs(120);
 /// `name::tokio`, `name::tokio_current`, `name::async_std` and `name::smol`.
 #[macro_export]
 macro_rules! on_every_backend {
-    ($($(#[$attribute:meta])* async fn $name:ident<$R:ident>() $body:block)*) => {
+    ($($tests:tt)*) => {
+        $crate::each_test_on_every_backend! { here $($tests)* }
+    };
+}
+
+/// Like [`on_every_backend!`], each test in a process of its own: for those that take the process
+/// down with them when they fail.
+#[macro_export]
+macro_rules! on_every_backend_in_child {
+    ($($tests:tt)*) => {
+        $crate::each_test_on_every_backend! { in_child $($tests)* }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! each_test_on_every_backend {
+    ($place:ident $($(#[$attribute:meta])* async fn $name:ident<$R:ident>() $body:block)*) => {
         $(
             $(#[$attribute])*
             mod $name {
@@ -53,22 +70,30 @@ macro_rules! on_every_backend {
 
                 #[test]
                 fn tokio() {
-                    $crate::on_tokio(case::<$crate::TokioRuntime>);
+                    $crate::$place(concat!(module_path!(), "::tokio"), || {
+                        $crate::on_tokio(case::<$crate::TokioRuntime>);
+                    });
                 }
 
                 #[test]
                 fn tokio_current() {
-                    $crate::on_tokio_current(case::<$crate::TokioRuntime>);
+                    $crate::$place(concat!(module_path!(), "::tokio_current"), || {
+                        $crate::on_tokio_current(case::<$crate::TokioRuntime>);
+                    });
                 }
 
                 #[test]
                 fn async_std() {
-                    $crate::on_async_std(case::<$crate::AsyncStdRuntime>);
+                    $crate::$place(concat!(module_path!(), "::async_std"), || {
+                        $crate::on_async_std(case::<$crate::AsyncStdRuntime>);
+                    });
                 }
 
                 #[test]
                 fn smol() {
-                    $crate::on_smol(case::<$crate::SmolRuntime>);
+                    $crate::$place(concat!(module_path!(), "::smol"), || {
+                        $crate::on_smol(case::<$crate::SmolRuntime>);
+                    });
                 }
             }
         )*
@@ -549,53 +574,14 @@ pub async fn eventually<R: Runtime + Default>(what: &str, mut condition: impl Fn
     panic!("waited in vain for: {what}");
 }
 
-/// Like [`on_every_backend!`], each test in a process of its own: for those that take the process
-/// down with them when they fail.
-#[macro_export]
-macro_rules! on_every_backend_in_child {
-    ($($(#[$attribute:meta])* async fn $name:ident<$R:ident>() $body:block)*) => {
-        $(
-            $(#[$attribute])*
-            mod $name {
-                #[allow(unused_imports)]
-                use super::*;
-
-                async fn case<$R: ::asyncflow::Runtime + Default>() $body
-
-                #[test]
-                fn tokio() {
-                    $crate::in_child(concat!(module_path!(), "::tokio"), || {
-                        $crate::on_tokio(case::<$crate::TokioRuntime>);
-                    });
-                }
-
-                #[test]
-                fn tokio_current() {
-                    $crate::in_child(concat!(module_path!(), "::tokio_current"), || {
-                        $crate::on_tokio_current(case::<$crate::TokioRuntime>);
-                    });
-                }
-
-                #[test]
-                fn async_std() {
-                    $crate::in_child(concat!(module_path!(), "::async_std"), || {
-                        $crate::on_async_std(case::<$crate::AsyncStdRuntime>);
-                    });
-                }
-
-                #[test]
-                fn smol() {
-                    $crate::in_child(concat!(module_path!(), "::smol"), || {
-                        $crate::on_smol(case::<$crate::SmolRuntime>);
-                    });
-                }
-            }
-        )*
-    };
-}
-
 /// Set in the processes that [`in_child`] starts, to the test that they run.
 const CHILD: &str = "ASYNCFLOW_TEST_CHILD";
+
+/// Runs a test in this process.
+#[doc(hidden)]
+pub fn here(_path: &str, test: impl FnOnce()) {
+    test();
+}
 
 /// Runs the test `path` (as `module_path!` gives it) in a process of its own.
 ///
