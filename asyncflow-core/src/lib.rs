@@ -63,7 +63,7 @@ pub use outcome::status::TaskStatus;
 pub use output::{BoxError, Fallible, Outcome, Output, Value};
 pub use run::watch::Times;
 pub use runtime::{Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
-pub use structure::{GroupPlaces, Place, PlaceKind, Structure};
+pub use structure::{GroupKind, GroupNodes, Node, NodeKind, Structure};
 
 /// The policies that [`retry`](TaskExt::retry) takes.
 pub use backon;

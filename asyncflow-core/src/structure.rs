@@ -14,14 +14,14 @@ use crate::handle::TaskId;
 /// What a flow is made of: its tasks, what each depends on, and its groups; from
 /// [`Flow::structure`](crate::Flow::structure) and [`Report::structure`](crate::Report::structure).
 ///
-/// A flow has *places*, numbered from 0 in the order of declaration, so that every place comes
+/// A flow has *nodes*, numbered from 0 in the order of declaration, so that every node comes
 /// after its upstreams. Most are tasks. Some are *gates*, which have no function and no name: where
 /// one group follows another, a gate stands for the end of the first, so that n + m dependencies do
 /// instead of n × m; and where a task comes [after any](crate::TaskExt::after_any) of others, a
 /// gate opens with the first of them.
 ///
 /// ```
-/// use asyncflow_core::{PlaceKind, series, parallel};
+/// use asyncflow_core::{NodeKind, series, parallel};
 /// # use asyncflow_core::{Flow, doctest::{Inline, block_on}};
 /// # let mut flow = Flow::<Inline>::new();
 /// # async fn a() {}
@@ -29,10 +29,10 @@ use crate::handle::TaskId;
 /// # async fn c() {}
 /// flow.add(series![a, parallel![b, c]]);
 /// let structure = flow.structure();
-/// let names: Vec<_> = structure.places().filter_map(|place| place.name()).collect();
+/// let names: Vec<_> = structure.nodes().filter_map(|node| node.name()).collect();
 /// assert_eq!(names, ["a", "b", "c"]);
-/// assert_eq!(structure.place(1).kind(), PlaceKind::Plain);
-/// assert_eq!(structure.place(1).upstreams().collect::<Vec<_>>(), [0]);
+/// assert_eq!(structure.node(1).kind(), NodeKind::Plain);
+/// assert_eq!(structure.node(1).upstreams().collect::<Vec<_>>(), [0]);
 /// assert_eq!(structure.groups().count(), 2);
 /// ```
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl Structure {
         Self(graph)
     }
 
-    /// How many places there are, gates included.
+    /// How many nodes there are, gates included.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -53,52 +53,55 @@ impl Structure {
         self.len() == 0
     }
 
-    /// Every place, in the order of declaration.
-    pub fn places(&self) -> impl ExactSizeIterator<Item = Place<'_>> {
+    /// Every node, in the order of declaration.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = Node<'_>> {
         (0..self.0.len() as u32).map(|index| self.at(index))
     }
 
-    /// One place.
+    /// One node.
     ///
     /// # Panics
     ///
     /// If there is none with this number.
     #[track_caller]
-    pub fn place(&self, number: usize) -> Place<'_> {
+    pub fn node(&self, number: usize) -> Node<'_> {
         assert!(
             number < self.len(),
-            "the flow has {} places, so there is none with number {number}",
+            "the flow has {} nodes, so there is none with number {number}",
             self.len()
         );
         self.at(number as u32)
     }
 
-    /// The place of a task.
+    /// The node of a task.
     ///
     /// # Panics
     ///
     /// If the handle belongs to another flow, or the task was added later.
     #[track_caller]
-    pub fn task(&self, task: impl Into<TaskId>) -> Place<'_> {
+    pub fn task(&self, task: impl Into<TaskId>) -> Node<'_> {
         let task = task.into();
         assert!(
             task.flow == self.0.id(),
             "this is the structure of another flow than the task's"
         );
-        self.place(task.index as usize)
+        self.node(task.index as usize)
     }
 
     /// The groups, outer ones before the groups in them.
-    pub fn groups(&self) -> impl ExactSizeIterator<Item = GroupPlaces> {
-        self.0.groups().iter().map(|span| GroupPlaces {
-            series: span.order == Order::Series,
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = GroupNodes> {
+        self.0.groups().iter().map(|span| GroupNodes {
+            kind: match span.order {
+                Order::Series => GroupKind::Series,
+                Order::Parallel => GroupKind::Parallel,
+            },
             first: span.first as usize,
             end: span.end as usize,
         })
     }
 
-    fn at(&self, index: u32) -> Place<'_> {
-        Place {
+    fn at(&self, index: u32) -> Node<'_> {
+        Node {
             graph: &self.0,
             index,
         }
@@ -107,28 +110,38 @@ impl Structure {
 
 impl fmt::Debug for Structure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.places()).finish()
+        f.debug_list().entries(self.nodes()).finish()
     }
 }
 
-/// A group, as the places that its members took: all from `first` to before `end`.
+/// A group, as the nodes that its members took: all from `first` to before `end`.
 ///
-/// So a group lies in another if its places do.
+/// So a group lies in another if its nodes do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct GroupPlaces {
-    /// Whether it is a [`Series`](crate::Series) and not a [`Parallel`](crate::Parallel).
-    pub series: bool,
-    /// The number of its first place.
+pub struct GroupNodes {
+    /// Whether its members run one after the other or side by side.
+    pub kind: GroupKind,
+    /// The number of its first node.
     pub first: usize,
-    /// The number after that of its last place.
+    /// The number after that of its last node.
     pub end: usize,
 }
 
-/// What stands at a [`Place`].
+/// The two kinds of group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum PlaceKind {
+pub enum GroupKind {
+    /// A [`Series`](crate::Series).
+    Series,
+    /// A [`Parallel`](crate::Parallel).
+    Parallel,
+}
+
+/// What a [`Node`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeKind {
     /// A function that returns a future.
     Async,
     /// A function that runs on a blocking thread.
@@ -141,34 +154,34 @@ pub enum PlaceKind {
     AnyOf,
 }
 
-impl PlaceKind {
+impl NodeKind {
     /// Whether it is a task.
     pub fn is_task(self) -> bool {
         !matches!(self, Self::AllOf | Self::AnyOf)
     }
 }
 
-/// One place in a flow: a task or a gate. See [`Structure`].
+/// One node in a flow: a task or a gate. See [`Structure`].
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
+pub struct Node<'a> {
     graph: &'a Graph,
     index: u32,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Node<'a> {
     /// Its number.
     pub fn number(&self) -> usize {
         self.index as usize
     }
 
     /// What stands there.
-    pub fn kind(&self) -> PlaceKind {
+    pub fn kind(&self) -> NodeKind {
         match &self.graph.node(self.index).body {
-            Body::Async(_) => PlaceKind::Async,
-            Body::Plain(_) => PlaceKind::Plain,
-            Body::Input(_) => PlaceKind::Input,
-            Body::Gate(Gate::All) => PlaceKind::AllOf,
-            Body::Gate(Gate::Any) => PlaceKind::AnyOf,
+            Body::Async(_) => NodeKind::Async,
+            Body::Plain(_) => NodeKind::Plain,
+            Body::Input(_) => NodeKind::Input,
+            Body::Gate(Gate::All) => NodeKind::AllOf,
+            Body::Gate(Gate::Any) => NodeKind::AnyOf,
         }
     }
 
@@ -235,9 +248,9 @@ impl<'a> Place<'a> {
     }
 }
 
-impl fmt::Debug for Place<'_> {
+impl fmt::Debug for Node<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Place")
+        f.debug_struct("Node")
             .field("number", &self.index)
             .field("kind", &self.kind())
             .field("name", &self.name())

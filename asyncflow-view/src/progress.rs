@@ -53,7 +53,7 @@ const FAILURES: usize = 20;
 /// ```
 ///
 /// It draws to stderr, and nothing at all if that is no terminal. A thread of its own draws, ten
-/// times a second at most; tasks only write down when they start and end, each in a place of its
+/// times a second at most; tasks only write down when they start and end, each in a node of its
 /// own. The time that it takes to go is estimated from the number of tasks that have ended, as if
 /// all were alike.
 ///
@@ -88,7 +88,7 @@ struct Shared {
 struct Run {
     flow: Structure,
     start: Instant,
-    /// For each place what its task does, as a [`State`] and since when. Only its own task writes
+    /// For each node what its task does, as a [`State`] and since when. Only its own task writes
     /// there, so no two threads ever wait for each other.
     tasks: Box<[AtomicU64]>,
     retries: AtomicU64,
@@ -130,7 +130,7 @@ const STATE_BITS: u32 = 3;
 #[derive(Debug, Default)]
 struct Count {
     states: [u64; 1 << STATE_BITS],
-    /// Since when, and the number of the place; the first is the oldest.
+    /// Since when, and the number of the node; the first is the oldest.
     running: Vec<(u64, usize)>,
 }
 
@@ -187,7 +187,7 @@ impl Observer for Progress {
         if self.0.multi.is_hidden() {
             return;
         }
-        let tasks = flow.places().map(|place| match place.kind().is_task() {
+        let tasks = flow.nodes().map(|node| match node.kind().is_task() {
             true => AtomicU64::new(State::Idle as u64),
             false => AtomicU64::new(State::Absent as u64),
         });
@@ -313,9 +313,9 @@ impl Run {
             let (state, since) = (word & ((1 << STATE_BITS) - 1), word >> STATE_BITS);
             count.states[state as usize] += 1;
             if state == State::Runs as u64 && since <= young {
-                let place = count.running.partition_point(|other| other.0 <= since);
-                if place < SHOWN {
-                    count.running.insert(place, (since, number));
+                let node = count.running.partition_point(|other| other.0 <= since);
+                if node < SHOWN {
+                    count.running.insert(node, (since, number));
                     count.running.truncate(SHOWN);
                 }
             }
@@ -384,7 +384,7 @@ impl Screen {
         let mut message = format!("  {}", count.words(run.retries.load(Ordering::Relaxed)));
         for (since, number) in &count.running {
             let ran = text::duration(Duration::from_micros(now.saturating_sub(*since)));
-            let name = run.flow.place(*number).name().unwrap_or_default();
+            let name = run.flow.node(*number).name().unwrap_or_default();
             message.push_str(&format!("\n  {ran:>8}  {}", clean(name, SHORT)));
         }
         self.bar.set_message(message);

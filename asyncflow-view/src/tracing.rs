@@ -55,7 +55,7 @@ struct Run {
     flow: Structure,
     /// Emptied when the run ends, whoever still holds the observer.
     span: Mutex<Span>,
-    /// By the number of the task's place.
+    /// By the number of the task's node.
     tasks: Box<[Mutex<Option<Box<Spans>>>]>,
 }
 
@@ -166,7 +166,7 @@ impl fmt::Debug for Tracer {
 
 impl Observer for Tracer {
     fn run_started(&self, flow: &Structure) {
-        let tasks = flow.places().filter(|place| place.kind().is_task()).count();
+        let tasks = flow.nodes().filter(|node| node.kind().is_task()).count();
         let span =
             info_span!(target: "asyncflow", parent: &self.parent, "run", tasks, failed = Empty);
         // Set before if somebody uses a tracer twice, which is for one run.
@@ -254,7 +254,7 @@ impl Observer for Tracer {
                 if self.opentelemetry {
                     attempt.span.record("otel.status_code", "ERROR");
                 }
-                if run.flow.place(task.number()).retries() {
+                if run.flow.node(task.number()).retries() {
                     let number = attempt.number;
                     warn!(
                         target: "asyncflow",

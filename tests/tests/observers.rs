@@ -67,12 +67,12 @@ impl Grammar {
         if *over {
             mistakes.push(format!("`{}` {call} after the end", task.name()));
         }
-        if structure.place(task.number()).name() != Some(task.name()) {
+        if structure.node(task.number()).name() != Some(task.name()) {
             mistakes.push(format!("`{}` has another number", task.name()));
         }
         if call == "ready" {
             for upstream in structure.task(task.id()).upstreams() {
-                let place = structure.place(upstream);
+                let place = structure.node(upstream);
                 let ended = |name| tasks[name].status.is_some();
                 if place.name().is_some_and(|name| !ended(name)) {
                     mistakes.push(format!("`{}` is ready too early", task.name()));
@@ -112,7 +112,7 @@ impl Observer for Grammar {
             book.mistakes.push("a second start".into());
         }
         book.tasks = flow
-            .places()
+            .nodes()
             .filter_map(|place| {
                 let seen = Seen {
                     phase: Phase::New,

@@ -25,7 +25,7 @@ on_every_backend! {
         flow.add(async || {});
         flow.add((|| -> () { panic!("at all") }).named("panics"));
         let left_out = flow.add(|| ());
-        let all: Vec<TaskId> = flow.structure().places().filter_map(|place| place.id()).collect();
+        let all: Vec<TaskId> = flow.structure().nodes().filter_map(|node| node.id()).collect();
         let all: Vec<_> = all.into_iter().filter(|id| *id != left_out.into()).collect();
         let execute = flow.execute().keep_going().only(all).observe(progress);
         execute.await.unwrap_err();

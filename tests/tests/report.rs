@@ -210,7 +210,7 @@ on_every_backend! {
                 assert_eq!(json["times"].is_object(), timed);
                 let place = report.structure().task(task.id()).number();
                 assert_eq!(json["number"], place);
-                let upstreams: Vec<usize> = report.structure().place(place).upstreams().collect();
+                let upstreams: Vec<usize> = report.structure().node(place).upstreams().collect();
                 assert_eq!(json["upstreams"], Value::from(upstreams));
             }
             let at = |task: TaskId| {

@@ -216,7 +216,7 @@ impl Permits {
     }
 
     /// Which lock or semaphore it is: all its clones have this number, and no other has.
-    pub fn identity(&self) -> u64 {
+    pub fn id(&self) -> u64 {
         self.shared.rank
     }
 }
@@ -230,7 +230,7 @@ impl fmt::Display for Permits {
         }
         match self.name() {
             Some(name) => f.write_str(name),
-            None => write!(f, "#{}", self.identity()),
+            None => write!(f, "#{}", self.id()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use crate::structure::{Place, PlaceKind};
+use crate::structure::{Node, NodeKind};
 
 use super::report::{Report, TaskReport};
 use super::status::TaskStatus;
@@ -31,14 +31,14 @@ const VERSION: u32 = 1;
 /// }
 /// ```
 ///
-/// Tasks and gates are known by the numbers of their [places](crate::Structure). A status is what
+/// Tasks and gates are known by the numbers of their [nodes](crate::Structure). A status is what
 /// its `Display` writes. Times are nanoseconds since the start of the run; `wall_ns`, `times` and
 /// `critical_path` are `null` if the run was not timed.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let structure = self.structure();
         let tasks: Vec<TaskReport<'_>> = self.tasks().collect();
-        let gates = structure.places().filter(|place| !place.kind().is_task());
+        let gates = structure.nodes().filter(|node| !node.kind().is_task());
         let gates: Vec<Gate<'_>> = gates.map(Gate).collect();
         let path = self.critical_path();
         let path = path.map(|path| path.tasks().iter().map(number).collect::<Vec<_>>());
@@ -90,12 +90,12 @@ impl Serialize for Times {
     }
 }
 
-struct Gate<'a>(Place<'a>);
+struct Gate<'a>(Node<'a>);
 
 impl Serialize for Gate<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let opens = match self.0.kind() {
-            PlaceKind::AnyOf => "any of",
+            NodeKind::AnyOf => "any of",
             _ => "all of",
         };
         let upstreams: Vec<usize> = self.0.upstreams().collect();

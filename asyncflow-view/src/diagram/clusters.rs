@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use asyncflow_core::Structure;
+use asyncflow_core::{GroupKind, Structure};
 
 use super::fold::READABLE;
 
@@ -50,7 +50,7 @@ pub(crate) fn around(structure: &Structure, members: &[Vec<usize>]) -> Clusters 
             }
         }
         if (2..members.len()).contains(&size(&inside)) {
-            groups.insert(inside, group.series);
+            groups.insert(inside, group.kind == GroupKind::Series);
         }
     }
     let mut groups: Vec<(Inside, bool)> = groups.into_iter().collect();

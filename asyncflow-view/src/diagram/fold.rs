@@ -1,6 +1,6 @@
 //! Folding: a flow of many tasks becomes a diagram of few shapes.
 //!
-//! A folding says of every place which shape it is drawn in. Each way of folding is tried in turn,
+//! A folding says of every node which shape it is drawn in. Each way of folding is tried in turn,
 //! from the one that tells the most to the one that always works, until the shapes are few enough:
 //!
 //! 1. tasks that are alike: of the same name but for `#2`, with alike upstreams and downstreams;
@@ -17,7 +17,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use asyncflow_core::{Place, Structure};
+use asyncflow_core::{Node, Structure};
 
 /// How many shapes are a readable diagram.
 pub(crate) const READABLE: usize = 120;
@@ -34,19 +34,19 @@ const RANKS: usize = 24;
 /// How deep groups are told apart when they are folded.
 const GROUP_DEPTHS: [usize; 4] = [4, 3, 2, 1];
 
-/// Which shape each place is drawn in.
+/// Which shape each node is drawn in.
 #[derive(Debug)]
 pub(crate) struct Folding {
-    /// By place.
+    /// By node.
     pub(crate) shape_of: Vec<u32>,
     /// How many there are.
     pub(crate) shapes: usize,
-    /// What was put into one shape; nothing if each place has its own.
+    /// What was put into one shape; nothing if each node has its own.
     pub(crate) what: Option<&'static str>,
 }
 
 impl Folding {
-    /// Numbers the shapes in the order of their first places.
+    /// Numbers the shapes in the order of their first nodes.
     fn by_key<K: Eq + Hash>(keys: impl Iterator<Item = K>, what: &'static str) -> Self {
         let mut numbers = HashMap::new();
         let shape_of = keys
@@ -69,9 +69,9 @@ impl Folding {
     /// The dependencies between shapes, each once.
     fn lines(&self, structure: &Structure) -> Vec<(u32, u32)> {
         let mut lines = Vec::new();
-        for place in structure.places() {
-            let to = self.shape_of[place.number()];
-            let from = place.upstreams().map(|from| self.shape_of[from]);
+        for node in structure.nodes() {
+            let to = self.shape_of[node.number()];
+            let from = node.upstreams().map(|from| self.shape_of[from]);
             lines.extend(from.filter(|from| *from != to).map(|from| (from, to)));
         }
         lines.sort_unstable();
@@ -120,36 +120,36 @@ enum Likeness {
     Kind,
 }
 
-/// Puts together what is alike, seen from both ends of the flow: each place's key tells the keys of
+/// Puts together what is alike, seen from both ends of the flow: each node's key tells the keys of
 /// all before it, and all after it.
 fn alike(structure: &Structure, likeness: Likeness) -> Folding {
     let own: Vec<u64> = structure
-        .places()
-        .map(|place| own_key(&place, likeness))
+        .nodes()
+        .map(|node| own_key(&node, likeness))
         .collect();
     let mut before = own.clone();
-    for place in structure.places() {
-        let upstreams = place.upstreams().map(|upstream| before[upstream]);
-        before[place.number()] = key_with(own[place.number()], upstreams);
+    for node in structure.nodes() {
+        let upstreams = node.upstreams().map(|upstream| before[upstream]);
+        before[node.number()] = key_with(own[node.number()], upstreams);
     }
     let mut after = own;
     for number in (0..structure.len()).rev() {
-        let downstreams = structure.place(number).downstreams();
+        let downstreams = structure.node(number).downstreams();
         let downstreams = downstreams.map(|downstream| after[downstream]);
         after[number] = key_with(after[number], downstreams);
     }
     Folding::by_key(before.into_iter().zip(after), "tasks that are alike")
 }
 
-fn own_key(place: &Place<'_>, likeness: Likeness) -> u64 {
+fn own_key(node: &Node<'_>, likeness: Likeness) -> u64 {
     let mut hasher = DefaultHasher::new();
-    std::mem::discriminant(&place.kind()).hash(&mut hasher);
-    place.always().hash(&mut hasher);
-    place.condition().is_some().hash(&mut hasher);
-    for permits in place.permits() {
-        (permits.identity(), permits.count()).hash(&mut hasher);
+    std::mem::discriminant(&node.kind()).hash(&mut hasher);
+    node.always().hash(&mut hasher);
+    node.condition().is_some().hash(&mut hasher);
+    for permits in node.permits() {
+        (permits.id(), permits.count()).hash(&mut hasher);
     }
-    let name = place.name().unwrap_or("");
+    let name = node.name().unwrap_or("");
     match likeness {
         Likeness::Name => stem(name).hash(&mut hasher),
         Likeness::Digits => {
@@ -204,7 +204,7 @@ fn chains(structure: &Structure, finer: &Folding) -> Folding {
             && only_next[from as usize] == to
             && only_previous[to as usize] == from
     };
-    // The chain that each shape is in, and its place in it.
+    // The chain that each shape is in, and its node in it.
     let mut chain_of = vec![(NONE, 0_usize); finer.shapes];
     for shape in 0..finer.shapes as u32 {
         if follows(only_previous[shape as usize], shape) {
@@ -265,9 +265,9 @@ fn groups(structure: &Structure, depth: usize) -> Folding {
     let keys = group_of
         .into_iter()
         .enumerate()
-        .map(|(place, group)| match group {
+        .map(|(node, group)| match group {
             Some(group) => (true, group),
-            None => (false, place),
+            None => (false, node),
         });
     Folding::by_key(keys, "groups")
 }
@@ -275,11 +275,11 @@ fn groups(structure: &Structure, depth: usize) -> Folding {
 /// Puts tasks that are equally many steps from the beginning into one shape.
 fn ranks(structure: &Structure) -> Folding {
     let mut rank = vec![0_usize; structure.len()];
-    for place in structure.places() {
+    for node in structure.nodes() {
         // A gate is a mark between two steps, not a step.
-        let step = usize::from(place.kind().is_task());
-        let before = place.upstreams().map(|upstream| rank[upstream]).max();
-        rank[place.number()] = before.unwrap_or(0) + step;
+        let step = usize::from(node.kind().is_task());
+        let before = node.upstreams().map(|upstream| rank[upstream]).max();
+        rank[node.number()] = before.unwrap_or(0) + step;
     }
     let ranks = rank.iter().max().map_or(0, |last| last + 1);
     let in_one = ranks.div_ceil(RANKS);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use asyncflow_core::{Permits, Place, PlaceKind, Report, Structure, TaskStatus};
+use asyncflow_core::{Node, NodeKind, Permits, Report, Structure, TaskStatus};
 
 use super::clusters::{self, Cluster};
 use super::fold::{self, Folding, READABLE_LINES};
@@ -73,7 +73,7 @@ impl Sketch {
         let members = members(&folding);
         let mut shapes: Vec<Shape> = members
             .iter()
-            .map(|places| shape(structure, report, places))
+            .map(|nodes| shape(structure, report, nodes))
             .collect();
         let mut lines = lines(structure, &folding);
         let hidden = reduce::to_readable(&mut lines, shapes.len(), READABLE_LINES);
@@ -93,19 +93,19 @@ impl Sketch {
     }
 }
 
-/// The places in each shape.
+/// The nodes in each shape.
 fn members(folding: &Folding) -> Vec<Vec<usize>> {
     let mut members = vec![Vec::new(); folding.shapes];
-    for (place, shape) in folding.shape_of.iter().enumerate() {
-        members[*shape as usize].push(place);
+    for (node, shape) in folding.shape_of.iter().enumerate() {
+        members[*shape as usize].push(node);
     }
     members
 }
 
 fn lines(structure: &Structure, folding: &Folding) -> Vec<Line> {
     let mut kinds: HashMap<(u32, u32), LineKind> = HashMap::new();
-    for place in structure.places() {
-        let to = folding.shape_of[place.number()];
+    for node in structure.nodes() {
+        let to = folding.shape_of[node.number()];
         let mut note = |from: usize, kind| {
             let from = folding.shape_of[from];
             if from != to {
@@ -113,13 +113,13 @@ fn lines(structure: &Structure, folding: &Folding) -> Vec<Line> {
                 *known = kind.max(*known);
             }
         };
-        for upstream in place.upstreams() {
+        for upstream in node.upstreams() {
             note(upstream, LineKind::Order);
         }
-        for input in place.inputs() {
+        for input in node.inputs() {
             note(input, LineKind::Data);
         }
-        if let Some(condition) = place.condition() {
+        if let Some(condition) = node.condition() {
             note(condition, LineKind::Condition);
         }
     }
@@ -128,14 +128,14 @@ fn lines(structure: &Structure, folding: &Folding) -> Vec<Line> {
     sorted.into_iter().map(line).collect()
 }
 
-fn shape(structure: &Structure, report: Option<&Report>, places: &[usize]) -> Shape {
-    let first = structure.place(places[0]);
-    let statuses = Statuses::new(structure, report, places);
+fn shape(structure: &Structure, report: Option<&Report>, nodes: &[usize]) -> Shape {
+    let first = structure.node(nodes[0]);
+    let statuses = Statuses::new(structure, report, nodes);
     let tone = statuses.tone();
-    let tasks: Vec<Place<'_>> = places
+    let tasks: Vec<Node<'_>> = nodes
         .iter()
-        .map(|place| structure.place(*place))
-        .filter(|place| place.kind().is_task())
+        .map(|node| structure.node(*node))
+        .filter(|node| node.kind().is_task())
         .collect();
     let mut label = Vec::new();
     let tooltip = match tasks.as_slice() {
@@ -159,11 +159,11 @@ fn shape(structure: &Structure, report: Option<&Report>, places: &[usize]) -> Sh
         label.push(what);
     }
     let form = match (tasks.as_slice(), first.kind()) {
-        ([], PlaceKind::AnyOf) => Form::AnyOf,
+        ([], NodeKind::AnyOf) => Form::AnyOf,
         ([], _) => Form::AllOf,
         ([task], _) => match task.kind() {
-            PlaceKind::Plain => Form::Plain,
-            PlaceKind::Input => Form::Input,
+            NodeKind::Plain => Form::Plain,
+            NodeKind::Input => Form::Input,
             _ => Form::Async,
         },
         _ => Form::Several,
@@ -177,17 +177,17 @@ fn shape(structure: &Structure, report: Option<&Report>, places: &[usize]) -> Sh
     }
 }
 
-fn gate_tooltip(gate: &Place<'_>) -> String {
+fn gate_tooltip(gate: &Node<'_>) -> String {
     match gate.kind() {
-        PlaceKind::AnyOf => "opens when one of them has succeeded".to_owned(),
+        NodeKind::AnyOf => "opens when one of them has succeeded".to_owned(),
         _ => "opens when all of them have succeeded".to_owned(),
     }
 }
 
 /// Two lines for several tasks: what they are called or how many they are, and some of their names.
-fn titles(tasks: &[Place<'_>]) -> [String; 2] {
-    let name = |task: &Place<'_>| text::clean(task.name().unwrap_or_default(), SHORT);
-    let stem = |task: &Place<'_>| fold::stem(task.name().unwrap_or_default()).to_owned();
+fn titles(tasks: &[Node<'_>]) -> [String; 2] {
+    let name = |task: &Node<'_>| text::clean(task.name().unwrap_or_default(), SHORT);
+    let stem = |task: &Node<'_>| fold::stem(task.name().unwrap_or_default()).to_owned();
     let first = stem(&tasks[0]);
     let number = text::count(tasks.len());
     let one_name = tasks.iter().all(|task| stem(task) == first);
@@ -208,7 +208,7 @@ fn titles(tasks: &[Place<'_>]) -> [String; 2] {
 }
 
 /// What every one of several tasks does beside running.
-fn common(tasks: &[Place<'_>]) -> Vec<String> {
+fn common(tasks: &[Node<'_>]) -> Vec<String> {
     let mut common: Vec<String> = tasks[0].permits().iter().map(holds).collect();
     for task in tasks {
         let own: Vec<String> = task.permits().iter().map(holds).collect();
@@ -225,7 +225,7 @@ fn holds(permits: &Permits) -> String {
 }
 
 /// What it does that others do not.
-fn conduct(task: &Place<'_>) -> Option<String> {
+fn conduct(task: &Node<'_>) -> Option<String> {
     let mut conduct = Vec::new();
     if task.always() {
         conduct.push("always runs".to_owned());
@@ -249,16 +249,14 @@ struct Statuses {
 }
 
 impl Statuses {
-    fn new(structure: &Structure, report: Option<&Report>, places: &[usize]) -> Self {
+    fn new(structure: &Structure, report: Option<&Report>, nodes: &[usize]) -> Self {
         let mut statuses = Self {
             worst: None,
             counts: BTreeMap::new(),
             attempts: 0,
             ran: None,
         };
-        let ids = places
-            .iter()
-            .filter_map(|place| structure.place(*place).id());
+        let ids = nodes.iter().filter_map(|node| structure.node(*node).id());
         for task in ids.filter_map(|id| Some(report?.task(id))) {
             let status = task.status();
             *statuses.counts.entry(status.to_string()).or_default() += 1;
@@ -316,8 +314,8 @@ fn notes(
     let mut notes = Vec::new();
     if let Some(what) = folding.what {
         let tasks = structure
-            .places()
-            .filter(|place| place.kind().is_task())
+            .nodes()
+            .filter(|node| node.kind().is_task())
             .count();
         notes.push(format!(
             "{} folded into {} shapes: {what}",

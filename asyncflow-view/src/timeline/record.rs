@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use asyncflow_core::{PlaceKind, Report, Structure, TaskStatus};
+use asyncflow_core::{NodeKind, Report, Structure, TaskStatus};
 
 use super::lanes;
 use crate::text::{self, LONG};
@@ -209,25 +209,25 @@ impl Record {
     }
 }
 
-/// The number among the tasks of every place; gates have that of the next task.
+/// The number among the tasks of every node; gates have that of the next task.
 fn bar_of(structure: &Structure) -> Vec<usize> {
     let mut tasks = 0;
-    let number = |place: asyncflow_core::Place<'_>| {
-        tasks += usize::from(place.kind().is_task());
-        tasks - usize::from(place.kind().is_task())
+    let number = |node: asyncflow_core::Node<'_>| {
+        tasks += usize::from(node.kind().is_task());
+        tasks - usize::from(node.kind().is_task())
     };
-    structure.places().map(number).collect()
+    structure.nodes().map(number).collect()
 }
 
 fn bar(structure: &Structure, bar_of: &[usize], task: asyncflow_core::TaskReport<'_>) -> Bar {
-    let place = structure.task(task.id());
+    let node = structure.task(task.id());
     let times = task.times().unwrap_or_default();
-    let (upstreams, more_upstreams) = upstreams(structure, place.number());
+    let (upstreams, more_upstreams) = upstreams(structure, node.number());
     Bar {
         name: text::clean(task.name(), LONG),
-        kind: match place.kind() {
-            PlaceKind::Plain => "plain",
-            PlaceKind::Input => "input",
+        kind: match node.kind() {
+            NodeKind::Plain => "plain",
+            NodeKind::Input => "input",
             _ => "async",
         },
         status: task.status(),
@@ -242,25 +242,25 @@ fn bar(structure: &Structure, bar_of: &[usize], task: asyncflow_core::TaskReport
         ended: times.ended.map(nanos),
         lane: None,
         critical: false,
-        holds: place
+        holds: node
             .permits()
             .iter()
             .map(|permits| text::clean(&permits.to_string(), LONG))
             .collect(),
-        upstreams: upstreams.into_iter().map(|place| bar_of[place]).collect(),
+        upstreams: upstreams.into_iter().map(|node| bar_of[node]).collect(),
         more_upstreams,
     }
 }
 
-/// The places of the tasks that a task depends on, directly or through gates: some of them, and
+/// The nodes of the tasks that a task depends on, directly or through gates: some of them, and
 /// whether there are more.
 fn upstreams(structure: &Structure, number: usize) -> (Vec<usize>, bool) {
     let mut found = Vec::new();
     let mut gates = vec![number];
     let mut next = 0;
     while next < gates.len() {
-        for upstream in structure.place(gates[next]).upstreams() {
-            let is_task = structure.place(upstream).kind().is_task();
+        for upstream in structure.node(gates[next]).upstreams() {
+            let is_task = structure.node(upstream).kind().is_task();
             let (list, enough) = match is_task {
                 true => (&mut found, UPSTREAMS),
                 false => (&mut gates, GATES),
