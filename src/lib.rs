@@ -149,7 +149,7 @@ pub mod prelude {
 /// What the macros expand to.
 #[doc(hidden)]
 pub mod __private {
-    pub use asyncflow_core::probe;
+    pub use asyncflow_core::macro_support;
 }
 
 /// The README's examples are run as well.

@@ -604,7 +604,7 @@ async fn semaphore_loses_no_wake_up<R: Runtime>(runtime: R) {
 mod tests {
     use super::*;
     use crate::doctest::{Counter, Inline, block_on};
-    use crate::run::unwind;
+    use crate::unwind;
 
     /// A runtime in which one thing is broken.
     #[derive(Clone, Copy)]

@@ -4,16 +4,18 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::backend::{Backend, Erased};
-use crate::column::ColumnType;
-use crate::declare::function::{Body, InputBody};
-use crate::declare::group::{Parallel, Series};
-use crate::declare::item::{Declaration, Element, Item, Member};
-use crate::execute::{Execute, Running};
+use crate::declare::group::{self, Parallel, Series};
+use crate::declare::item::{Item, Member};
+use crate::execute::Execute;
 use crate::graph::Declared;
+use crate::graph::body::{Body, InputBody};
+use crate::graph::structure::Structure;
 use crate::handle::Task;
+use crate::run::backend::{Backend, Erased};
+use crate::running::Running;
 use crate::runtime::Runtime;
-use crate::structure::Structure;
+use crate::task::column::ColumnType;
+use crate::task::config::Request;
 
 /// A set of functions (*tasks*) and their dependencies, to be executed on a runtime `R`.
 ///
@@ -77,7 +79,7 @@ impl<R: Runtime> Flow<R> {
     #[track_caller]
     pub fn add<T: Item<Marker>, Marker>(&mut self, item: T) -> T::Handle {
         let Member(element) = item.into_member();
-        T::handle(self.declared.add(element))
+        T::handle(group::add(&mut self.declared, element))
     }
 
     /// A task without a function: an input of the run, which is supplied to each execution with
@@ -97,12 +99,10 @@ impl<R: Runtime> Flow<R> {
         let body = Body::Input(Box::new(InputBody {
             column: ColumnType::of::<T>(),
         }));
-        let mut declaration = Declaration {
-            body,
-            request: Default::default(),
-        };
-        declaration.request.config().name = Some(name.into().into_boxed_str());
-        Task::new(self.declared.add(Element::Task(declaration)))
+        let mut request = Request::default();
+        request.config().name = Some(name.into().into_boxed_str());
+        let index = self.declared.add_task(body, request, &[]);
+        Task::new(self.declared.task_id(index))
     }
 
     /// Executes the flow: a future of the [`Run`](crate::Run), with methods that say how.

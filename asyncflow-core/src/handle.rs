@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use smallvec::SmallVec;
 
+use crate::node_index::NodeIndex;
+
 /// Which flow a handle belongs to.
 ///
 /// A number that no other flow of the process has, so that a handle of another flow is
@@ -34,12 +36,12 @@ impl FlowId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId {
     pub(crate) flow: FlowId,
-    pub(crate) index: u32,
+    pub(crate) index: NodeIndex,
 }
 
 impl fmt::Debug for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TaskId({}.{})", self.flow.0, self.index)
+        write!(f, "TaskId({}.{:?})", self.flow.0, self.index)
     }
 }
 
@@ -133,7 +135,7 @@ impl<T> Hash for Task<T> {
 
 impl<T> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Task({}.{})", self.id.flow.0, self.id.index)
+        write!(f, "Task({}.{:?})", self.id.flow.0, self.id.index)
     }
 }
 

@@ -18,52 +18,57 @@
 
 #[cfg(feature = "async-lock")]
 pub mod async_locks;
-mod backend;
-mod bits;
-mod column;
+mod bit_set;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod declare;
+mod deep_drop;
 #[doc(hidden)]
 pub mod doctest;
 mod execute;
-mod flat;
 mod flow;
 mod graph;
 mod handle;
-mod names;
+mod lock;
+#[doc(hidden)]
+pub mod macro_support;
+mod nested;
+mod node_index;
 mod observer;
 mod outcome;
 mod output;
-#[doc(hidden)]
-pub mod probe;
+mod pace;
 mod run;
+mod running;
 mod runtime;
-mod structure;
 mod sync;
+mod task;
 mod tuples;
-mod validate;
+mod unwind;
 
 pub use declare::configure::{Callable, Configured, TaskExt};
 pub use declare::function::{Async, Once, Plain, TaskFn, once};
 pub use declare::group::{Parallel, Series};
-pub use declare::inputs::{Input, InputUse, Inputs};
+pub use declare::inputs::{Input, Inputs};
 pub use declare::item::{Function, Item, Member, Ready, WithLock, with_lock};
-pub use declare::lock::{Lock, Lockable, Permits, Semaphore};
-pub use declare::nested::Nested;
-pub use execute::{Execute, Running};
+pub use execute::Execute;
 pub use flow::Flow;
+pub use graph::body::InputUse;
+pub use graph::structure::{GroupKind, GroupNodes, Node, NodeKind, Structure};
 pub use handle::{Group, Moved, Optional, Task, TaskId, Upstreams};
+pub use lock::{Lock, Lockable, Permits, Semaphore};
+pub use nested::Nested;
 pub use observer::{Observer, TaskRef};
 pub use outcome::critical::CriticalPath;
-pub use outcome::error::{Failure, FlowError, Panic, TimedOut};
+pub use outcome::error::FlowError;
 pub use outcome::report::{Report, TaskReport};
 pub use outcome::run::Run;
-pub use outcome::status::TaskStatus;
+pub use outcome::times::Times;
 pub use output::{BoxError, Fallible, Outcome, Output, Value};
-pub use run::watch::Times;
+pub use running::Running;
 pub use runtime::{Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
-pub use structure::{GroupKind, GroupNodes, Node, NodeKind, Structure};
+pub use task::failure::{Failure, Panic, TimedOut};
+pub use task::status::TaskStatus;
 
 /// The policies that [`retry`](TaskExt::retry) takes.
 pub use backon;

@@ -6,13 +6,13 @@
 //!         fn html(user: &User, posts: &Vec<Post>) -> Html { .. }
 //!         |input0: &User, input1: &Vec<Post>| {
 //!             let returned = html(input0, input1);
-//!             ::asyncflow::__private::probe::probe(&returned).outcome(returned)
+//!             ::asyncflow::__private::macro_support::probe(&returned).outcome(returned)
 //!         }
 //!     };
 //!     let task = ::asyncflow::TaskExt::named(task, "html");
 //!     let task = task.inputs((
-//!         ::asyncflow::__private::probe::borrowed::<User, _>(user),
-//!         ::asyncflow::__private::probe::borrowed::<Vec<Post>, _>(posts),
+//!         ::asyncflow::__private::macro_support::borrowed::<User, _>(user),
+//!         ::asyncflow::__private::macro_support::borrowed::<Vec<Post>, _>(posts),
 //!     ));
 //!     let task = task.after(&login);
 //!     flow.add(task)
@@ -175,7 +175,7 @@ fn callable(function: &Function, params: &[Param]) -> TokenStream {
         ReturnType::Type(_, returned) => at(returned.span()),
     };
     let probe_value = probe("probe", here);
-    let traits = quote_spanned!(here=> ::asyncflow::__private::probe);
+    let traits = quote_spanned!(here=> ::asyncflow::__private::macro_support);
     let outcome = Ident::new("outcome", returned_at);
     let returned = Ident::new("returned", returned_at);
     quote_spanned! {here=>
@@ -312,7 +312,7 @@ fn borrowed(value: &Expr) -> Expr {
 
 fn probe(function: &str, span: Span) -> TokenStream {
     let function = format_ident!("{function}", span = span);
-    quote_spanned!(span=> ::asyncflow::__private::probe::#function)
+    quote_spanned!(span=> ::asyncflow::__private::macro_support::#function)
 }
 
 /// A hygienic span at the place of another.

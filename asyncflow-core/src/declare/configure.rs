@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use backon::BackoffBuilder;
 
-use crate::handle::{Task, TaskId, TaskIds, Upstreams};
+use crate::handle::{Task, TaskIds, Upstreams};
+use crate::lock::{Lockable, merge};
+use crate::task::config::Request;
 
 use super::function::Once;
 use super::inputs::Inputs;
-use super::lock::{Lockable, Permits, merge};
 
 /// A function with what was asked of it, ready to be added to a flow.
 ///
@@ -28,59 +29,6 @@ impl<F, I> fmt::Debug for Configured<F, I> {
             .field("function", &std::any::type_name::<F>())
             .field("request", &self.request)
             .finish_non_exhaustive()
-    }
-}
-
-/// Everything that was asked of a task, apart from its inputs.
-#[derive(Debug, Default)]
-pub(crate) struct Request {
-    pub(crate) upstreams: TaskIds,
-    /// A list for each call of `after_any`, since each needs a success of its own.
-    pub(crate) any: Vec<TaskIds>,
-    /// Boxed, because most tasks ask for nothing of it.
-    pub(crate) config: Option<Box<Config>>,
-}
-
-impl Request {
-    pub(crate) fn config(&mut self) -> &mut Config {
-        self.config.get_or_insert_default()
-    }
-}
-
-/// What is kept of a task's configuration in the flow.
-#[derive(Default)]
-pub(crate) struct Config {
-    pub(crate) name: Option<Box<str>>,
-    /// In the order in which they are taken; see [`merge`].
-    pub(crate) permits: Vec<Permits>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) retry: Option<Box<Backoffs>>,
-    /// Starts once its upstreams have ended, however they ended.
-    pub(crate) always: bool,
-    /// Starts only if this task's output is `true`.
-    pub(crate) condition: Option<TaskId>,
-}
-
-impl Config {
-    /// Whether starting the task takes more than calling its function.
-    pub(crate) fn supervised(&self) -> bool {
-        !self.permits.is_empty() || self.timeout.is_some() || self.retry.is_some()
-    }
-}
-
-/// Makes the pauses between the attempts of one execution.
-pub(crate) type Backoffs = dyn Fn() -> Box<dyn Iterator<Item = Duration> + Send> + Send + Sync;
-
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
-            .field("name", &self.name)
-            .field("permits", &self.permits)
-            .field("timeout", &self.timeout)
-            .field("retry", &self.retry.is_some())
-            .field("always", &self.always)
-            .field("condition", &self.condition)
-            .finish()
     }
 }
 

@@ -1,31 +1,32 @@
-//! Task functions: telling what kind a function is, and erasing its type.
+//! Task functions: how a function becomes a [`Body`].
 //!
-//! The kinds are told apart by their return types alone. `Outcome` is implemented for no future,
-//! so for every function exactly one of the two impls of [`TaskFn`] fits, and rustc infers which:
-//! the *marker* parameter exists only so that the two impls do not overlap.
+//! The return type alone tells an async function from a plain one. No future implements `Outcome`,
+//! so exactly one of the two impls of [`TaskFn`] fits a function, and the compiler infers which. The
+//! *marker* parameter exists only to keep the two impls from overlapping.
 
 use std::any::{Any, type_name};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use crate::column::ColumnType;
-use crate::graph::Declared;
+use crate::graph::body::{AnyBody, AsyncBody, Body, Facts, InputUse, Job, NotStored, PlainBody};
+use crate::graph::storage::RunStorage;
 use crate::handle::TaskId;
+use crate::node_index::NodeIndex;
 use crate::output::{BoxError, Outcome};
-use crate::run::end::End;
-use crate::run::execution::Execution;
-use crate::run::ledger::Ledger;
+use crate::task::column::ColumnType;
+use crate::task::end::End;
+use crate::task::failure::Cause;
+use crate::task::outputs::Outputs;
 
-use super::inputs::{InputUse, Inputs};
+use super::inputs::Inputs;
 
 /// A function that can be a task: async or not, with a parameter for each of its inputs.
 ///
 /// Implemented for every `Fn(..) -> O` that is `Send + Sync + 'static`, where `O` is an
-/// [`Outcome`] or a `Send` future of one, and for what [`once`] makes. `Marker` is always
+/// [`Outcome`] or a `Send` future of one, and for what [`once`] returns. `Marker` is always
 /// inferred. An async function runs on the runtime's executor, any other on one of its blocking
 /// threads.
 #[diagnostic::on_unimplemented(
@@ -218,7 +219,7 @@ where
 /// A function that can be called once; made by [`once`].
 pub struct Once<F> {
     function: Mutex<Option<F>>,
-    /// Set when an execution takes the task on, which is before its function is called.
+    /// Set when an execution starts that contains the task, before its function is called.
     claimed: AtomicBool,
 }
 
@@ -228,9 +229,9 @@ impl<F> fmt::Debug for Once<F> {
     }
 }
 
-/// Makes a task of an `FnOnce`: the flow can then be executed once.
+/// Makes a task of an `FnOnce`. The flow can then be executed once.
 ///
-/// A second execution is refused before anything starts, with an error that names the task.
+/// A second execution is refused with an error that names the task, before anything starts.
 ///
 /// ```
 /// use asyncflow_core::once;
@@ -258,105 +259,6 @@ impl<F> Once<F> {
     }
 }
 
-/// The erased function of a task, and what the flow does in its place when it has none.
-#[doc(hidden)]
-pub enum Body {
-    /// Polled by drivers.
-    Async(Box<dyn AsyncBody>),
-    /// Called on a blocking thread.
-    Plain(Box<dyn PlainBody>),
-    /// No function: its value is given at each execution. Boxed, because most tasks are none.
-    Input(Box<InputBody>),
-    /// No task at all: passes on that its upstreams have ended. See [`super::group`].
-    Gate(Gate),
-}
-
-impl fmt::Debug for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Async(_) => f.write_str("Async"),
-            Self::Plain(_) => f.write_str("Plain"),
-            Self::Input(_) => f.write_str("Input"),
-            Self::Gate(gate) => gate.fmt(f),
-        }
-    }
-}
-
-/// What is known of a task without a function.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub struct InputBody {
-    pub(crate) column: Option<ColumnType>,
-}
-
-/// What opens a gate.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gate {
-    /// The success of all its upstreams.
-    All,
-    /// The first success among its upstreams.
-    Any,
-}
-
-/// A task's future: it owns the run that it borrows its inputs from, and hands it back.
-pub(crate) type Job = Pin<Box<dyn Future<Output = JobEnd> + Send>>;
-
-/// The run that a job owned, and how it ended if that was no success.
-///
-/// Boxed, so that the common case fits two registers. The share in the run is a plain `Arc`,
-/// because whoever polls a job holds an [`Agent`](crate::run::agent::Agent), and longer.
-pub(crate) type JobEnd = (Arc<Execution>, Option<Box<End>>);
-
-/// What the engine asks of any task function.
-#[doc(hidden)]
-pub trait AnyBody: Send + Sync + 'static {
-    fn as_any(&self) -> &dyn Any;
-    /// Itself; stands in for upcasting, which is younger than the oldest supported compiler.
-    fn as_any_body(&self) -> &dyn AnyBody;
-    /// The full path of the function, as `type_name` gives it.
-    fn function_name(&self) -> &'static str;
-    fn visit_inputs(&self, visit: &mut dyn FnMut(TaskId, InputUse));
-    /// The flag by which an execution claims a `once` task.
-    fn claim(&self) -> Option<&AtomicBool>;
-    fn facts(&self) -> Facts;
-    /// What was declared of the flow that it is, if it is one.
-    fn nested(&self) -> Option<&Declared> {
-        None
-    }
-}
-
-/// What is asked of every task when its flow is compiled, in one call.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Facts {
-    /// The column of its output.
-    pub(crate) column: Option<ColumnType>,
-    /// Whether it can run only once.
-    pub(crate) once: bool,
-    /// Whether it takes an input by value.
-    pub(crate) moves: bool,
-    /// Whether it is a flow.
-    pub(crate) nested: bool,
-}
-
-#[doc(hidden)]
-pub trait AsyncBody: AnyBody {
-    fn start(&self, run: Arc<Execution>, index: u32) -> Job;
-
-    /// Whether its future ends by itself when the run stops. Any other is just dropped.
-    fn sees_stop(&self) -> bool {
-        self.nested().is_some()
-    }
-}
-
-#[doc(hidden)]
-pub trait PlainBody: AnyBody {
-    /// Calls the function and stores its output, unless `wanted` says that nobody waits for it
-    /// any more.
-    fn call(&self, ledger: &Ledger, index: u32, wanted: &dyn Fn() -> bool) -> Result<(), BoxError>;
-}
-
 struct AsyncTask<F, I, Kind, T> {
     function: F,
     inputs: I,
@@ -376,43 +278,43 @@ where
     T: Send + Sync + 'static,
     Kind: 'static,
 {
-    fn start(&self, run: Arc<Execution>, index: u32) -> Job {
+    fn start(&self, storage: Arc<RunStorage>, node: NodeIndex) -> Job {
         if let Some(args) = self.inputs.none() {
             let future = self.function.call(args);
             return Box::pin(async move {
-                let end = finish(&run, index, future.await.settle());
-                (run, end)
+                let end = store(&storage, node, future.await.settle());
+                (storage, end)
             });
         }
         Box::pin(async move {
             let result = {
-                let ledger = run.ledger();
-                // The future may borrow neither `self` nor the run from outside of this block, so
-                // it looks itself up in the run that it owns.
-                let task = ledger.async_body::<Self>(index);
-                let mut held = task.inputs.hold(ledger);
-                let args = task.inputs.args(ledger, &mut held);
+                let outputs = storage.outputs();
+                // The future cannot borrow `self` from outside of this block, so it finds itself in
+                // the storage that it owns.
+                let task: &Self = storage.async_body(node);
+                let mut held = task.inputs.hold(outputs);
+                let args = task.inputs.args(outputs, &mut held);
                 task.function.call(args).await.settle()
             };
-            let end = finish(&run, index, result);
-            (run, end)
+            let end = store(&storage, node, result);
+            (storage, end)
         })
     }
 }
 
-/// Stores what a function returned.
+/// Stores what an async function returned.
 #[inline]
-fn finish<T: Any + Send + Sync>(
-    run: &Execution,
-    index: u32,
+fn store<T: Any + Send + Sync>(
+    storage: &RunStorage,
+    node: NodeIndex,
     result: Result<T, BoxError>,
-) -> Option<Box<End>> {
+) -> Option<Box<NotStored>> {
     match result {
         Ok(value) => {
-            run.ledger().store(index, value);
+            storage.outputs().set(node, value);
             None
         }
-        Err(error) => Some(Box::new(End::Failed(error))),
+        Err(error) => NotStored::unless_succeeded(End::Failed(Cause::Error(error))),
     }
 }
 
@@ -423,12 +325,17 @@ where
     T: Send + Sync + 'static,
     Kind: 'static,
 {
-    fn call(&self, ledger: &Ledger, index: u32, wanted: &dyn Fn() -> bool) -> Result<(), BoxError> {
-        let mut held = self.inputs.hold(ledger);
-        let args = self.inputs.args(ledger, &mut held);
+    fn call(
+        &self,
+        outputs: Outputs<'_>,
+        node: NodeIndex,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<(), BoxError> {
+        let mut held = self.inputs.hold(outputs);
+        let args = self.inputs.args(outputs, &mut held);
         let value = self.function.call(args).settle()?;
         if wanted() {
-            ledger.store(index, value);
+            outputs.set(node, value);
         }
         Ok(())
     }
@@ -480,13 +387,3 @@ macro_rules! any_body {
 
 any_body!(AsyncTask, CallAsync);
 any_body!(PlainTask, CallPlain);
-
-/// Whether `T` is `()`.
-pub(crate) fn is_unit<T: 'static>() -> bool {
-    std::any::TypeId::of::<T>() == std::any::TypeId::of::<()>()
-}
-
-/// Takes a `once` task on; `false` when an execution before has.
-pub(crate) fn claim(flag: &AtomicBool) -> bool {
-    !flag.swap(true, Ordering::AcqRel)
-}

@@ -13,13 +13,14 @@ use std::rc::Rc;
 
 use smallvec::{SmallVec, smallvec};
 
-use crate::graph::Declared;
-use crate::handle::{TaskIds, Upstreams};
+use crate::graph::{Declared, GroupSpan, Order};
+use crate::handle::{TaskId, TaskIds, Upstreams};
+use crate::lock::{Lockable, Permits, merge};
+use crate::node_index::NodeIndex;
 use crate::output::{Output, Value};
 
 use super::function::{Async, TaskFn};
 use super::item::{Declaration, Element, Item, Member, WithLock};
-use super::lock::{Lockable, Permits, merge};
 
 /// Functions and groups that run one after the other.
 ///
@@ -74,12 +75,6 @@ pub(crate) struct Members {
     after: TaskIds,
     /// Taken by every member for itself.
     pub(crate) permits: Vec<Permits>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    Series,
-    Parallel,
 }
 
 macro_rules! collect {
@@ -212,21 +207,12 @@ impl Drop for Members {
     }
 }
 
-/// How many tasks a group waits for without a gate in between. More are not copied into every
-/// group, however deep in it the first task is.
-const FEW: usize = 8;
-
-/// The nodes that came of a group, kept for those who draw the flow.
-#[derive(Clone, Debug)]
-pub(crate) struct Span {
-    pub(crate) order: Order,
-    pub(crate) first: u32,
-    /// After the last one.
-    pub(crate) end: u32,
-}
+/// How many upstreams a nested group has without a gate in between. A longer list would be copied
+/// at every level of nesting.
+const MOST_COPIED: usize = 8;
 
 /// Indices of tasks that something must wait for.
-type Ends = SmallVec<[u32; 2]>;
+type Ends = SmallVec<[NodeIndex; 2]>;
 
 /// A group of which some members are in the flow and others are still to be added.
 struct Frame {
@@ -271,8 +257,8 @@ impl Frame {
         if entry.len() > 1 && copied {
             entry = smallvec![flow.gate(&entry)];
         }
-        let first = flow.len() as u32;
-        flow.groups().push(Span {
+        let first = flow.len();
+        flow.groups().push(GroupSpan {
             order: members.order,
             first,
             end: first,
@@ -313,15 +299,25 @@ impl Frame {
     }
 }
 
-/// Adds a whole tree to a flow and returns the index of its one end.
+/// Adds a task or a whole group to a flow. Returns the task, or the end of the group.
 #[track_caller]
-pub(crate) fn add_group(flow: &mut Declared, members: Members) -> u32 {
+pub(crate) fn add(flow: &mut Declared, element: Element) -> TaskId {
+    let end = match element {
+        Element::Task(Declaration { body, request }) => flow.add_task(body, request, &[]),
+        Element::Group(members) => add_group(flow, members),
+    };
+    flow.task_id(end)
+}
+
+/// Adds a whole tree to a flow. Returns its one end.
+#[track_caller]
+fn add_group(flow: &mut Declared, members: Members) -> NodeIndex {
     let mut stack = vec![Frame::open(members, Ends::new(), &Rc::default(), flow)];
     loop {
         let frame = stack.last_mut().expect("the loop ends with the last frame");
         match frame.rest.next() {
             Some(Element::Group(group)) => {
-                if frame.entry.len() > FEW {
+                if frame.entry.len() > MOST_COPIED {
                     frame.entry = smallvec![flow.gate(&frame.entry)];
                 }
                 let (entry, permits) = (frame.entry.clone(), Rc::clone(&frame.permits));
@@ -337,7 +333,7 @@ pub(crate) fn add_group(flow: &mut Declared, members: Members) -> u32 {
             }
             None => {
                 let frame = stack.pop().expect("it was just looked at");
-                flow.groups()[frame.span].end = flow.len() as u32;
+                flow.groups()[frame.span].end = flow.len();
                 let ends = frame.ends();
                 match (stack.last_mut(), ends.as_slice()) {
                     (Some(outer), _) => outer.closed(ends),

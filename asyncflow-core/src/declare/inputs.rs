@@ -1,23 +1,14 @@
-//! Data dependencies: handles on the outside, borrowed arguments on the inside.
+//! Data dependencies: handles become borrowed arguments.
 //!
-//! Fetching inputs takes two steps, because an argument may borrow from something that has to be
-//! kept alive beside the run: [`Input::hold`] takes what is needed, [`Input::arg`] lends it.
+//! An argument may borrow from a value that has to be kept alive beside the run. So fetching it
+//! takes two steps: [`Input::hold`] takes what keeps the value alive, [`Input::arg`] lends it.
 
 use std::sync::Arc;
 
+use crate::graph::body::InputUse;
 use crate::handle::{Moved, Optional, Task, TaskId};
-use crate::run::ledger::Ledger;
-
-/// How a task uses the output of one upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InputUse {
-    /// As `&T`: the upstream must have succeeded.
-    Borrowed,
-    /// As `Option<&T>`.
-    Optional,
-    /// As `T`: the upstream has no other consumer.
-    Moved,
-}
+use crate::node_index::NodeIndex;
+use crate::task::outputs::Outputs;
 
 /// One input of a task: a handle, or a list of handles.
 #[diagnostic::on_unimplemented(
@@ -32,26 +23,26 @@ pub trait Input: Send + Sync + 'static {
     type Held: Send;
 
     #[doc(hidden)]
-    fn hold(&self, ledger: &Ledger) -> Self::Held;
+    fn hold(&self, outputs: Outputs<'_>) -> Self::Held;
     #[doc(hidden)]
-    fn arg<'a>(&self, ledger: &'a Ledger, held: &'a mut Self::Held) -> Self::Arg<'a>;
+    fn arg<'a>(&self, outputs: Outputs<'a>, held: &'a mut Self::Held) -> Self::Arg<'a>;
     #[doc(hidden)]
     fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse));
 }
 
 impl<A: Send + Sync + 'static> Input for Task<A> {
     type Arg<'a> = &'a A;
-    /// Set when the run lets go of outputs early: it keeps this one alive.
+    /// Keeps the output alive, if the run may drop it while it is used.
     type Held = Option<Arc<A>>;
 
     #[inline]
-    fn hold(&self, ledger: &Ledger) -> Option<Arc<A>> {
-        ledger.shared(self.id.index)
+    fn hold(&self, outputs: Outputs<'_>) -> Option<Arc<A>> {
+        outputs.share(self.id.index)
     }
 
     #[inline]
-    fn arg<'a>(&self, ledger: &'a Ledger, held: &'a mut Option<Arc<A>>) -> &'a A {
-        borrow(self.id.index, ledger, held)
+    fn arg<'a>(&self, outputs: Outputs<'a>, held: &'a mut Option<Arc<A>>) -> &'a A {
+        borrow(self.id.index, outputs, held)
             .expect("a task starts only after the tasks that it takes its inputs from succeeded")
     }
 
@@ -65,13 +56,13 @@ impl<A: Send + Sync + 'static> Input for Optional<A> {
     type Held = Option<Arc<A>>;
 
     #[inline]
-    fn hold(&self, ledger: &Ledger) -> Option<Arc<A>> {
-        ledger.shared(self.0.id.index)
+    fn hold(&self, outputs: Outputs<'_>) -> Option<Arc<A>> {
+        outputs.share(self.0.id.index)
     }
 
     #[inline]
-    fn arg<'a>(&self, ledger: &'a Ledger, held: &'a mut Option<Arc<A>>) -> Option<&'a A> {
-        borrow(self.0.id.index, ledger, held)
+    fn arg<'a>(&self, outputs: Outputs<'a>, held: &'a mut Option<Arc<A>>) -> Option<&'a A> {
+        borrow(self.0.id.index, outputs, held)
     }
 
     fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
@@ -84,12 +75,12 @@ impl<A: Send + Sync + 'static> Input for Moved<A> {
     type Held = Option<A>;
 
     #[inline]
-    fn hold(&self, ledger: &Ledger) -> Option<A> {
-        ledger.take_moved(self.0.id.index)
+    fn hold(&self, outputs: Outputs<'_>) -> Option<A> {
+        outputs.take(self.0.id.index)
     }
 
     #[inline]
-    fn arg<'a>(&self, _ledger: &'a Ledger, held: &'a mut Option<A>) -> A {
+    fn arg<'a>(&self, _outputs: Outputs<'a>, held: &'a mut Option<A>) -> A {
         held.take()
             .expect("the only consumer of an output takes it once")
     }
@@ -101,17 +92,17 @@ impl<A: Send + Sync + 'static> Input for Moved<A> {
 
 impl<A: Send + Sync + 'static> Input for Vec<Task<A>> {
     type Arg<'a> = Vec<&'a A>;
-    /// Empty, or one for each task of the list.
+    /// One for each task of the list, or none if the run drops no output early.
     type Held = Vec<Option<Arc<A>>>;
 
     #[inline]
-    fn hold(&self, ledger: &Ledger) -> Vec<Option<Arc<A>>> {
-        hold_list(self, ledger)
+    fn hold(&self, outputs: Outputs<'_>) -> Vec<Option<Arc<A>>> {
+        hold_list(self, outputs)
     }
 
     #[inline]
-    fn arg<'a>(&self, ledger: &'a Ledger, held: &'a mut Vec<Option<Arc<A>>>) -> Vec<&'a A> {
-        arg_list(self, ledger, held)
+    fn arg<'a>(&self, outputs: Outputs<'a>, held: &'a mut Vec<Option<Arc<A>>>) -> Vec<&'a A> {
+        arg_list(self, outputs, held)
     }
 
     fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
@@ -123,17 +114,17 @@ impl<A: Send + Sync + 'static> Input for Vec<Task<A>> {
 
 impl<A: Send + Sync + 'static, const N: usize> Input for [Task<A>; N] {
     type Arg<'a> = Vec<&'a A>;
-    /// Empty, or one for each task of the list.
+    /// One for each task of the list, or none if the run drops no output early.
     type Held = Vec<Option<Arc<A>>>;
 
     #[inline]
-    fn hold(&self, ledger: &Ledger) -> Vec<Option<Arc<A>>> {
-        hold_list(self, ledger)
+    fn hold(&self, outputs: Outputs<'_>) -> Vec<Option<Arc<A>>> {
+        hold_list(self, outputs)
     }
 
     #[inline]
-    fn arg<'a>(&self, ledger: &'a Ledger, held: &'a mut Vec<Option<Arc<A>>>) -> Vec<&'a A> {
-        arg_list(self, ledger, held)
+    fn arg<'a>(&self, outputs: Outputs<'a>, held: &'a mut Vec<Option<Arc<A>>>) -> Vec<&'a A> {
+        arg_list(self, outputs, held)
     }
 
     fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
@@ -157,13 +148,13 @@ pub trait Inputs: Send + Sync + 'static {
     type Held: Send;
 
     #[doc(hidden)]
-    fn hold(&self, ledger: &Ledger) -> Self::Held;
+    fn hold(&self, outputs: Outputs<'_>) -> Self::Held;
     #[doc(hidden)]
-    fn args<'a>(&self, ledger: &'a Ledger, held: &'a mut Self::Held) -> Self::Args<'a>;
+    fn args<'a>(&self, outputs: Outputs<'a>, held: &'a mut Self::Held) -> Self::Args<'a>;
     #[doc(hidden)]
     fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse));
 
-    /// The arguments where there are none, which borrow from nothing.
+    /// The arguments of a function without parameters, which borrow from nothing.
     #[doc(hidden)]
     fn none(&self) -> Option<Self::Args<'static>> {
         None
@@ -175,10 +166,10 @@ impl Inputs for () {
     type Held = ();
 
     #[inline]
-    fn hold(&self, _ledger: &Ledger) {}
+    fn hold(&self, _outputs: Outputs<'_>) {}
 
     #[inline]
-    fn args<'a>(&self, _ledger: &'a Ledger, (): &'a mut ()) -> Self::Args<'a> {}
+    fn args<'a>(&self, _outputs: Outputs<'a>, (): &'a mut ()) -> Self::Args<'a> {}
 
     fn visit(&self, _visit: &mut dyn FnMut(TaskId, InputUse)) {}
 
@@ -192,13 +183,13 @@ impl<X: Input> Inputs for X {
     type Held = X::Held;
 
     #[inline]
-    fn hold(&self, ledger: &Ledger) -> X::Held {
-        Input::hold(self, ledger)
+    fn hold(&self, outputs: Outputs<'_>) -> X::Held {
+        Input::hold(self, outputs)
     }
 
     #[inline]
-    fn args<'a>(&self, ledger: &'a Ledger, held: &'a mut X::Held) -> Self::Args<'a> {
-        (self.arg(ledger, held),)
+    fn args<'a>(&self, outputs: Outputs<'a>, held: &'a mut X::Held) -> Self::Args<'a> {
+        (self.arg(outputs, held),)
     }
 
     fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
@@ -213,13 +204,13 @@ macro_rules! inputs_for_tuple {
             type Held = ($($name::Held,)+);
 
             #[inline]
-            fn hold(&self, ledger: &Ledger) -> Self::Held {
-                ($(self.$index.hold(ledger),)+)
+            fn hold(&self, outputs: Outputs<'_>) -> Self::Held {
+                ($(self.$index.hold(outputs),)+)
             }
 
             #[inline]
-            fn args<'a>(&self, ledger: &'a Ledger, held: &'a mut Self::Held) -> Self::Args<'a> {
-                ($(self.$index.arg(ledger, &mut held.$index),)+)
+            fn args<'a>(&self, outputs: Outputs<'a>, held: &'a mut Self::Held) -> Self::Args<'a> {
+                ($(self.$index.arg(outputs, &mut held.$index),)+)
             }
 
             fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
@@ -233,29 +224,32 @@ crate::tuples::each_tuple!(inputs_for_tuple);
 
 #[inline]
 fn borrow<'a, A: Send + Sync + 'static>(
-    index: u32,
-    ledger: &'a Ledger,
+    node: NodeIndex,
+    outputs: Outputs<'a>,
     held: &'a Option<Arc<A>>,
 ) -> Option<&'a A> {
     match held {
         Some(shared) => Some(shared),
-        None => ledger.output(index),
+        None => outputs.get(node),
     }
 }
 
-fn hold_list<A: Send + Sync + 'static>(tasks: &[Task<A>], ledger: &Ledger) -> Vec<Option<Arc<A>>> {
-    if ledger.keeps_all() {
+fn hold_list<A: Send + Sync + 'static>(
+    tasks: &[Task<A>],
+    outputs: Outputs<'_>,
+) -> Vec<Option<Arc<A>>> {
+    if outputs.keeps_all() {
         return Vec::new();
     }
     tasks
         .iter()
-        .map(|task| ledger.shared(task.id.index))
+        .map(|task| outputs.share(task.id.index))
         .collect()
 }
 
 fn arg_list<'a, A: Send + Sync + 'static>(
     tasks: &[Task<A>],
-    ledger: &'a Ledger,
+    outputs: Outputs<'a>,
     held: &'a [Option<Arc<A>>],
 ) -> Vec<&'a A> {
     tasks
@@ -263,7 +257,7 @@ fn arg_list<'a, A: Send + Sync + 'static>(
         .enumerate()
         .map(|(position, task)| match held.get(position) {
             Some(Some(shared)) => &**shared,
-            _ => ledger.output(task.id.index).expect(
+            _ => outputs.get(task.id.index).expect(
                 "a task starts only after the tasks that it takes its inputs from succeeded",
             ),
         })

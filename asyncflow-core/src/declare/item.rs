@@ -3,13 +3,15 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use crate::graph::body::Body;
 use crate::handle::{Group, Task, TaskId};
+use crate::lock::{Lockable, Permits, merge};
+use crate::task::config::Request;
 
-use super::configure::{Configured, Request, TaskExt};
-use super::function::{Body, TaskFn};
+use super::configure::{Configured, TaskExt};
+use super::function::TaskFn;
 use super::group::{Members, Parallel, Series};
 use super::inputs::Inputs;
-use super::lock::{Lockable, Permits, merge};
 
 /// What [`Flow::add`](crate::Flow::add), [`series!`](crate::series!) and
 /// [`parallel!`](crate::parallel!) take: a function, a configured function, a [`Series`], a

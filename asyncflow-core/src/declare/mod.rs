@@ -10,5 +10,3 @@ pub(crate) mod function;
 pub(crate) mod group;
 pub(crate) mod inputs;
 pub(crate) mod item;
-pub(crate) mod lock;
-pub(crate) mod nested;

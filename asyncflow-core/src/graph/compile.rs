@@ -1,7 +1,8 @@
 //! From what was declared to the dense form.
 //!
-//! In slices, so that whoever executes a large flow for the first time lets others run in between.
-//! One stage after the other goes over all nodes.
+//! One stage after the other goes over all nodes. Counting, summing up and filling in are a
+//! counting sort of the edges by their upstream. A large flow is compiled in slices (see
+//! [`Pace`]), so that other tasks of the runtime get their turn.
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
@@ -9,322 +10,207 @@ use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
 
-use crate::column::{ColumnType, Slot};
-use crate::declare::function::Body;
-use crate::declare::inputs::InputUse;
-use crate::outcome::refusal::Refusal;
-use crate::validate;
+use crate::node_index::NodeIndex;
+use crate::pace::Pace;
+use crate::task::column::{CellIndex, ColumnSpan, ColumnType};
+use crate::task::outputs::{Layout, NO_CELL};
 
+use super::Graph;
+use super::body::{Body, InputUse};
 use super::declared::Declared;
-use super::{Graph, NOWHERE, locate};
+use super::refusal::Refusal;
+use super::validate;
 
-/// Makes a [`Graph`].
-pub(crate) struct Compiler {
-    graph: Graph,
-    columns: Columns,
-    /// Nodes with a configuration, which there may be something wrong with.
-    configured: Vec<u32>,
-    mistake: Option<Refusal>,
-    stage: Stage,
-    /// How many nodes are still to be gone over in this stage.
-    left: usize,
-    /// Of the next of them, how many upstreams have been: it may have very many.
-    within: usize,
+/// A graph, and what is wrong with it if it cannot be executed.
+pub(super) struct Compiled {
+    pub(super) graph: Graph,
+    pub(super) mistake: Option<Refusal>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Asks each node what it is, and counts its upstreams and successors.
-    Visit,
-    /// Sums up the counts of successors to where each one's end.
-    Sum,
-    /// Fills in the successors from the back, by which the sums come down from where each row ends
-    /// to where it begins. Visiting, summing up and filling in are a counting sort of the edges.
-    Fill,
-    /// Looks for mistakes, node by node.
-    Validate,
-    Done,
-}
+pub(super) async fn compile(declared: &Declared, pace: &mut Pace) -> Compiled {
+    let (first, rest) = declared.seal();
+    let len = declared.len();
+    let slice = pace.slice();
+    let mut graph = Graph {
+        id: declared.id,
+        first: Arc::clone(&first),
+        rest: rest.clone(),
+        rows: zeros(len + 1),
+        downstreams: Box::default(),
+        layout: Layout::default(),
+        roots: SmallVec::new(),
+        once: Vec::new(),
+        inputs: Vec::new(),
+        nested: Vec::new(),
+        lock_user: OnceLock::new(),
+        has_gates: len > declared.tasks(),
+        groups: declared.groups.clone(),
+        names: OnceLock::new(),
+    };
+    let segments = || std::iter::once(&first).chain(&rest);
+    let mut columns = Columns::default();
+    let mut configured = Vec::new();
 
-impl Compiler {
-    pub(crate) fn new(declared: &Declared) -> Self {
-        let (first, rest) = declared.seal();
-        let len = declared.len();
-        Self {
-            graph: Graph {
-                id: declared.id,
-                first,
-                rest,
-                rows: zeros(len + 1),
-                slots: Vec::new(),
-                successors: Box::default(),
-                roots: SmallVec::new(),
-                once: Vec::new(),
-                inputs: Vec::new(),
-                moved: Vec::new(),
-                nested: Vec::new(),
-                taker: OnceLock::new(),
-                has_gates: len > declared.tasks(),
-                groups: declared.groups.clone(),
-                columns: Vec::new(),
-                names: OnceLock::new(),
-            },
-            columns: Columns::default(),
-            configured: Vec::new(),
-            mistake: None,
-            stage: Stage::Visit,
-            left: len,
-            within: 0,
-        }
-    }
-
-    /// Does a slice of the work: about so many nodes and edges. Whether that was the last.
-    pub(crate) fn step(&mut self, slice: usize) -> bool {
-        self.left = match self.stage {
-            Stage::Visit => self.visit(slice),
-            Stage::Sum => self.sum(slice),
-            Stage::Fill => self.fill(slice),
-            Stage::Validate => self.validate(slice),
-            Stage::Done => return true,
-        };
-        if self.left == 0 {
-            (self.stage, self.left) = self.next();
-        }
-        self.stage == Stage::Done
-    }
-
-    /// Does all of the work.
-    pub(super) fn all(mut self) -> Self {
-        while !self.step(usize::MAX) {}
-        self
-    }
-
-    /// The graph, or what is wrong with it.
-    pub(super) fn finish(self) -> Result<Arc<Graph>, Refusal> {
-        match self.mistake {
-            Some(mistake) => Err(mistake),
-            None => Ok(Arc::new(self.graph)),
-        }
-    }
-
-    /// The graph, even if there is something wrong with it.
-    pub(super) fn graph(self) -> Graph {
-        self.graph
-    }
-
-    /// The stage after this one, and how many nodes it goes over.
-    fn next(&mut self) -> (Stage, usize) {
-        let graph = &mut self.graph;
-        match self.stage {
-            Stage::Visit => {
-                graph.moved.sort_unstable();
-                graph.columns = std::mem::take(&mut self.columns).finish();
-                (Stage::Sum, graph.rows.len())
+    // Asks each node what it is, and counts its downstreams.
+    let mut indices = NodeIndex::all(len);
+    for segment in segments() {
+        let mut begin = 0;
+        for (node, end) in segment.nodes.iter().zip(&segment.upstream_ends) {
+            let upstreams = &segment.upstreams[begin..*end as usize];
+            begin = *end as usize;
+            for part in upstreams.chunks(slice) {
+                for upstream in part {
+                    graph.rows[upstream.get()] += 1;
+                }
+                pace.spend(part.len()).await;
             }
-            Stage::Sum => {
-                let edges = graph.rows[graph.len()];
-                graph.successors = zeros(edges as usize).into_boxed_slice();
-                (Stage::Fill, graph.len())
+            let index = indices.next().expect("there are as many as nodes");
+            if upstreams.is_empty() {
+                graph.roots.push(index);
             }
-            Stage::Fill => (Stage::Validate, self.configured.len()),
-            Stage::Validate => {
-                if self.mistake.is_none() {
-                    let rest = validate::nested(graph).and_then(|()| validate::moved(graph));
-                    self.mistake = rest.err();
-                }
-                (Stage::Done, 0)
+            let facts = node.facts();
+            if facts.once {
+                graph.once.push(index);
             }
-            Stage::Done => (Stage::Done, 0),
-        }
-    }
-
-    // Each stage does a slice of its nodes and gives how many are left to it.
-
-    fn visit(&mut self, slice: usize) -> usize {
-        let mut work = 0;
-        while self.left > 0 && work < slice {
-            let graph = &mut self.graph;
-            let next = graph.len() - self.left;
-            let (segment, place) = locate(&graph.first, &graph.rest, next);
-            let mut begin = segment.begin(place);
-            let nodes = segment.nodes[place..].iter();
-            let nodes = nodes.zip(&segment.upstream_ends[place..]);
-            for (index, (node, end)) in (next..).zip(nodes) {
-                if work >= slice {
-                    break;
-                }
-                let upstreams = &segment.upstreams[begin..*end as usize];
-                // Upstreams come first, so they have been visited.
-                let until = (slice - work).saturating_add(self.within);
-                let until = until.min(upstreams.len());
-                for upstream in &upstreams[self.within..until] {
-                    graph.rows[*upstream as usize] += 1;
-                }
-                work += until - self.within;
-                if until < upstreams.len() {
-                    self.within = until;
-                    break;
-                }
-                self.within = 0;
-                let number = index as u32;
-                let facts = node.facts();
-                if upstreams.is_empty() {
-                    graph.roots.push(number);
-                }
-                if facts.once {
-                    graph.once.push(number);
-                }
-                if facts.nested {
-                    graph.nested.push(number);
-                }
-                if facts.moves {
-                    node.visit_inputs(&mut |task, how| {
-                        if how == InputUse::Moved {
-                            graph.moved.push((task.index, number));
-                        }
-                    });
-                }
-                if node.config.is_some() {
-                    self.configured.push(number);
-                }
-                if let Body::Input(_) = node.body {
-                    graph.inputs.push(number);
-                }
-                if let Some(column) = facts.column {
-                    if graph.slots.is_empty() {
-                        graph.slots.reserve_exact(graph.rows.len() - 1);
+            if facts.nested {
+                graph.nested.push(index);
+            }
+            if facts.moves {
+                node.visit_inputs(&mut |task, how| {
+                    if how == InputUse::Moved {
+                        graph.layout.moved.push((task.index, index));
                     }
-                    graph.slots.resize(index, NOWHERE);
-                    graph.slots.push(self.columns.slot(column));
-                }
-                self.left -= 1;
-                work += 1;
-                begin = *end as usize;
+                });
             }
+            if node.config.is_some() {
+                configured.push(index);
+            }
+            if let Body::Input(_) = node.body {
+                graph.inputs.push(index);
+            }
+            if let Some(column) = facts.column {
+                let cells = &mut graph.layout.cells;
+                if cells.is_empty() {
+                    cells.reserve_exact(len);
+                }
+                cells.resize(index.get(), NO_CELL);
+                cells.push(columns.add(column));
+            }
+            pace.spend(1).await;
         }
-        self.left
     }
+    graph.layout.moved.sort_unstable();
+    graph.layout.columns = columns.finish();
 
-    fn sum(&mut self, slice: usize) -> usize {
-        let rows = &mut self.graph.rows;
-        let from = rows.len() - self.left;
-        let before = from.checked_sub(1).map(|before| rows[before]);
-        let mut sum = before.unwrap_or(0);
-        for row in rows[from..].iter_mut().take(slice) {
+    // Sums up the counts, to where the downstreams of each node end.
+    let mut sum = 0;
+    for part in graph.rows.chunks_mut(slice) {
+        let part_len = part.len();
+        for row in part {
             sum += *row;
             *row = sum;
         }
-        self.left.saturating_sub(slice)
+        pace.spend(part_len).await;
     }
 
-    fn fill(&mut self, slice: usize) -> usize {
-        let mut work = 0;
-        while self.left > 0 && work < slice {
-            let graph = &mut self.graph;
-            let (segment, place) = locate(&graph.first, &graph.rest, self.left - 1);
-            let mut end = segment.upstream_ends[place] as usize;
-            for place in (0..=place).rev() {
-                if work >= slice {
-                    break;
-                }
-                let index = self.left as u32 - 1;
-                let begin = segment.begin(place);
-                let upstreams = &segment.upstreams[begin..end];
-                let until = upstreams.len() - self.within;
-                let from = until.saturating_sub(slice - work);
-                for upstream in upstreams[from..until].iter().rev() {
-                    let row = &mut graph.rows[*upstream as usize];
+    // Fills in the downstreams from the back. Each sum comes down to where they begin.
+    graph.downstreams = vec![NodeIndex::from_word(0); sum as usize].into_boxed_slice();
+    let mut indices = NodeIndex::all(len).rev();
+    for segment in segments().rev() {
+        for place in (0..segment.nodes.len()).rev() {
+            let index = indices.next().expect("there are as many as nodes");
+            for part in segment.upstreams(place).rchunks(slice) {
+                for upstream in part.iter().rev() {
+                    let row = &mut graph.rows[upstream.get()];
                     *row -= 1;
-                    graph.successors[*row as usize] = index;
+                    graph.downstreams[*row as usize] = index;
                 }
-                work += until - from;
-                if from > 0 {
-                    self.within += until - from;
-                    break;
-                }
-                self.within = 0;
-                self.left -= 1;
-                work += 1;
-                end = begin;
+                pace.spend(part.len()).await;
             }
+            pace.spend(1).await;
         }
-        self.left
     }
 
-    fn validate(&mut self, slice: usize) -> usize {
-        let from = self.configured.len() - self.left;
-        for index in self.configured[from..].iter().take(slice) {
-            if let Err(mistake) = validate::task(&self.graph, *index) {
-                self.mistake = Some(mistake);
-                return 0;
-            }
-        }
-        self.left.saturating_sub(slice)
-    }
+    let mistake = find_mistake(&graph, &configured, pace).await.err();
+    Compiled { graph, mistake }
 }
 
-/// So many zeros: from pages that are zero already if they are many, and written if they are few,
-/// which an allocator does quicker than it clears memory (glibc's `calloc` passes by its cache).
+async fn find_mistake(
+    graph: &Graph,
+    configured: &[NodeIndex],
+    pace: &mut Pace,
+) -> Result<(), Refusal> {
+    for index in configured {
+        validate::task(graph, *index)?;
+        pace.spend(1).await;
+    }
+    validate::nested(graph)?;
+    validate::moved(graph)
+}
+
+/// This many zeros are written one by one, which is quicker than having the allocator clear them:
+/// glibc's `calloc` does not use its cache of small blocks.
+const MOST_WRITTEN: usize = 1024;
+
 fn zeros(len: usize) -> Vec<u32> {
-    const FEW: usize = 1024;
     match len {
-        ..FEW => std::iter::repeat_n(0, len).collect(),
+        ..MOST_WRITTEN => std::iter::repeat_n(0, len).collect(),
         _ => vec![0; len],
     }
 }
 
-/// Gives each output its place among those of its type.
+/// Gives each output its row among the outputs of its type.
 #[derive(Default)]
 struct Columns {
-    /// As the graph will have them, except that it is not yet known what is before each.
-    columns: Vec<(ColumnType, u32, u32)>,
-    /// The numbers of those after the first few, which are found by looking.
+    columns: Vec<ColumnSpan>,
+    /// The columns after the first [`MOST_SEARCHED`].
     by_type: BTreeMap<TypeId, u32>,
-    /// The type that was last asked for: mostly the next one's, too.
+    /// The column that was last asked for, which is mostly the next one, too.
     last: Option<(TypeId, u32)>,
 }
 
-/// So many types are looked through one by one.
-const FEW: usize = 8;
+/// This many columns are searched one by one, before a map is used.
+const MOST_SEARCHED: usize = 8;
 
 impl Columns {
-    fn slot(&mut self, column: ColumnType) -> Slot {
-        let number = match self.last {
-            Some((id, number)) if id == column.id => number,
-            _ => self.number(column),
+    fn add(&mut self, kind: ColumnType) -> CellIndex {
+        let column = match self.last {
+            Some((id, column)) if id == kind.id => column,
+            _ => self.find(kind),
         };
-        self.last = Some((column.id, number));
-        let len = &mut self.columns[number as usize].1;
+        self.last = Some((kind.id, column));
+        let len = &mut self.columns[column as usize].len;
         *len += 1;
-        Slot {
-            column: number,
-            place: *len - 1,
+        CellIndex {
+            column,
+            row: *len - 1,
         }
     }
 
-    fn number(&mut self, column: ColumnType) -> u32 {
-        let Self {
-            columns, by_type, ..
-        } = self;
-        let mut few = columns.iter().take(FEW);
-        if let Some(number) = few.position(|(known, ..)| known.id == column.id) {
-            return number as u32;
+    fn find(&mut self, kind: ColumnType) -> u32 {
+        let mut searched = self.columns.iter().take(MOST_SEARCHED);
+        if let Some(found) = searched.position(|column| column.kind.id == kind.id) {
+            return found as u32;
         }
-        let number = match columns.len() {
-            len @ ..FEW => len as u32,
-            len => *by_type.entry(column.id).or_insert(len as u32),
+        let column = match self.columns.len() {
+            len @ ..MOST_SEARCHED => len as u32,
+            len => *self.by_type.entry(kind.id).or_insert(len as u32),
         };
-        if number as usize == columns.len() {
-            columns.push((column, 0, 0));
+        if column as usize == self.columns.len() {
+            self.columns.push(ColumnSpan {
+                kind,
+                len: 0,
+                before: 0,
+            });
         }
-        number
+        column
     }
 
-    fn finish(mut self) -> Vec<(ColumnType, u32, u32)> {
+    fn finish(mut self) -> Vec<ColumnSpan> {
         let mut sum = 0;
-        for (_, len, before) in &mut self.columns {
-            *before = sum;
-            sum += *len;
+        for column in &mut self.columns {
+            column.before = sum;
+            sum += column.len;
         }
         self.columns
     }
@@ -332,39 +218,43 @@ impl Columns {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
 
     /// Nodes in several segments, with none to many upstreams.
     fn declare() -> (Declared, Vec<Arc<Graph>>) {
         let (mut declared, mut in_use) = (Declared::new(), Vec::new());
-        for index in 0..60_u32 {
-            let upstreams: Vec<u32> = (0..index).filter(|n| (n * 7 + index) % 5 == 0).collect();
+        for len in 0..60_usize {
+            let nodes = NodeIndex::all(len);
+            let upstreams: Vec<NodeIndex> = nodes
+                .filter(|node| (node.get() * 7 + len) % 5 == 0)
+                .collect();
             declared.gate(&upstreams);
-            if index % 20 == 10 {
+            if len % 20 == 10 {
                 in_use.push(declared.look());
             }
         }
         (declared, in_use)
     }
 
-    fn rows(graph: &Graph) -> Vec<(Vec<u32>, Vec<u32>)> {
-        let nodes = 0..graph.len() as u32;
+    fn edges(graph: &Graph) -> Vec<(Vec<NodeIndex>, Vec<NodeIndex>)> {
         let row = |index| {
-            (
-                graph.upstreams(index).to_vec(),
-                graph.successors(index).to_vec(),
-            )
+            let (upstreams, downstreams) = (graph.upstreams(index), graph.downstreams(index));
+            (upstreams.to_vec(), downstreams.to_vec())
         };
-        nodes.map(row).collect()
+        NodeIndex::all(graph.len()).map(row).collect()
     }
 
-    /// As many types as have a column found by looking, and more.
+    /// More types than are searched one by one.
     #[test]
-    fn every_output_has_a_place_of_its_own() {
-        fn types<const N: usize>() -> Vec<ColumnType> {
-            ColumnType::of::<[u8; N]>().into_iter().collect()
+    fn every_output_has_its_own_cell() {
+        fn types<const N: usize>() -> Option<ColumnType> {
+            ColumnType::of::<[u8; N]>()
         }
-        let types = [
+        let types: Vec<ColumnType> = [
             types::<0>(),
             types::<1>(),
             types::<2>(),
@@ -377,55 +267,61 @@ mod tests {
             types::<9>(),
             types::<10>(),
         ]
-        .concat();
-        assert!(types.len() > FEW + 2);
+        .into_iter()
+        .flatten()
+        .collect();
+        assert!(types.len() > MOST_SEARCHED + 2);
         let mut columns = Columns::default();
-        for place in 0..3 {
-            for (number, column) in types.iter().enumerate() {
-                let slot = columns.slot(*column);
-                assert_eq!((slot.column, slot.place), (number as u32, place));
+        for row in 0..3 {
+            for (number, kind) in types.iter().enumerate() {
+                let cell = columns.add(*kind);
+                assert_eq!((cell.column, cell.row), (number as u32, row));
             }
         }
         let columns = columns.finish();
         assert_eq!(columns.len(), types.len());
-        for (number, (column, len, before)) in columns.iter().enumerate() {
-            assert_eq!(column.id, types[number].id);
-            assert_eq!((*len, *before), (3, 3 * number as u32));
+        for (number, column) in columns.iter().enumerate() {
+            assert_eq!(column.kind.id, types[number].id);
+            assert_eq!((column.len, column.before), (3, 3 * number as u32));
         }
     }
 
     #[test]
-    fn in_slices_of_any_size() {
+    fn slices_of_any_size_give_the_same_graph() {
         let (declared, _in_use) = declare();
         let whole = declared.look();
         assert!(whole.rest.len() > 1);
         assert!(!whole.roots.is_empty());
         for slice in [1, 2, 3, 10, 59, 60, 61] {
-            let mut compiler = declared.compiler();
-            while !compiler.step(slice) {}
-            let graph = compiler.graph();
-            assert_eq!(rows(&graph), rows(&whole), "slices of {slice}");
-            assert_eq!(graph.roots, whole.roots);
+            let mut pace = Pace::in_slices_of(slice);
+            let mut compiling = pin!(compile(&declared, &mut pace));
+            let mut turns = 0;
+            let compiled = loop {
+                turns += 1;
+                let mut context = Context::from_waker(Waker::noop());
+                if let Poll::Ready(compiled) = compiling.as_mut().poll(&mut context) {
+                    break compiled;
+                }
+            };
+            let work = 3 * 60 + 2 * whole.downstreams.len();
+            assert!(turns > work / (slice + 1) / 2, "{turns} turns for {slice}");
+            assert_eq!(edges(&compiled.graph), edges(&whole), "slices of {slice}");
+            assert_eq!(compiled.graph.roots, whole.roots);
         }
     }
 
     #[test]
-    fn successors_are_the_other_end_of_upstreams() {
+    fn downstreams_mirror_upstreams() {
         let (declared, _in_use) = declare();
-        let rows = rows(&declared.look());
-        for (index, (upstreams, successors)) in rows.iter().enumerate() {
-            let index = index as u32;
-            assert!(
-                upstreams
-                    .iter()
-                    .all(|upstream| rows[*upstream as usize].1.contains(&index))
-            );
-            assert!(
-                successors
-                    .iter()
-                    .all(|successor| rows[*successor as usize].0.contains(&index))
-            );
-            assert!(successors.is_sorted());
+        let edges = edges(&declared.look());
+        for (index, (upstreams, downstreams)) in NodeIndex::all(edges.len()).zip(&edges) {
+            for upstream in upstreams {
+                assert!(edges[upstream.get()].1.contains(&index));
+            }
+            for downstream in downstreams {
+                assert!(edges[downstream.get()].0.contains(&index));
+            }
+            assert!(downstreams.is_sorted());
         }
     }
 }

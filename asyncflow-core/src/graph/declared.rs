@@ -6,31 +6,30 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use smallvec::SmallVec;
 
-use crate::declare::configure::{Config, Request};
-use crate::declare::function::{Body, Gate};
-use crate::declare::group::{Span, add_group};
-use crate::declare::item::{Declaration, Element};
 use crate::handle::{FlowId, TaskId, TaskIds};
-use crate::outcome::refusal::Refusal;
+use crate::node_index::NodeIndex;
+use crate::pace::{Pace, now};
+use crate::task::config::{Config, Request};
 
-use super::compile::Compiler;
+use super::body::{Body, Gate};
+use super::compile::{Compiled, compile};
+use super::refusal::Refusal;
 use super::{Graph, Node};
 
-/// A flow has room for so many tasks at first: many have no more.
+/// The room for tasks that a new flow has. Many flows need no more.
 const SMALL: usize = 8;
 
 /// What has been declared so far.
-#[doc(hidden)]
 pub struct Declared {
     pub(super) id: FlowId,
-    /// Locked by the first execution, which seals what there is; declaring has it to itself.
+    /// Locked by the first execution, which seals them. Declaring has exclusive access.
     segments: Mutex<Segments>,
     len: usize,
     edges: usize,
     /// How many of the nodes are tasks.
     tasks: usize,
-    /// Outer groups before those in them; shared with the graphs made of this, like the segments.
-    pub(super) groups: Option<Arc<Vec<Span>>>,
+    /// Outer groups before the groups in them. Shared with the compiled graph, like the segments.
+    pub(super) groups: Option<Arc<Vec<GroupSpan>>>,
     /// The dense form, until something is added.
     compiled: OnceLock<Result<Arc<Graph>, Refusal>>,
 }
@@ -73,26 +72,18 @@ impl Declared {
         self.len + self.edges
     }
 
-    pub(crate) fn groups(&mut self) -> &mut Vec<Span> {
+    pub(crate) fn groups(&mut self) -> &mut Vec<GroupSpan> {
         Arc::make_mut(self.groups.get_or_insert_default())
-    }
-
-    /// Adds a task or a whole group; gives the task, or the end of the group.
-    #[track_caller]
-    pub(crate) fn add(&mut self, element: Element) -> TaskId {
-        let index = match element {
-            Element::Task(Declaration { body, request }) => self.add_task(body, request, &[]),
-            Element::Group(members) => add_group(self, members),
-        };
-        TaskId {
-            flow: self.id,
-            index,
-        }
     }
 
     /// Adds a task that comes after `entry` and after what it asks for itself.
     #[track_caller]
-    pub(crate) fn add_task(&mut self, body: Body, request: Request, entry: &[u32]) -> u32 {
+    pub(crate) fn add_task(
+        &mut self,
+        body: Body,
+        request: Request,
+        entry: &[NodeIndex],
+    ) -> NodeIndex {
         let Request {
             upstreams,
             any,
@@ -122,10 +113,10 @@ impl Declared {
         })
     }
 
-    /// Adds a gate for each list of which any one task has to succeed.
+    /// Adds a gate for each list of tasks of which one has to succeed.
     #[cold]
     #[track_caller]
-    fn gates_for_any(&mut self, lists: &[TaskIds]) -> Vec<u32> {
+    fn gates_for_any(&mut self, lists: &[TaskIds]) -> Vec<NodeIndex> {
         for task in lists.iter().flatten() {
             self.check(*task);
         }
@@ -140,10 +131,17 @@ impl Declared {
     }
 
     /// Adds a gate that opens once all of `upstreams` have succeeded.
-    pub(crate) fn gate(&mut self, upstreams: &[u32]) -> u32 {
+    pub(crate) fn gate(&mut self, upstreams: &[NodeIndex]) -> NodeIndex {
         self.push(Body::Gate(Gate::All), None, |list| {
             list.extend_from_slice(upstreams);
         })
+    }
+
+    pub(crate) fn task_id(&self, index: NodeIndex) -> TaskId {
+        TaskId {
+            flow: self.id,
+            index,
+        }
     }
 
     /// The index of a task of this flow.
@@ -152,7 +150,7 @@ impl Declared {
     ///
     /// If the handle belongs to another flow.
     #[track_caller]
-    pub(crate) fn check(&self, task: TaskId) -> u32 {
+    pub(crate) fn check(&self, task: TaskId) -> NodeIndex {
         assert!(
             task.flow == self.id,
             "a task was given the handle of a task of another flow: \
@@ -166,12 +164,9 @@ impl Declared {
         &mut self,
         body: Body,
         config: Option<Box<Config>>,
-        upstreams: impl FnOnce(&mut Vec<u32>),
-    ) -> u32 {
-        let index = u32::try_from(self.len)
-            .ok()
-            .filter(|index| *index < u32::MAX / 2)
-            .expect("a flow has room for two thousand million tasks");
+        upstreams: impl FnOnce(&mut Vec<NodeIndex>),
+    ) -> NodeIndex {
+        let index = NodeIndex::new(self.len);
         if self.compiled.get().is_some() {
             self.reopen();
         }
@@ -179,14 +174,15 @@ impl Declared {
         let before = segment.upstreams.len();
         upstreams(&mut segment.upstreams);
         self.edges += segment.upstreams.len() - before;
-        let end = u32::try_from(segment.upstreams.len()).expect("at most 2^32 edges");
+        let end = u32::try_from(segment.upstreams.len())
+            .expect("a flow cannot have more than four billion dependencies");
         segment.upstream_ends.push(end);
         segment.nodes.push(Node { body, config });
         self.len += 1;
         index
     }
 
-    /// Lets the last segment grow again, or begins another one if a run still uses it.
+    /// Lets the last segment grow again, or begins another if a run still uses it.
     #[cold]
     fn reopen(&mut self) {
         self.compiled.take();
@@ -203,7 +199,7 @@ impl Declared {
         };
     }
 
-    /// Everything declared so far, in segments that a graph can share: the first, and the rest.
+    /// Everything declared so far, in segments that a graph can share: the first, and the others.
     pub(super) fn seal(&self) -> (Arc<Segment>, Box<[Arc<Segment>]>) {
         let mut segments = unpoisoned(self.segments.lock());
         let Segments { sealed, growing } = &mut *segments;
@@ -219,59 +215,69 @@ impl Declared {
 
     /// The dense form of what has been declared, or why it cannot be executed.
     pub(crate) fn compile(&self) -> Result<&Arc<Graph>, Refusal> {
-        self.compiled_by(|| self.compiler().all())
+        now(self.compile_at(&mut Pace::at_once()))
     }
 
-    pub(crate) fn compiler(&self) -> Compiler {
-        Compiler::new(self)
+    /// Like [`compile`](Self::compile), at a certain pace. If several executions compile at the same
+    /// time, the first to be done decides.
+    pub(crate) async fn compile_at(&self, pace: &mut Pace) -> Result<&Arc<Graph>, Refusal> {
+        let compiled = match self.compiled.get() {
+            Some(compiled) => compiled,
+            None => {
+                let Compiled { graph, mistake } = compile(self, pace).await;
+                self.compiled
+                    .get_or_init(|| mistake.map_or_else(|| Ok(Arc::new(graph)), Err))
+            }
+        };
+        compiled.as_ref().map_err(Clone::clone)
     }
 
-    /// Whether there is nothing to be done to compile it.
-    pub(crate) fn is_compiled(&self) -> bool {
-        self.compiled.get().is_some()
-    }
-
-    /// The same as [`Self::compile`], by a compiler that is done.
-    pub(crate) fn compiled_by(
-        &self,
-        done: impl FnOnce() -> Compiler,
-    ) -> Result<&Arc<Graph>, Refusal> {
-        self.compiled
-            .get_or_init(|| done().finish())
-            .as_ref()
-            .map_err(Clone::clone)
-    }
-
-    /// The dense form, also of a flow that could not be executed: for looking at it.
+    /// The dense form, also of a flow that cannot be executed: for looking at it.
     pub(crate) fn look(&self) -> Arc<Graph> {
         match self.compile() {
             Ok(graph) => Arc::clone(graph),
-            Err(_) => Arc::new(self.compiler().all().graph()),
+            Err(_) => Arc::new(now(compile(self, &mut Pace::at_once())).graph),
         }
     }
+}
+
+/// How the members of a group are arranged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Series,
+    Parallel,
+}
+
+/// The nodes that a group became, kept for drawing the flow.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupSpan {
+    pub(crate) order: Order,
+    pub(crate) first: usize,
+    /// After the last one.
+    pub(crate) end: usize,
 }
 
 /// Where the declared nodes are.
 #[derive(Debug)]
 struct Segments {
-    /// Those that a graph was made of, shared with it.
+    /// Shared with the compiled graph.
     sealed: SmallVec<[Arc<Segment>; 1]>,
-    /// What was declared since then; in no `Arc`, so that declaring a task touches no reference
+    /// What was declared since then. In no `Arc`, so that declaring a task touches no reference
     /// count.
     growing: Segment,
 }
 
-/// A stretch of declared nodes.
+/// Nodes that were declared one after the other.
 ///
-/// A flow has one, which grows in place as long as no run uses it. What is declared while a run
-/// does use it begins another.
+/// A flow has one segment, which grows in place as long as no run uses it. What is declared while a
+/// run uses it begins another.
 #[derive(Debug, Default)]
 pub(super) struct Segment {
     /// The number of its first node.
     pub(super) first: usize,
     pub(super) nodes: Vec<Node>,
     /// The upstreams of its nodes, one node after the other.
-    pub(super) upstreams: Vec<u32>,
+    pub(super) upstreams: Vec<NodeIndex>,
     /// For each node, where its upstreams end.
     pub(super) upstream_ends: Vec<u32>,
 }
@@ -301,12 +307,12 @@ impl Segment {
         ends.map(move |end| end - std::mem::replace(&mut begin, *end))
     }
 
-    pub(super) fn upstreams(&self, place: usize) -> &[u32] {
+    pub(super) fn upstreams(&self, place: usize) -> &[NodeIndex] {
         &self.upstreams[self.begin(place)..self.upstream_ends[place] as usize]
     }
 }
 
-/// What is under a lock; nothing panics while it is held.
+/// Ignores poisoning: nothing panics while the lock is held.
 fn unpoisoned<T>(locked: Result<T, PoisonError<T>>) -> T {
     locked.unwrap_or_else(PoisonError::into_inner)
 }
@@ -315,21 +321,17 @@ fn unpoisoned<T>(locked: Result<T, PoisonError<T>>) -> T {
 mod tests {
     use super::*;
 
-    fn gate_graph(upstreams: &[&[u32]]) -> Arc<Graph> {
-        let mut declared = Declared::new();
-        for upstreams in upstreams {
-            declared.gate(upstreams);
-        }
-        declared.look()
-    }
-
     #[test]
-    fn successors_mirror_upstreams() {
-        let graph = gate_graph(&[&[], &[0], &[0], &[1, 2, 0]]);
-        assert_eq!(graph.successors(0), [1, 2, 3]);
-        assert_eq!(graph.successors(1), [3]);
-        assert_eq!(graph.successors(3), []);
-        assert_eq!(*graph.roots, [0]);
+    fn downstreams_of_a_diamond() {
+        let mut declared = Declared::new();
+        let a = declared.gate(&[]);
+        let [b, c] = [(); 2].map(|()| declared.gate(&[a]));
+        let d = declared.gate(&[b, c, a]);
+        let graph = declared.look();
+        assert_eq!(graph.downstreams(a), [b, c, d]);
+        assert_eq!(graph.downstreams(b), [d]);
+        assert_eq!(graph.downstreams(d), []);
+        assert_eq!(*graph.roots, [a]);
         let mut counts = Vec::new();
         graph.count_upstreams(&(0..2), &mut counts);
         graph.count_upstreams(&(2..4), &mut counts);
@@ -349,6 +351,6 @@ mod tests {
         assert_eq!(after.upstreams(c), [a, b]);
         assert_eq!(after.upstreams(b), [a]);
         assert!(after.node(c).is_gate());
-        assert_eq!(after.successors(a), [b, c]);
+        assert_eq!(after.downstreams(a), [b, c]);
     }
 }

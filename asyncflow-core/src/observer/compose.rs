@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::declare::lock::Permits;
-use crate::outcome::status::TaskStatus;
-use crate::run::unwind;
-use crate::structure::Structure;
+use crate::graph::structure::Structure;
+use crate::lock::Permits;
+use crate::task::status::TaskStatus;
 use crate::tuples::each_tuple;
+use crate::unwind;
 
 use super::{Observer, TaskRef};
 

@@ -4,10 +4,10 @@ mod compose;
 
 use std::fmt;
 
-use crate::declare::lock::Permits;
+use crate::graph::structure::Structure;
 use crate::handle::TaskId;
-use crate::outcome::status::TaskStatus;
-use crate::structure::Structure;
+use crate::lock::Permits;
+use crate::task::status::TaskStatus;
 
 /// A task as an observer sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct TaskRef<'a> {
 
 impl<'a> TaskRef<'a> {
     pub(crate) fn new(id: TaskId, name: &'a str) -> Self {
-        let number = id.index as usize;
+        let number = id.index.get();
         Self { id, name, number }
     }
 

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::declare::function::{Body, Gate};
+use crate::graph::body::{Body, Gate};
+use crate::node_index::NodeIndex;
+use crate::task::status::TaskStatus;
 
 use super::report::{Report, TaskReport};
-use super::status::TaskStatus;
 use super::table::{columns, printable};
 
 /// The chain of tasks that made a run take as long as it did, from [`Report::critical_path`].
@@ -63,11 +64,11 @@ impl Report {
     pub fn critical_path(&self) -> Option<CriticalPath<'_>> {
         let wall = self.wall()?;
         let ends = Ends::of(self);
-        // What was not started took no time, so it does not count as the end of the run.
-        let mut at = (0..ends.0.len() as u32)
+        // A task that was not started took no time, so it is not the end of the path.
+        let mut at = NodeIndex::all(ends.0.len())
             .filter(|index| self.at(*index).ran().is_some())
-            // Of those that ended at the same time the last: it may come after the others.
-            .max_by_key(|index| ends.of_place(*index));
+            // If several ended at the same time, the last: it may come after the others.
+            .max_by_key(|index| ends.get(*index));
         let mut tasks = Vec::new();
         while let Some(index) = at {
             let task = self.at(index);
@@ -110,7 +111,7 @@ impl fmt::Display for CriticalPath<'_> {
                 format!("{ran:.1?}")
             )?;
             let waited = task.waited().unwrap_or_default();
-            // Less than this is the engine's own doing.
+            // Less than this is the cost of the engine.
             if waited >= self.wall / 100 && !waited.is_zero() {
                 write!(f, ", waited {waited:.1?}")?;
             }
@@ -122,19 +123,19 @@ impl fmt::Display for CriticalPath<'_> {
     }
 }
 
-/// When each place had its end, gates included; `None` for what did not end.
+/// When each node ended, gates included; `None` for a node that did not.
 struct Ends(Vec<Option<Duration>>);
 
 impl Ends {
-    /// In one pass: every place comes after its upstreams.
+    /// In one pass, because every node comes after its upstreams.
     fn of(report: &Report) -> Self {
         let graph = report.graph();
         let mut ends = Self(Vec::with_capacity(graph.len()));
-        for index in 0..graph.len() as u32 {
+        for index in NodeIndex::all(graph.len()) {
             let end = match graph.node(index).is_gate() {
                 true => ends
                     .awaited(report, index)
-                    .and_then(|upstream| ends.of_place(upstream)),
+                    .and_then(|upstream| ends.get(upstream)),
                 false => report.at(index).times().and_then(|times| times.ended),
             };
             ends.0.push(end);
@@ -142,28 +143,28 @@ impl Ends {
         ends
     }
 
-    fn of_place(&self, index: u32) -> Option<Duration> {
-        self.0[index as usize]
+    fn get(&self, index: NodeIndex) -> Option<Duration> {
+        self.0[index.get()]
     }
 
-    /// The upstream that a place had to wait for.
-    fn awaited(&self, report: &Report, index: u32) -> Option<u32> {
+    /// The upstream that a node had to wait for.
+    fn awaited(&self, report: &Report, index: NodeIndex) -> Option<NodeIndex> {
         let graph = report.graph();
         let ended = graph
             .upstreams(index)
             .iter()
             .copied()
-            .filter(|upstream| self.of_place(*upstream).is_some());
+            .filter(|upstream| self.get(*upstream).is_some());
         if let Body::Gate(Gate::Any) = graph.node(index).body {
-            let success = |upstream: &u32| report.at(*upstream).status().is_success();
+            let success = |upstream: &NodeIndex| report.at(*upstream).status().is_success();
             let opener = ended
                 .clone()
                 .filter(success)
-                .min_by_key(|upstream| self.of_place(*upstream));
+                .min_by_key(|upstream| self.get(*upstream));
             if opener.is_some() {
                 return opener;
             }
         }
-        ended.max_by_key(|upstream| self.of_place(*upstream))
+        ended.max_by_key(|upstream| self.get(*upstream))
     }
 }

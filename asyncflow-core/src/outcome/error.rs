@@ -1,22 +1,16 @@
 //! Errors: why an execution gave no `Run`.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use crate::flat::drop_flat;
-use crate::handle::TaskId;
-use crate::output::BoxError;
-use crate::run::end::{End, PanicPayload};
-use crate::run::unwind::{self, Payload};
+use crate::graph::refusal::Refusal;
+use crate::task::failure::{Failure, Quoted};
+use crate::task::status::TaskStatus;
+use crate::unwind;
 
-use super::refusal::Refusal;
 use super::report::Report;
 use super::run::Run;
-use super::status::TaskStatus;
 
 /// Why an execution failed.
 ///
@@ -192,117 +186,6 @@ impl Error for FlowError {
     }
 }
 
-/// One task that failed, and how.
-pub struct Failure {
-    task: TaskId,
-    name: String,
-    cause: Cause,
-}
-
-impl Failure {
-    pub(crate) fn new(task: TaskId, name: String, end: End) -> Self {
-        Self {
-            task,
-            name,
-            cause: Cause::new(end),
-        }
-    }
-
-    /// The task.
-    pub fn task(&self) -> TaskId {
-        self.task
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// `Failed`, `Panicked` or `TimedOut`.
-    pub fn status(&self) -> TaskStatus {
-        match &self.cause {
-            Cause::Error(_) => TaskStatus::Failed,
-            Cause::Panic(_) => TaskStatus::Panicked,
-            Cause::Timeout(_) => TaskStatus::TimedOut,
-        }
-    }
-
-    /// The task's own error, or a [`Panic`] or [`TimedOut`].
-    pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
-        match &self.cause {
-            Cause::Error(error) => &**error,
-            Cause::Panic(panic) => panic,
-            Cause::Timeout(timeout) => timeout,
-        }
-    }
-
-    /// The panic, if the task panicked.
-    pub fn panic(&self) -> Option<&Panic> {
-        match &self.cause {
-            Cause::Panic(panic) => Some(panic),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = &self.name;
-        match &self.cause {
-            Cause::Error(error) => write!(f, "task `{name}` failed: {}", Quoted(&**error)),
-            Cause::Panic(panic) => write!(f, "task `{name}` panicked: {}", panic.message()),
-            Cause::Timeout(timeout) => write!(f, "task `{name}` {timeout}"),
-        }
-    }
-}
-
-impl fmt::Debug for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Drop for Failure {
-    fn drop(&mut self) {
-        // Errors are values of the user's, whose `Drop` may panic; two that do, dropped one after
-        // the other by whoever drops the `FlowError`, would abort the process.
-        let nothing = Cause::Timeout(TimedOut(Duration::ZERO));
-        let cause = std::mem::replace(&mut self.cause, nothing);
-        // The errors of flows in the flow are errors like this one, and so on.
-        unwind::contain(|| drop_flat(cause));
-    }
-}
-
-/// What a task failed of.
-pub(crate) enum Cause {
-    Error(BoxError),
-    Panic(Panic),
-    Timeout(TimedOut),
-}
-
-impl Cause {
-    fn new(end: End) -> Self {
-        match end {
-            End::Failed(error) => Self::Error(error),
-            End::Panicked(PanicPayload(payload)) => Self::Panic(Panic::new(payload)),
-            End::TimedOut(limit) => Self::Timeout(TimedOut(limit)),
-            End::Done | End::Cancelled | End::HandedOver => {
-                unreachable!("only failures are kept as troubles")
-            }
-        }
-    }
-
-    /// The end of an attempt in words.
-    pub(crate) fn describe(end: &End) -> String {
-        match end {
-            End::Failed(error) => Quoted(&**error).to_string(),
-            End::Panicked(payload) => unwind::message(&payload.0).unwrap_or(NO_MESSAGE).to_owned(),
-            End::TimedOut(limit) => TimedOut(*limit).to_string(),
-            End::Done | End::Cancelled | End::HandedOver => String::new(),
-        }
-    }
-}
-
 /// How many causes `Debug` prints: a chain may lead back to where it came from. Also of how many
 /// flows in each other `Display` names the tasks, before it skips to the innermost.
 const MOST_CAUSES: usize = 100;
@@ -353,93 +236,6 @@ fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stat
         Err(payload) => {
             unwind::discard(payload);
             None
-        }
-    }
-}
-
-const NO_MESSAGE: &str = "a panic whose payload is no message";
-
-/// A task's panic, with its payload.
-pub struct Panic {
-    message: String,
-    /// In a mutex because payloads need not be `Sync`.
-    payload: Mutex<Option<Payload>>,
-}
-
-impl Panic {
-    fn new(payload: Payload) -> Self {
-        Self {
-            message: unwind::message(&payload).unwrap_or(NO_MESSAGE).to_owned(),
-            payload: Mutex::new(Some(payload)),
-        }
-    }
-
-    /// The message of the panic.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// Takes the payload, to downcast it or to resume the panic; `None` the second time.
-    pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
-        self.payload
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-    }
-}
-
-impl fmt::Display for Panic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "panicked: {}", self.message)
-    }
-}
-
-impl fmt::Debug for Panic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Panic").field(&self.message).finish()
-    }
-}
-
-impl Error for Panic {}
-
-impl Drop for Panic {
-    fn drop(&mut self) {
-        if let Some(payload) = self.take_payload() {
-            unwind::discard(payload);
-        }
-    }
-}
-
-/// An attempt took longer than its limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimedOut(Duration);
-
-impl TimedOut {
-    /// The limit.
-    pub fn limit(self) -> Duration {
-        self.0
-    }
-}
-
-impl fmt::Display for TimedOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "timed out after {:?}", self.0)
-    }
-}
-
-impl Error for TimedOut {}
-
-/// A user's error, whose `Display` may panic.
-struct Quoted<'a>(&'a (dyn Error + 'static));
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match unwind::catch(|| self.0.to_string()) {
-            Ok(text) => f.write_str(&text),
-            Err(payload) => {
-                unwind::discard(payload);
-                f.write_str("(an error whose `Display` panics)")
-            }
         }
     }
 }

@@ -1,11 +1,10 @@
-//! What comes out: statuses, the report, the outputs, and the error.
+//! What comes out of an execution: the [`run`] with its outputs, the [`report`], the [`error`].
 
 pub(crate) mod critical;
 pub(crate) mod error;
-pub(crate) mod refusal;
 pub(crate) mod report;
 pub(crate) mod run;
 #[cfg(feature = "serde")]
 mod serial;
-pub(crate) mod status;
 mod table;
+pub(crate) mod times;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::graph::Graph;
+use crate::graph::structure::Structure;
 use crate::handle::TaskId;
-use crate::run::fates::Fates;
-use crate::run::watch::Times;
-use crate::structure::Structure;
+use crate::node_index::NodeIndex;
+use crate::task::status::TaskStatus;
+use crate::task::statuses::Statuses;
 
-use super::status::TaskStatus;
+use super::times::Times;
 
 /// For every task of a run its name, its status, its attempts, and when what happened if it was
 /// executed with [`timed`](crate::Execute::timed).
@@ -36,9 +37,9 @@ use super::status::TaskStatus;
 #[derive(Clone)]
 pub struct Report {
     graph: Arc<Graph>,
-    fates: Arc<Fates>,
+    statuses: Arc<Statuses>,
     /// Of tasks that had more than one.
-    attempts: HashMap<u32, u32>,
+    attempts: HashMap<NodeIndex, u32>,
     times: Option<Arc<[Times]>>,
     wall: Option<Duration>,
 }
@@ -46,8 +47,8 @@ pub struct Report {
 impl Report {
     pub(crate) fn new(
         graph: Arc<Graph>,
-        fates: Fates,
-        attempts: HashMap<u32, u32>,
+        statuses: Statuses,
+        attempts: HashMap<NodeIndex, u32>,
         watched: Option<(Duration, Option<Vec<Times>>)>,
     ) -> Self {
         let (wall, times) = match watched {
@@ -56,7 +57,7 @@ impl Report {
         };
         Self {
             graph,
-            fates: Arc::new(fates),
+            statuses: Arc::new(statuses),
             attempts,
             times: times.map(Arc::from),
             wall,
@@ -82,15 +83,15 @@ impl Report {
     pub fn task(&self, task: impl Into<TaskId>) -> TaskReport<'_> {
         let task = task.into();
         assert!(
-            task.flow == self.graph.id() && (task.index as usize) < self.graph.len(),
+            task.flow == self.graph.id() && task.index.get() < self.graph.len(),
             "the report was asked about a task that is not part of its run: \
              use a handle that this flow's `add` returned before it was executed"
         );
         self.at(task.index)
     }
 
-    /// What is reported of a place; a gate has a status, too.
-    pub(crate) fn at(&self, index: u32) -> TaskReport<'_> {
+    /// What is reported of a node; a gate has a status, too.
+    pub(crate) fn at(&self, index: NodeIndex) -> TaskReport<'_> {
         TaskReport {
             report: self,
             index,
@@ -126,7 +127,7 @@ impl Report {
 #[derive(Clone, Copy)]
 pub struct TaskReport<'a> {
     report: &'a Report,
-    index: u32,
+    index: NodeIndex,
 }
 
 impl<'a> TaskReport<'a> {
@@ -142,7 +143,9 @@ impl<'a> TaskReport<'a> {
 
     /// What became of it.
     pub fn status(&self) -> TaskStatus {
-        self.report.fates.report(&self.report.graph, self.index)
+        self.report
+            .statuses
+            .report(self.report.graph.id(), self.index)
     }
 
     /// How often its function was started.
@@ -174,14 +177,14 @@ impl<'a> TaskReport<'a> {
     }
 
     #[cfg(feature = "serde")]
-    pub(crate) fn upstreams(&self) -> &'a [u32] {
+    pub(crate) fn upstreams(&self) -> &'a [NodeIndex] {
         self.report.graph.upstreams(self.index)
     }
 
     /// When what happened, if the run was timed.
     pub fn times(&self) -> Option<Times> {
         let times = self.report.times.as_ref()?;
-        Some(times[self.index as usize])
+        Some(times[self.index.get()])
     }
 }
 

@@ -4,10 +4,10 @@ use std::any::Any;
 use std::fmt;
 use std::ops::Index;
 
-use crate::column::{AnyColumn, Column};
-use crate::flat::drop_flat;
+use crate::deep_drop::deep_drop;
 use crate::handle::Task;
-use crate::run::ledger::unit;
+use crate::task::column::{AnyColumn, Column};
+use crate::task::outputs::{owned_unit, unit};
 
 use super::report::Report;
 
@@ -42,8 +42,8 @@ impl Run {
     #[track_caller]
     pub fn get<T: Any + Send + Sync>(&self, task: Task<T>) -> Option<&T> {
         let status = self.report.status(task);
-        match self.report.graph().slot(task.id.index) {
-            Some(slot) => Column::of(&self.columns[slot.column as usize])?.get(slot.place),
+        match self.report.graph().layout.cell(task.id.index) {
+            Some(cell) => Column::of(&self.columns[cell.column as usize])?.get(cell.row),
             None if status.is_success() => unit(),
             None => None,
         }
@@ -57,12 +57,9 @@ impl Run {
     #[track_caller]
     pub fn take<T: Any + Send + Sync>(&mut self, task: Task<T>) -> Option<T> {
         let status = self.report.status(task);
-        match self.report.graph().slot(task.id.index) {
-            Some(slot) => Column::take(&mut self.columns[slot.column as usize], slot.place),
-            None if status.is_success() => {
-                let unit: Box<dyn Any> = Box::new(());
-                unit.downcast().ok().map(|unit| *unit)
-            }
+        match self.report.graph().layout.cell(task.id.index) {
+            Some(cell) => Column::take(&mut self.columns[cell.column as usize], cell.row),
+            None if status.is_success() => owned_unit(),
             None => None,
         }
     }
@@ -75,9 +72,9 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // The outputs of flows in the flow are runs, and so on.
+        // The outputs of nested flows are runs in turn, and so on.
         if !self.report.graph().nested.is_empty() {
-            drop_flat(std::mem::take(&mut self.columns));
+            deep_drop(std::mem::take(&mut self.columns));
         }
     }
 }
@@ -96,11 +93,10 @@ impl<T: Any + Send + Sync> Index<Task<T>> for Run {
             let report = self.report.task(task);
             let (name, status) = (report.name(), report.status());
             let graph = self.report.graph();
-            let mover = graph.moved.iter().find(|(output, _)| *output == task.id.index);
-            match mover {
-                Some((_, by)) => panic!(
+            match graph.layout.mover(task.id.index) {
+                Some(by) => panic!(
                     "task `{name}` has no output any more: `{}` took it by value",
-                    graph.name(*by)
+                    graph.name(by)
                 ),
                 None if status.is_success() => panic!(
                     "task `{name}` has no output any more: it was taken, or was no target of the run"

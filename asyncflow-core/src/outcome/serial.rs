@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use crate::structure::{Node, NodeKind};
+use crate::graph::structure::{Node, NodeKind};
+use crate::task::status::TaskStatus;
 
 use super::report::{Report, TaskReport};
-use super::status::TaskStatus;
 
 /// Goes up when something that is written changes its meaning or goes. What is merely added does
 /// not count, so readers pass over what they do not know.
@@ -56,7 +56,7 @@ impl Serialize for Report {
 impl Serialize for TaskReport<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let because = match self.status() {
-            TaskStatus::Skipped { because } => Some(because.index),
+            TaskStatus::Skipped { because } => Some(because.index.get()),
             _ => None,
         };
         let mut task = serializer.serialize_struct("TaskReport", 7)?;
@@ -65,7 +65,8 @@ impl Serialize for TaskReport<'_> {
         task.serialize_field("status", &self.status().to_string())?;
         task.serialize_field("because", &because)?;
         task.serialize_field("attempts", &self.attempts())?;
-        task.serialize_field("upstreams", self.upstreams())?;
+        let upstreams: Vec<usize> = self.upstreams().iter().map(|node| node.get()).collect();
+        task.serialize_field("upstreams", &upstreams)?;
         task.serialize_field("times", &self.times().map(Times))?;
         task.end()
     }
@@ -107,8 +108,8 @@ impl Serialize for Gate<'_> {
     }
 }
 
-fn number(task: &TaskReport<'_>) -> u32 {
-    task.id().index
+fn number(task: &TaskReport<'_>) -> usize {
+    task.id().index.get()
 }
 
 fn nanos(time: Duration) -> u64 {

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::node_index::NodeIndex;
+use crate::task::status::TaskStatus;
+
 use super::report::{Report, TaskReport};
-use super::status::TaskStatus;
 
 /// How wide a table is at most.
 const WIDTH: usize = 80;
@@ -25,7 +27,7 @@ const CHOSEN: usize = 20;
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.critical_path();
-        let critical: Vec<usize> = path
+        let critical: Vec<NodeIndex> = path
             .iter()
             .flat_map(|path| path.tasks())
             .map(number)
@@ -51,22 +53,22 @@ impl fmt::Display for Report {
     }
 }
 
-fn number(task: &TaskReport<'_>) -> usize {
-    task.id().index as usize
+fn number(task: &TaskReport<'_>) -> NodeIndex {
+    task.id().index
 }
 
 /// The tasks that are written, in the order of declaration.
-fn choose(report: &Report, critical: &[usize]) -> Vec<usize> {
+fn choose(report: &Report, critical: &[NodeIndex]) -> Vec<NodeIndex> {
     let tasks = report.tasks();
     let failed = tasks.filter(|task| task.status().is_failure());
-    let mut chosen: Vec<usize> = failed.map(|task| number(&task)).take(CHOSEN).collect();
+    let mut chosen: Vec<NodeIndex> = failed.map(|task| number(&task)).take(CHOSEN).collect();
     // The last ones, up to the one that ended last.
     chosen.extend(critical.iter().rev().take(CHOSEN));
     chosen.sort_unstable();
     chosen.dedup();
     let others = report.tasks().map(|task| number(&task));
     let others = others.filter(|number| chosen.binary_search(number).is_err());
-    let others: Vec<usize> = others.take(ROWS - chosen.len()).collect();
+    let others: Vec<NodeIndex> = others.take(ROWS - chosen.len()).collect();
     chosen.extend(others);
     chosen.sort_unstable();
     chosen
@@ -105,15 +107,15 @@ fn more(left_out: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// What all rows have in common.
 struct Table<'a> {
     report: &'a Report,
-    critical: Vec<usize>,
+    critical: Vec<NodeIndex>,
     /// How wide names are, and statuses.
     name: usize,
     status: usize,
 }
 
 impl<'a> Table<'a> {
-    fn new(report: &'a Report, critical: &[usize], rows: &[usize]) -> Self {
-        let tasks = || rows.iter().map(|index| report.at(*index as u32));
+    fn new(report: &'a Report, critical: &[NodeIndex], rows: &[NodeIndex]) -> Self {
+        let tasks = || rows.iter().map(|index| report.at(*index));
         let status = tasks().map(|task| status(task).chars().count()).max();
         let status = status.unwrap_or(0);
         // A mark, and two columns between each two.
@@ -152,8 +154,8 @@ impl<'a> Table<'a> {
             row.push_str(&format!("  {ran:>RAN$}  {}", self.bar(task)));
         } else if let TaskStatus::Skipped { because } = task.status() {
             rest -= "  because of ``".len();
-            let culprit = self.report.at(because.index).name();
-            row.push_str(&format!("  because of `{}`", printable(culprit, rest)));
+            let cause = self.report.at(because.index).name();
+            row.push_str(&format!("  because of `{}`", printable(cause, rest)));
         }
         write!(f, "\n{}", row.trim_end())
     }

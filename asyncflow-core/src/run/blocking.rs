@@ -1,4 +1,4 @@
-//! Plain functions on blocking threads; the protocol is the [`crew`](super::crew)'s.
+//! Plain functions on blocking threads. The protocol is in [`super::blocking_queue`].
 
 use std::cell::Cell;
 use std::fmt;
@@ -7,33 +7,38 @@ use std::sync::{Arc, Weak};
 
 use futures_channel::oneshot;
 
-use crate::declare::function::Body;
+use crate::graph::body::{Body, PlainBody};
+use crate::node_index::NodeIndex;
+use crate::task::end::End;
+use crate::task::failure::Cause;
+use crate::task::statuses::Status;
+use crate::unwind;
 
-use super::agent::Agent;
-use super::crew::Ask;
-use super::end::{End, PanicPayload, Status};
-use super::execution::{Ending, Execution, Pass, Step};
-use super::ready::Sent;
-use super::slots::Slot;
-use super::unwind;
+use super::blocking_queue::Ask;
+use super::execution::Execution;
+use super::guard::RunGuard;
+use super::limit::Slot;
+use super::ready_queues::Injected;
+use super::settle::{Announcements, ReadySink};
+use super::step::Step;
 use super::watch::Watch;
 
 /// A plain function to be called.
 #[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) task: u32,
-    pub(crate) kind: Kind,
+pub(crate) struct BlockingCall {
+    pub(super) task: NodeIndex,
+    pub(super) kind: CallKind,
 }
 
-/// Who settles the task after its function returned.
-pub(crate) enum Kind {
+/// What settles the task after its function returned.
+pub(crate) enum CallKind {
     /// The thread, which also gives back what the task holds.
     Simple(Holds),
-    /// The supervisor of an attempt, which waits for its end, unless it has lost patience.
+    /// The supervisor, which waits for the attempt, unless that has timed out.
     Attempt(Attempt),
 }
 
-impl fmt::Debug for Kind {
+impl fmt::Debug for CallKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Simple(_) => "Simple",
@@ -42,28 +47,49 @@ impl fmt::Debug for Kind {
     }
 }
 
-/// What a task holds while it runs; given back when dropped.
+/// What a task holds while it runs. Given back when dropped.
 #[derive(Default)]
 pub(crate) struct Holds {
-    pub(crate) permits: Vec<Box<dyn Send>>,
-    pub(crate) slot: Option<Slot>,
+    pub(super) permits: Vec<Box<dyn Send>>,
+    pub(super) slot: Option<Slot>,
+}
+
+impl Holds {
+    /// Gives back everything. A runtime's permits may panic in their `Drop`.
+    fn give_back(self) {
+        unwind::contain(|| drop(self));
+    }
 }
 
 /// One attempt at a task that is supervised.
 pub(crate) struct Attempt {
-    pub(crate) holds: Holds,
-    /// Says once, and to one of the two, whether this attempt counts.
-    pub(crate) claim: Arc<AtomicBool>,
-    /// Told when a thread starts the function, which is when its time starts.
-    pub(crate) started: oneshot::Sender<()>,
-    pub(crate) done: oneshot::Sender<End>,
-    pub(crate) number: u32,
+    pub(super) holds: Holds,
+    /// Set by the thread when the function returned, or by the supervisor when the attempt timed
+    /// out. The first of them decides whether the attempt counts.
+    pub(super) decided: Arc<AtomicBool>,
+    /// Told when a thread starts the function, which is when its time limit starts.
+    pub(super) started: oneshot::Sender<()>,
+    pub(super) done: oneshot::Sender<End>,
+    pub(super) number: u32,
 }
 
-impl Agent {
+thread_local! {
+    static ON_BLOCKING_THREAD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is a blocking thread of some run.
+///
+/// A plain function may execute a flow of its own and block on it. If that flow had to wait for a
+/// blocking thread of the runtime, and this one is the last there is, both would wait forever. So a
+/// run that begins on such a thread gets threads of its own.
+pub(crate) fn on_blocking_thread() -> bool {
+    ON_BLOCKING_THREAD.get()
+}
+
+impl RunGuard {
     /// Has a plain function called on a blocking thread.
-    pub(crate) fn call_blocking(&self, call: Call) {
-        let ask = self.crew.push(call);
+    pub(crate) fn call_blocking(&self, call: BlockingCall) {
+        let ask = self.blocking.push(call);
         self.ask(ask);
     }
 
@@ -71,14 +97,14 @@ impl Agent {
         match ask {
             Ask::Nothing => {}
             Ask::Committed => {
-                let thread = Thread(Some(self.clone()));
+                let thread = CommittedThread(Some(self.clone()));
                 match self.own_threads {
                     true => self.start_thread(move || thread.run()),
                     false => unwind::contain(|| self.backend.block(thread)),
                 }
             }
             Ask::Another => {
-                let another = Another(self.downgrade());
+                let another = AnotherThread(self.downgrade());
                 match self.own_threads {
                     true => self.start_thread(move || another.run()),
                     false => unwind::contain(|| self.backend.block_another(another)),
@@ -86,15 +112,13 @@ impl Agent {
             }
         }
     }
-}
 
-impl Agent {
-    /// Starts a thread that is none of the runtime's; see [`on_crew`].
+    /// Starts a thread that is not the runtime's; see [`on_blocking_thread`].
     fn start_thread(&self, work: impl FnOnce() + Send + 'static) {
         let backend = Arc::clone(&self.backend);
         let mut work = Some(work);
         let thread = std::thread::Builder::new().name("asyncflow".into());
-        // If it cannot be started what it was to do is dropped, which is noticed.
+        // If the thread cannot be started, its work is dropped, which abandons the queue.
         let _ = thread.spawn(move || {
             backend.enter(&mut || {
                 if let Some(work) = work.take() {
@@ -105,214 +129,206 @@ impl Agent {
     }
 }
 
-thread_local! {
-    static ON_CREW: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this is a thread of some run's crew.
-///
-/// A plain function may execute a flow of its own and wait for it on the spot. If that flow had to
-/// wait for a blocking thread of the runtime, and this one is the last there is, both would wait
-/// forever. So a run that begins on such a thread gets threads of its own.
-pub(crate) fn on_crew() -> bool {
-    ON_CREW.get()
-}
-
-/// A thread of the crew that is committed to its queue.
-pub(crate) struct Thread(
-    /// Empty once it has come.
-    Option<Agent>,
+/// A thread that is committed to the queue of a run.
+pub(crate) struct CommittedThread(
+    /// Empty once it runs.
+    Option<RunGuard>,
 );
 
-/// A thread of the crew that was asked for and joins if the run is not over when it comes.
-pub(crate) struct Another(Weak<Execution>);
+/// A thread that was asked for. It joins if the run is not over when it comes.
+pub(crate) struct AnotherThread(Weak<Execution>);
 
-impl Thread {
+impl CommittedThread {
     /// Calls functions until there are no more.
     pub(crate) fn run(mut self) {
-        let Some(agent) = self.0.take() else { return };
-        let before = ON_CREW.replace(true);
-        while let Some((call, ask)) = agent.crew.take() {
-            agent.ask(ask);
-            // What the function made ready goes on here, so a chain of plain functions stays on
-            // its thread.
-            let mut next = work(&agent, call);
+        let Some(guard) = self.0.take() else { return };
+        let before = ON_BLOCKING_THREAD.replace(true);
+        while let Some((call, ask)) = guard.blocking.take() {
+            guard.ask(ask);
+            // Goes on with what the function made ready, so a chain of plain functions stays on its
+            // thread.
+            let mut next = call.run(&guard);
             while let Some(task) = next {
-                next = work(&agent, Call::simple(task));
+                next = BlockingCall::simple(task).run(&guard);
             }
         }
-        ON_CREW.set(before);
+        ON_BLOCKING_THREAD.set(before);
     }
 }
 
-impl Drop for Thread {
+impl Drop for CommittedThread {
     fn drop(&mut self) {
-        // The runtime shuts down and will not call it. If no other thread is there for what lies
-        // in the queue, whoever waits for the end of such a function must hear that it has none.
-        if let Some(agent) = self.0.take() {
-            for call in agent.crew.desert() {
+        // The runtime shuts down and will not call it. A supervisor that waits for a call that no
+        // thread will take sees that the call is dropped.
+        if let Some(guard) = self.0.take() {
+            for call in guard.blocking.abandon() {
                 unwind::contain(|| drop(call));
             }
         }
     }
 }
 
-impl Another {
+impl AnotherThread {
     pub(crate) fn run(mut self) {
-        if let Some(agent) = Agent::upgrade(&std::mem::take(&mut self.0)) {
-            agent.crew.join();
-            Thread(Some(agent)).run();
+        if let Some(guard) = RunGuard::upgrade(&std::mem::take(&mut self.0)) {
+            guard.blocking.join();
+            CommittedThread(Some(guard)).run();
         }
     }
 }
 
-impl Drop for Another {
+impl Drop for AnotherThread {
     fn drop(&mut self) {
-        // Empty once it has come.
-        if let Some(agent) = Agent::upgrade(&self.0) {
-            agent.crew.decline();
+        // Empty once it has run.
+        if let Some(guard) = RunGuard::upgrade(&self.0) {
+            guard.blocking.decline();
         }
     }
 }
 
-impl Call {
-    pub(crate) fn simple(task: u32) -> Self {
+impl BlockingCall {
+    pub(crate) fn simple(task: NodeIndex) -> Self {
         Self {
             task,
-            kind: Kind::Simple(Holds::default()),
+            kind: CallKind::Simple(Holds::default()),
         }
     }
-}
 
-/// Does one piece of work; gives a plain task that it made ready, to go on with.
-fn work(agent: &Agent, call: Call) -> Option<u32> {
-    let Call { task, kind } = call;
-    match kind {
-        Kind::Simple(holds) => {
-            // The run may have stopped since the task was put in the queue.
-            let end = match agent.stops_task(task) {
-                true => End::Cancelled,
-                false => match &agent.watch {
-                    Some(watch) => call_watched(agent, watch, task, &holds),
-                    None => call_function(agent, task, &|| true),
-                },
-            };
-            drop_holds(holds);
-            settle_here(agent, task, end)
-        }
-        Kind::Attempt(attempt) => {
-            let Attempt {
-                holds,
-                claim,
-                started,
-                done,
-                number,
-            } = attempt;
-            let wanted = || !claim.swap(true, Ordering::AcqRel);
-            let end = match agent.stops_task(task) {
-                true => End::Cancelled,
-                false => {
-                    if number > 1 {
-                        agent.note_attempts(task, number);
-                    }
-                    if let Some(watch) = &agent.watch {
-                        watch.started(task, number);
-                    }
-                    // Last, since the task may be timed out from here on. Nobody listens if there
-                    // is no limit.
-                    let _ = started.send(());
-                    match &agent.watch {
-                        Some(watch) => {
-                            watch.inside(task, number, || call_function(agent, task, &wanted))
-                        }
-                        None => call_function(agent, task, &wanted),
-                    }
-                }
-            };
-            drop_holds(holds);
-            if let Err(late) = done.send(end) {
-                late.discard();
+    /// Calls the function. Returns a plain task that this made ready, to go on with.
+    fn run(self, guard: &RunGuard) -> Option<NodeIndex> {
+        match self.kind {
+            CallKind::Simple(holds) => run_simple(guard, self.task, holds),
+            CallKind::Attempt(attempt) => {
+                run_attempt(guard, self.task, attempt);
+                None
             }
-            None
         }
     }
 }
 
-/// Calls the function of a plain task, and tells those who watch.
+fn run_simple(guard: &RunGuard, task: NodeIndex, holds: Holds) -> Option<NodeIndex> {
+    // The run may have stopped since the call was queued.
+    let end = match guard.stops_task(task) {
+        true => End::Cancelled,
+        false => match &guard.watch {
+            Some(watch) => call_watched(guard, watch, task, &holds),
+            None => call(guard, task, &|| true),
+        },
+    };
+    holds.give_back();
+    settle(guard, task, end)
+}
+
+fn run_attempt(guard: &RunGuard, task: NodeIndex, attempt: Attempt) {
+    let Attempt {
+        holds,
+        decided,
+        started,
+        done,
+        number,
+    } = attempt;
+    let wanted = || !decided.swap(true, Ordering::AcqRel);
+    let end = match guard.stops_task(task) {
+        true => End::Cancelled,
+        false => {
+            if number > 1 {
+                guard.note_attempts(task, number);
+            }
+            if let Some(watch) = &guard.watch {
+                watch.started(task, number);
+            }
+            // Last, since the attempt may time out from here on. It fails if there is no limit.
+            let _ = started.send(());
+            match &guard.watch {
+                Some(watch) => watch.inside(task, number, || call(guard, task, &wanted)),
+                None => call(guard, task, &wanted),
+            }
+        }
+    };
+    holds.give_back();
+    if let Err(late) = done.send(end) {
+        late.discard();
+    }
+}
+
+/// Calls the function of a plain task, and tells the observers.
 #[cold]
-fn call_watched(agent: &Agent, watch: &Watch, task: u32, holds: &Holds) -> End {
+fn call_watched(guard: &RunGuard, watch: &Watch, task: NodeIndex, holds: &Holds) -> End {
     if holds.permits.is_empty() && holds.slot.is_none() {
         watch.permitted(task);
     }
     watch.started(task, 1);
-    watch.inside(task, 1, || call_function(agent, task, &|| true))
+    watch.inside(task, 1, || call(guard, task, &|| true))
 }
 
 /// Calls the function of a plain task.
 #[inline]
-fn call_function(agent: &Agent, task: u32, wanted: &dyn Fn() -> bool) -> End {
-    let Body::Plain(body) = &agent.node(task).body else {
-        unreachable!("only plain functions are put in the queue of the crew");
-    };
-    match unwind::catch(|| body.call(agent.ledger(), task, wanted)) {
-        Ok(Ok(())) => End::Done,
-        Ok(Err(error)) => End::Failed(error),
-        Err(payload) => End::Panicked(PanicPayload(payload)),
+fn call(guard: &RunGuard, task: NodeIndex, wanted: &dyn Fn() -> bool) -> End {
+    let body = plain_body(guard, task);
+    match unwind::catch(|| body.call(guard.outputs(), task, wanted)) {
+        Ok(Ok(())) => End::Succeeded,
+        Ok(Err(error)) => End::Failed(Cause::Error(error)),
+        Err(payload) => End::Failed(Cause::panic(payload)),
     }
 }
 
-/// Settles a task on a blocking thread: one plain task that is ready because of it is returned,
-/// the other plain ones are queued, and all else goes to the drivers.
-fn settle_here(agent: &Agent, task: u32, end: End) -> Option<u32> {
-    let mut passing = Passing {
-        agent,
+/// The queue holds tasks by their index, because they outlive the borrow of their function.
+fn plain_body(run: &Execution, task: NodeIndex) -> &dyn PlainBody {
+    match &run.node(task).body {
+        Body::Plain(body) => &**body,
+        _ => unreachable!("only plain functions are queued for blocking threads"),
+    }
+}
+
+/// Settles a task on a blocking thread. One plain task that is ready because of it is returned, the
+/// other plain ones are queued, and all others go to the drivers.
+fn settle(guard: &RunGuard, task: NodeIndex, end: End) -> Option<NodeIndex> {
+    let mut sink = ThreadSink {
+        guard,
         next: None,
         ended: Vec::new(),
         rest: Vec::new(),
     };
-    agent.settle(task, end, &mut passing);
+    guard.settle(task, end, &mut sink);
     loop {
-        if let Some((task, status)) = passing.ended.pop() {
-            agent.end(task, status, &mut passing);
-        } else if let Some(rest) = passing.rest.pop() {
-            agent.go_on(rest, &mut passing);
+        if let Some((task, status)) = sink.ended.pop() {
+            guard.end(task, status, &mut sink);
+        } else if let Some(rest) = sink.rest.pop() {
+            guard.announce(rest, &mut sink);
         } else {
-            return passing.next;
+            return sink.next;
         }
     }
 }
 
-/// Where the tasks go that a task made ready when it ended on a blocking thread.
-struct Passing<'a> {
-    agent: &'a Agent,
-    next: Option<u32>,
+/// Where a blocking thread puts tasks that became ready.
+struct ThreadSink<'a> {
+    guard: &'a RunGuard,
+    next: Option<NodeIndex>,
     /// Tasks that have ended without being started.
-    ended: Vec<(u32, Status)>,
-    /// What is left of ends that take several goes. Nobody else waits for this thread.
-    rest: Vec<Ending>,
+    ended: Vec<(NodeIndex, Status)>,
+    /// What is left of ends that are announced in slices. Nothing else waits for this thread.
+    rest: Vec<Announcements>,
 }
 
-impl Pass for Passing<'_> {
-    fn pass(&mut self, task: u32) {
-        let agent = self.agent;
-        let plain = matches!(agent.node(task).body, Body::Plain(_));
-        // Only a plain task may be looked at here: looking at another is up to whoever takes it.
-        if plain && !agent.limited {
-            match agent.step(task) {
+impl ReadySink for ThreadSink<'_> {
+    fn push(&mut self, task: NodeIndex) {
+        let guard = self.guard;
+        let plain = matches!(guard.node(task).body, Body::Plain(_));
+        // Only a plain task may be stepped here. Stepping any other is up to the driver that takes
+        // it.
+        if plain && !guard.limited {
+            match guard.step(task) {
                 Step::Call if self.next.is_none() => return self.next = Some(task),
-                Step::Call => return agent.call_blocking(Call::simple(task)),
+                Step::Call => return guard.call_blocking(BlockingCall::simple(task)),
                 Step::End(status) => return self.ended.push((task, status)),
-                Step::Poll | Step::PollWatched | Step::Supervise => {}
+                Step::Poll(_) | Step::PollWatched(..) | Step::Supervise => {}
             }
         }
-        agent.send(Sent::Task(task, None));
+        guard.inject(Injected::Task(task, None));
     }
 
-    fn pause(&mut self, rest: Ending) {
+    fn pause(&mut self, rest: Announcements) {
         self.rest.push(rest);
     }
-}
-
-fn drop_holds(holds: Holds) {
-    unwind::contain(|| drop(holds));
 }

@@ -1,18 +1,18 @@
 //! Drivers: futures that work through ready tasks.
 //!
-//! A [`Drive`] is in one of two roles. A *driver* is on the [roster](super::roster) and takes
-//! tasks from wherever there are any. It creates a task's future and polls it once, with its own
-//! waker. If that is ready, the driver goes on with the first task that this made ready and leaves
-//! the others where any driver can take them. If it is pending, the future is moved to a `Drive`
-//! of its own, a *lone* one, which the runtime polls when it is woken; unless there is nothing
-//! else to do, then the driver leaves the roster and becomes the lone one itself.
+//! A [`Drive`] has one of two roles. A *driver* is [counted](super::driver_count), and takes tasks
+//! from wherever there are any. It creates a task's future and polls it once, with its own waker. If
+//! the future is ready, the driver goes on with the first task that this made ready, and leaves the
+//! others where any driver can take them. If it is pending, the future moves to a `Drive` of its own
+//! in the other role, *waiting*, which the runtime polls when it is woken. If there is nothing else
+//! to do, the driver changes its role instead and waits itself.
 //!
-//! When what it waited for is ready, a lone one goes on with what that made ready, so a chain of
-//! tasks that wait needs one spawn in all.
+//! When the future that a drive waited for is ready, the drive goes on with what that made ready. So
+//! a chain of tasks that wait needs one spawn in all.
 //!
-//! A future that is handed over has left its driver's waker with whatever it waits for. That does
-//! no harm: it is polled again at once in its new place, and leaves the new waker there; the
-//! driver may be woken once for nothing.
+//! A future that moves has left its driver's waker with what it waits for. That does no harm: it is
+//! polled again at once in its new place, and leaves the new waker there. The driver may be woken
+//! once for nothing.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,94 +21,111 @@ use std::task::{Context, Poll};
 
 use crossbeam_deque::Worker;
 
-use crate::declare::function::{Body, Job};
+use crate::graph::body::{AsyncBody, Job, JobEnd, NotStored};
+use crate::graph::storage::RunStorage;
+use crate::node_index::NodeIndex;
+use crate::task::end::End;
+use crate::task::failure::Cause;
+use crate::task::statuses::Status;
+use crate::unwind;
 
-use super::agent::Agent;
-use super::blocking::Call;
-use super::end::{End, PanicPayload};
-use super::execution::{Ending, Execution, Pass, Step};
-use super::ready::{Desk, Sent};
-use super::slots::Slot;
+use super::blocking::BlockingCall;
+use super::execution::Execution;
+use super::guard::RunGuard;
+use super::limit::Slot;
+use super::ready_queues::{Injected, LocalQueue};
+use super::settle::{Announcements, ReadySink};
+use super::step::Step;
+use super::stop_list::StopKey;
 use super::supervise;
-use super::unwind;
-use super::waiting::Place;
-use super::watch::Inside;
+use super::watch::{Observed, Watch};
 
-/// After how many tasks a driver lets the runtime do something else.
+/// After how many tasks a driver gives the runtime a turn.
 const BUDGET: u32 = 64;
 
-/// Every how many tasks a driver looks at what was sent before it looks at its desk.
-const FAIR: u32 = 16;
+/// Every how many tasks a driver looks at the injector before its local queue.
+const INJECTOR_INTERVAL: u32 = 16;
 
 pub(crate) struct Drive {
+    state: DriveState,
+    /// Dropped after the state, whose shares it outlives.
+    guard: RunGuard,
+}
+
+/// Apart from the guard, so that what is borrowed from the run does not keep this from changing.
+struct DriveState {
     /// The future that waits, if one does.
-    held: Option<Held>,
-    /// A second share, lent to each task's future and handed back by it: so starting a task that
-    /// finishes at once touches no reference count.
-    spare: Option<Arc<Execution>>,
-    /// Dropped after the others, which borrow its share.
-    agent: Agent,
+    waiting: Option<Waiting>,
+    /// A share in the storage, lent to each task's future and handed back by it. So a task that finishes at
+    /// once touches no reference count.
+    spare: Option<Arc<RunStorage>>,
     role: Role,
     /// What to do next.
-    next: Option<u32>,
+    next: Option<NodeIndex>,
     /// Whether the runtime is to get a turn first. Then there is nothing next.
     pause: bool,
 }
 
 enum Role {
-    /// On the roster, with a desk if it needed one so far.
-    Driver(Option<Worker<u32>>),
-    Lone,
+    /// Counted, with a local queue if it has needed one so far.
+    Driver(Option<Worker<NodeIndex>>),
+    Waiting,
 }
 
 /// A future that waits.
-struct Held {
-    task: u32,
+struct Waiting {
+    task: NodeIndex,
     job: Job,
-    /// Its place among those to be woken when the run stops.
-    place: Option<Place>,
-    /// Whether it sees for itself when the run stops. Any other is just dropped.
+    /// Its entry in the list of wakers that are woken when the run stops.
+    key: Option<StopKey>,
+    /// Whether it ends by itself when the run stops. Any other is dropped.
     sees_stop: bool,
 }
 
 /// Whether a [`Drive`] can go on.
 enum Turn {
     Next,
-    /// It has a future in hand that waits.
+    /// It holds a future that waits.
     Wait,
 }
 
 impl Drive {
-    /// A driver that the roster counts as running.
-    pub(crate) fn driver(agent: Agent) -> Self {
-        Self {
-            agent,
-            held: None,
+    /// A driver that has been counted.
+    pub(crate) fn driver(guard: RunGuard) -> Self {
+        Self::new(guard, Role::Driver(None), None)
+    }
+
+    fn new(guard: RunGuard, role: Role, waiting: Option<Waiting>) -> Self {
+        let state = DriveState {
+            waiting,
             spare: None,
-            role: Role::Driver(None),
+            role,
             next: None,
             pause: false,
-        }
+        };
+        Self { state, guard }
     }
 
-    pub(crate) fn agent(&self) -> &Agent {
-        &self.agent
+    pub(crate) fn guard(&self) -> &RunGuard {
+        &self.guard
     }
+}
 
-    fn work(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(held) = self.held.take() {
-            if let Turn::Wait = self.wait(held, cx) {
+impl DriveState {
+    fn work(&mut self, guard: &RunGuard, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(waiting) = self.waiting.take() {
+            if let Turn::Wait = self.wait(guard, waiting, cx) {
                 return Poll::Pending;
             }
         }
         for tick in 0..BUDGET {
             let turn = match self.next.take() {
-                Some(task) => self.start(task, None, cx),
+                Some(task) => self.start(guard, task, None, cx),
                 None if self.pause => break,
-                None => match self.find(tick) {
-                    Some(Sent::Task(task, slot)) => self.start(task, slot, cx),
-                    Some(Sent::Ending(ending)) => self.go_on(*ending),
-                    None if self.retire() => return Poll::Ready(()),
+                None => match self.find(guard, tick) {
+                    Some(Injected::Task(task, slot)) => self.start(guard, task, slot, cx),
+                    Some(Injected::Announcements(ended)) => self.announce(guard, *ended),
+                    None if self.retire(guard) => return Poll::Ready(()),
                     None => Turn::Next,
                 },
             };
@@ -117,294 +134,279 @@ impl Drive {
             }
         }
         self.pause = false;
-        // While the runtime does something else, others may have what this driver had in mind.
-        if let (Role::Driver(worker), Some(task)) = (&mut self.role, self.next) {
-            let ready = &self.agent.ready;
-            Desk { ready, worker }.push(task);
+        // Other drivers may take the next task while the runtime does something else.
+        if let (Role::Driver(queue), Some(task)) = (&mut self.role, self.next) {
+            let ready = &guard.ready;
+            LocalQueue { ready, queue }.push(task);
             self.next = None;
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    fn find(&mut self, tick: u32) -> Option<Sent> {
-        let Role::Driver(worker) = &mut self.role else {
+    /// The next task for a driver.
+    fn find(&mut self, guard: &RunGuard, tick: u32) -> Option<Injected> {
+        let Role::Driver(queue) = &mut self.role else {
             return None;
         };
-        let agent = &self.agent;
-        let ready = &agent.ready;
-        if tick % FAIR == FAIR - 1 {
-            if let Some(sent) = ready.receive() {
-                return Some(sent);
+        let ready = &guard.ready;
+        if tick % INJECTOR_INTERVAL == INJECTOR_INTERVAL - 1 {
+            if let Some(injected) = ready.take_injected() {
+                return Some(injected);
             }
         }
-        if let Some(task) = worker.as_ref().and_then(Worker::pop) {
-            return Some(Sent::Task(task, None));
+        if let Some(task) = queue.as_ref().and_then(Worker::pop) {
+            return Some(Injected::Task(task, None));
         }
-        if let Some(sent) = ready.receive() {
-            return Some(sent);
+        if let Some(injected) = ready.take_injected() {
+            return Some(injected);
         }
-        let mut desk = Desk { ready, worker };
+        let mut local = LocalQueue { ready, queue };
         let task = ready
-            .claim_roots(agent.roots(), &mut desk)
-            .or_else(|| ready.steal(&mut desk))?;
-        // There may be more than this driver needs, on its desk or elsewhere.
-        if desk.worker.as_ref().is_some_and(|desk| !desk.is_empty()) {
-            agent.call_driver();
+            .claim_roots(guard.roots(), &mut local)
+            .or_else(|| ready.steal(&mut local))?;
+        // There may be more than this driver needs, in its queue or elsewhere.
+        if local.queue.as_ref().is_some_and(|queue| !queue.is_empty()) {
+            guard.call_driver();
         }
-        Some(Sent::Task(task, None))
+        Some(Injected::Task(task, None))
     }
 
-    /// Leaves the roster after nothing was found; `false` if there is something after all.
-    fn retire(&mut self) -> bool {
-        let Role::Driver(worker) = &mut self.role else {
+    /// Stops being a driver because there is no task. Returns `false` if there is one after all.
+    fn retire(&mut self, guard: &RunGuard) -> bool {
+        let Role::Driver(queue) = &mut self.role else {
             return true;
         };
-        // Before it leaves: the number of desks is that of running drivers at most.
-        if let Some(desk) = worker.take() {
-            self.agent.ready.vacate(desk);
+        // Before it leaves: there are at most as many queues in use as drivers.
+        if let Some(queue) = queue.take() {
+            guard.ready.give_back(queue);
         }
-        self.agent.roster.leave();
-        if self.agent.ready.any(self.agent.roots()) && self.agent.roster.rejoin() {
+        guard.drivers.leave();
+        if guard.ready.any(guard.roots()) && guard.drivers.rejoin() {
             return false;
         }
-        self.role = Role::Lone;
+        self.role = Role::Waiting;
         true
     }
 
     /// Takes up a ready task.
     #[inline]
-    fn start(&mut self, task: u32, slot: Option<Slot>, cx: &mut Context<'_>) -> Turn {
-        match self.agent.step(task) {
-            Step::Poll => self.start_async(task, cx),
-            Step::PollWatched => self.start_watched(task, cx),
+    fn start(
+        &mut self,
+        guard: &RunGuard,
+        task: NodeIndex,
+        slot: Option<Slot>,
+        cx: &mut Context<'_>,
+    ) -> Turn {
+        match guard.step(task) {
+            Step::Poll(body) => {
+                let share = self
+                    .spare
+                    .take()
+                    .unwrap_or_else(|| Arc::clone(&guard.storage));
+                self.poll_new(guard, task, cx, false, || body.start(share, task))
+            }
+            Step::PollWatched(body, watch) => self.start_watched(guard, task, body, watch, cx),
             Step::Call => {
-                self.agent.call_blocking(Call::simple(task));
+                guard.call_blocking(BlockingCall::simple(task));
                 Turn::Next
             }
-            Step::Supervise => match supervise::start(&self.agent, task, slot) {
-                Some(job) => self.poll_first(task, cx, true, |_| job),
+            Step::Supervise => match supervise::start(guard, task, slot) {
+                Some(job) => self.poll_new(guard, task, cx, true, || job),
                 None => Turn::Next,
             },
             Step::End(status) => {
-                self.passing(|run, ready| run.end(task, status, ready));
+                self.settling(guard, |run, ready| run.end(task, status, ready));
                 Turn::Next
             }
         }
     }
 
-    #[inline]
-    fn start_async(&mut self, task: u32, cx: &mut Context<'_>) -> Turn {
-        let share = self.spare.take().unwrap_or_else(|| self.agent.share());
-        self.poll_first(task, cx, false, |agent| {
-            let Body::Async(body) = &agent.node(task).body else {
-                unreachable!("only async functions are polled");
-            };
-            body.start(share, task)
-        })
-    }
-
     #[cold]
-    fn start_watched(&mut self, task: u32, cx: &mut Context<'_>) -> Turn {
-        let share = self.spare.take().unwrap_or_else(|| self.agent.share());
-        if let Some(watch) = &share.watch {
-            watch.permitted(task);
-            watch.started(task, 1);
-        }
-        self.poll_first(task, cx, false, |agent| {
-            let Body::Async(body) = &agent.node(task).body else {
-                unreachable!("only async functions are polled");
-            };
-            Inside::start(&**body, share, task, 1)
+    fn start_watched(
+        &mut self,
+        guard: &RunGuard,
+        task: NodeIndex,
+        body: &dyn AsyncBody,
+        watch: &Watch,
+        cx: &mut Context<'_>,
+    ) -> Turn {
+        watch.permitted(task);
+        watch.started(task, 1);
+        self.poll_new(guard, task, cx, false, || {
+            Observed::start(body, guard.share(), task, 1)
         })
     }
 
     /// Creates a future and polls it once.
     #[inline]
-    fn poll_first(
+    fn poll_new(
         &mut self,
-        task: u32,
+        guard: &RunGuard,
+        task: NodeIndex,
         cx: &mut Context<'_>,
-        sees_stop: bool,
-        create: impl FnOnce(&Agent) -> Job,
+        supervised: bool,
+        create: impl FnOnce() -> Job,
     ) -> Turn {
         let mut created = None;
-        let polled = unwind::catch(|| created.insert(create(&self.agent)).as_mut().poll(cx));
+        let polled = unwind::catch(|| created.insert(create()).as_mut().poll(cx));
         match (polled, created) {
             (Ok(Poll::Ready((share, None))), job) => {
                 self.spare = Some(share);
-                // It is done, so there is nothing of the user's left in it.
+                // It is done, so it holds nothing of the user's.
                 drop(job);
-                self.passing(|run, ready| run.succeed(task, ready));
+                self.settling(guard, |run, ready| run.end(task, Status::Succeeded, ready));
                 Turn::Next
             }
             (Ok(Poll::Pending), Some(job)) => {
-                let sees_stop = sees_stop || self.agent.sees_stop(task);
-                let held = Held {
+                let waiting = Waiting {
                     task,
                     job,
-                    place: None,
-                    sees_stop,
+                    key: None,
+                    sees_stop: supervised || guard.node(task).nested().is_some(),
                 };
-                self.pend(held, cx)
+                self.find_place(guard, waiting, cx)
             }
-            (Ok(Poll::Pending), None) => unreachable!("only a future can be pending"),
-            (Ok(Poll::Ready((share, Some(end)))), job) => {
-                self.spare = Some(share);
-                self.close(task, job, *end);
-                Turn::Next
-            }
-            (Err(payload), job) => {
-                self.close(task, job, End::Panicked(PanicPayload(payload)));
+            (polled, job) => {
+                self.close(guard, task, job, polled);
                 Turn::Next
             }
         }
     }
 
-    /// Drops a future, and settles its task.
+    /// Drops a future that is done, and settles its task.
     #[cold]
-    fn close(&mut self, task: u32, job: Option<Job>, end: End) {
+    fn close(&mut self, guard: &RunGuard, task: NodeIndex, job: Option<Job>, polled: Polled) {
         unwind::contain(|| drop(job));
-        self.passing(|run, ready| run.settle(task, end, ready));
-    }
-
-    /// Polls a future again; gives it back if it is still pending, and settles its task otherwise.
-    fn poll_again(&mut self, mut held: Held, cx: &mut Context<'_>) -> Option<Held> {
-        let end = match unwind::catch(|| held.job.as_mut().poll(cx)) {
-            Ok(Poll::Pending) => return Some(held),
-            Ok(Poll::Ready((share, end))) => {
+        let end = match polled {
+            Ok(Poll::Ready((share, not_stored))) => {
                 self.spare = Some(share);
-                end.map_or(End::Done, |end| *end)
+                match not_stored.map(|not_stored| *not_stored) {
+                    None => End::Succeeded,
+                    Some(NotStored::Ended(end)) => end,
+                    Some(NotStored::HandedOver) => return,
+                }
             }
-            Err(payload) => End::Panicked(PanicPayload(payload)),
+            // Dropped because the run stopped.
+            Ok(Poll::Pending) => End::Cancelled,
+            Err(payload) => End::Failed(Cause::panic(payload)),
         };
-        self.let_go(held, end);
-        None
+        self.settling(guard, |run, ready| run.settle(task, end, ready));
     }
 
-    /// Drops a future that waited, and settles its task.
-    fn let_go(&mut self, held: Held, end: End) {
-        if let Some(place) = held.place {
-            self.agent.wait_no_more(place);
-        }
-        self.close(held.task, Some(held.job), end);
-    }
-
-    /// Finds a place for a future that is pending.
-    fn pend(&mut self, held: Held, cx: &mut Context<'_>) -> Turn {
-        if let Role::Driver(worker) = &self.role {
-            let ready = &self.agent.ready;
+    /// Finds a place for a future that is pending: another drive, or this one if it has nothing
+    /// else to do.
+    fn find_place(&mut self, guard: &RunGuard, waiting: Waiting, cx: &mut Context<'_>) -> Turn {
+        if let Role::Driver(queue) = &self.role {
+            let ready = &guard.ready;
             let busy = self.next.is_some()
-                || worker.as_ref().is_some_and(|desk| !desk.is_empty())
-                || ready.any(self.agent.roots());
-            if busy || !self.retire() {
-                self.hand_over(held);
+                || queue.as_ref().is_some_and(|queue| !queue.is_empty())
+                || ready.any(guard.roots());
+            if busy || !self.retire(guard) {
+                guard.spawn(Drive::new(guard.clone(), Role::Waiting, Some(waiting)));
                 return Turn::Next;
             }
         }
-        self.wait(held, cx)
+        self.wait(guard, waiting, cx)
     }
 
-    fn hand_over(&self, held: Held) {
-        self.agent.spawn(Self {
-            agent: self.agent.clone(),
-            spare: None,
-            role: Role::Lone,
-            held: Some(held),
-            next: None,
-            pause: false,
-        });
-    }
-
-    /// Polls a future that waits, and that hears of it when the run stops.
-    fn wait(&mut self, mut held: Held, cx: &mut Context<'_>) -> Turn {
-        // Listed before it is polled or dropped: see the protocol in `waiting`.
-        let stops = self.agent.wait(held.task, &mut held.place, cx.waker());
-        if stops && !held.sees_stop {
-            // Its function was started, which its status does not tell.
-            self.agent.note_attempts(held.task, 1);
-            self.let_go(held, End::Cancelled);
-            return Turn::Next;
-        }
-        match self.poll_again(held, cx) {
-            None => Turn::Next,
-            Some(held) => {
-                self.held = Some(held);
-                Turn::Wait
+    /// Polls a future that waits, or drops it if the run has stopped.
+    fn wait(&mut self, guard: &RunGuard, mut waiting: Waiting, cx: &mut Context<'_>) -> Turn {
+        // Listed before it is polled or dropped: see the protocol in `stop_list`.
+        let stops = guard.list(waiting.task, &mut waiting.key, cx.waker());
+        let polled = match stops && !waiting.sees_stop {
+            true => {
+                // Its function was started, which its status does not tell.
+                guard.note_attempts(waiting.task, 1);
+                Ok(Poll::Pending)
             }
+            false => match unwind::catch(|| waiting.job.as_mut().poll(cx)) {
+                Ok(Poll::Pending) => {
+                    self.waiting = Some(waiting);
+                    return Turn::Wait;
+                }
+                done => done,
+            },
+        };
+        if let Some(key) = waiting.key {
+            guard.unlist(key);
         }
+        self.close(guard, waiting.task, Some(waiting.job), polled);
+        Turn::Next
     }
 
-    /// Does something that makes tasks ready: keeps one to go on with, and puts the others where
-    /// any driver can take them.
+    /// Calls `settle`, which makes tasks ready: keeps one of them to go on with, and puts the others
+    /// where any driver can take them.
     #[inline]
-    fn passing(&mut self, settle: impl FnOnce(&Execution, &mut Passing<'_>)) {
-        let mut passing = Passing {
-            agent: &self.agent,
+    fn settling(&mut self, guard: &RunGuard, settle: impl FnOnce(&Execution, &mut DriverSink<'_>)) {
+        let mut sink = DriverSink {
+            guard,
             role: &mut self.role,
             next: self.next.take(),
             pause: &mut self.pause,
             shared: false,
         };
-        settle(&self.agent, &mut passing);
-        self.next = passing.next;
-        if passing.shared {
-            self.agent.call_driver();
+        settle(guard, &mut sink);
+        self.next = sink.next;
+        if sink.shared {
+            guard.call_driver();
         }
     }
 
-    /// Goes on with an end that was too long for one go.
     #[cold]
-    fn go_on(&mut self, ending: Ending) -> Turn {
-        self.passing(|run, ready| run.go_on(ending, ready));
+    fn announce(&mut self, guard: &RunGuard, ended: Announcements) -> Turn {
+        self.settling(guard, |run, ready| run.announce(ended, ready));
         Turn::Next
     }
 }
 
-/// Where the tasks go that a task made ready when it ended.
-pub(crate) struct Passing<'a> {
-    agent: &'a Agent,
+/// What came of polling a job.
+type Polled = Result<Poll<JobEnd>, unwind::Payload>;
+
+/// Where a driver puts tasks that became ready.
+struct DriverSink<'a> {
+    guard: &'a RunGuard,
     role: &'a mut Role,
-    next: Option<u32>,
+    next: Option<NodeIndex>,
     pause: &'a mut bool,
     /// Whether another driver could help.
     shared: bool,
 }
 
-impl Passing<'_> {
+impl DriverSink<'_> {
     /// Puts a task where any driver can take it.
     #[inline]
-    fn share(&mut self, task: u32) {
+    fn share(&mut self, task: NodeIndex) {
         match self.role {
-            Role::Driver(worker) => {
-                let ready = &self.agent.ready;
-                Desk { ready, worker }.push(task);
+            Role::Driver(queue) => {
+                let ready = &self.guard.ready;
+                LocalQueue { ready, queue }.push(task);
                 self.shared = true;
             }
-            Role::Lone => self.agent.send(Sent::Task(task, None)),
+            Role::Waiting => self.guard.inject(Injected::Task(task, None)),
         }
     }
 }
 
-impl Pass for Passing<'_> {
+impl ReadySink for DriverSink<'_> {
+    /// Tasks come in reverse order. So the one that is kept is the first declared, and the local
+    /// queue gives back the others in order.
     #[inline]
-    fn pass(&mut self, task: u32) {
-        // They come in reverse order: the one kept is the first declared, and the desk gives back
-        // the others in order.
+    fn push(&mut self, task: NodeIndex) {
         if let Some(before) = self.next.replace(task) {
             self.share(before);
         }
     }
 
     #[cold]
-    fn pause(&mut self, rest: Ending) {
+    fn pause(&mut self, rest: Announcements) {
         if let Some(task) = self.next.take() {
             self.share(task);
         }
         *self.pause = true;
         if !rest.is_empty() {
-            // Any driver can go on with that, too.
-            self.agent.send(Sent::Ending(Box::new(rest)));
+            // Any driver can go on with it.
+            self.guard.inject(Injected::Announcements(Box::new(rest)));
         }
     }
 }
@@ -413,34 +415,35 @@ impl Future for Drive {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.get_mut().work(cx)
+        let Self { state, guard } = self.get_mut();
+        state.work(guard, cx)
     }
 }
 
 impl Drop for Drive {
     fn drop(&mut self) {
-        if let Some(held) = self.held.take() {
-            unwind::contain(|| drop(held.job));
-            if let Some(place) = held.place {
-                self.agent.wait_no_more(place);
+        if let Some(waiting) = self.state.waiting.take() {
+            unwind::contain(|| drop(waiting.job));
+            if let Some(key) = waiting.key {
+                self.guard.unlist(key);
             }
         }
-        if let Role::Driver(_) = self.role {
-            self.agent.roster.leave();
+        if let Role::Driver(_) = self.state.role {
+            self.guard.drivers.leave();
         }
     }
 }
 
-/// A driver on its way, which does not keep the run alive until it is there.
+/// A driver that was invited. It does not keep the run alive until it is polled.
 pub(crate) struct Invited {
     run: Weak<Execution>,
     drive: Option<Drive>,
 }
 
 impl Invited {
-    pub(crate) fn new(agent: &Agent) -> Self {
+    pub(crate) fn new(guard: &RunGuard) -> Self {
         Self {
-            run: agent.downgrade(),
+            run: guard.downgrade(),
             drive: None,
         }
     }
@@ -452,18 +455,18 @@ impl Future for Invited {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         if this.drive.is_none() {
-            let Some(agent) = Agent::upgrade(&std::mem::take(&mut this.run)) else {
+            let Some(guard) = RunGuard::upgrade(&std::mem::take(&mut this.run)) else {
                 return Poll::Ready(());
             };
-            if !agent.roster.join() {
+            if !guard.drivers.join() {
                 return Poll::Ready(());
             }
-            this.drive = Some(Drive::driver(agent));
+            this.drive = Some(Drive::driver(guard));
         }
-        match this.drive.as_mut().map(|drive| drive.work(cx)) {
+        match this.drive.as_mut().map(|drive| Pin::new(drive).poll(cx)) {
             Some(Poll::Pending) => Poll::Pending,
             _ => {
-                // At once, not when the runtime gets round to it: the run may be waiting for it.
+                // Now, not when the runtime drops this: the run may wait for it.
                 this.drive = None;
                 Poll::Ready(())
             }
@@ -473,9 +476,9 @@ impl Future for Invited {
 
 impl Drop for Invited {
     fn drop(&mut self) {
-        // Empty once it has come.
-        if let Some(agent) = Agent::upgrade(&self.run) {
-            agent.roster.decline();
+        // Empty once it has been polled.
+        if let Some(guard) = RunGuard::upgrade(&self.run) {
+            guard.drivers.decline();
         }
     }
 }

@@ -1,34 +1,46 @@
 //! Running: one execution of a graph, from its roots to its end.
 //!
-//! Each module is one idea:
+//! How it begins:
 //!
-//! * [`execution`]: what all threads of a run share, and how a task that ended makes others ready;
-//! * [`agent`]: who keeps a run alive, and how its end is found; [`blank`]: how it begins;
-//! * [`pending`]: when a task becomes ready; [`ready`]: where it lies until it is taken;
-//!   [`roster`]: how many drivers there are;
-//! * [`drive`]: the future that works through ready tasks, and waits with one that is pending;
-//! * [`crew`] and [`blocking`]: the same for plain functions, on blocking threads;
-//! * [`supervise`]: tasks that need permits, a time limit or several attempts;
-//! * [`slots`]: `max_concurrency`; [`waiting`]: whom to wake when a run stops;
-//! * [`ledger`], [`consumers`], [`fates`], [`end`]: outputs, who needs them, statuses and blame, ends;
-//! * [`watch`]: clocks and observers;
-//! * [`unwind`]: where panics are caught.
+//! * [`plan`]: what was asked of the execution, checked; [`selection`]: the part for some targets;
+//! * [`prepare`]: what there is to do for each task;
+//! * [`execution`]: what all threads of a run share; [`future`]: the run as its caller sees it.
+//!
+//! How a task passes through:
+//!
+//! * [`pending`]: when it becomes ready; [`ready_queues`]: where it lies until a driver takes it;
+//! * [`drive`], [`driver_count`]: the futures that work through ready tasks, and how many;
+//! * [`step`]: what to do with a ready task;
+//! * [`blocking`], [`blocking_queue`]: plain functions, on blocking threads;
+//! * [`supervise`]: permits, a time limit, several attempts; [`limit`]: `max_concurrency`;
+//! * [`settle`]: what its end makes ready;
+//! * [`watch`]: clocks and observers.
+//!
+//! How it ends:
+//!
+//! * [`stop`], [`stop_list`]: whether tasks may start, and which to wake when they may not;
+//! * [`guard`]: what keeps a run alive; [`finish`]: its result.
+//!
+//! [`backend`] is the runtime, without its type.
 
-pub(crate) mod agent;
-pub(crate) mod blank;
+pub(crate) mod backend;
 pub(crate) mod blocking;
-pub(crate) mod consumers;
-pub(crate) mod crew;
+pub(crate) mod blocking_queue;
 pub(crate) mod drive;
-pub(crate) mod end;
+pub(crate) mod driver_count;
 pub(crate) mod execution;
-pub(crate) mod fates;
-pub(crate) mod ledger;
+pub(crate) mod finish;
+pub(crate) mod future;
+pub(crate) mod guard;
+pub(crate) mod limit;
 pub(crate) mod pending;
-pub(crate) mod ready;
-pub(crate) mod roster;
-pub(crate) mod slots;
+pub(crate) mod plan;
+pub(crate) mod prepare;
+pub(crate) mod ready_queues;
+pub(crate) mod selection;
+pub(crate) mod settle;
+pub(crate) mod step;
+pub(crate) mod stop;
+pub(crate) mod stop_list;
 pub(crate) mod supervise;
-pub(crate) mod unwind;
-pub(crate) mod waiting;
 pub(crate) mod watch;

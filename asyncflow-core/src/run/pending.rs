@@ -2,14 +2,15 @@
 //!
 //! # Protocol
 //!
-//! Every upstream that ends takes one off, and who takes off the last passes the node on. Taking
-//! off releases what the upstream wrote, its output and its blame; taking off the last acquires
-//! what all of them wrote.
+//! Every upstream that ends takes one off the count. The thread that takes off the last passes the
+//! node on. Each decrement releases what the upstream wrote, its output and its skip cause; the last
+//! one acquires what all of them wrote.
 //!
-//! A gate that opens at the *first* success works otherwise: a success sets a mark, and who sets it
-//! first passes the gate on; only what is no success takes one off. So either there is a success,
-//! and the count never comes to nothing, or there is none, and there is no mark.
+//! A gate that opens with the *first* success works otherwise. A success sets a mark, and the thread
+//! that sets it first passes the gate on. Only an upstream without success takes one off. So either
+//! there is a success, and the count never comes to zero, or there is none, and no mark.
 
+use crate::node_index::NodeIndex;
 use crate::sync::{AtomicU32, Ordering};
 
 /// The mark of a gate that has opened.
@@ -35,23 +36,23 @@ impl Pending {
         Self(Vec::with_capacity(nodes))
     }
 
-    /// An upstream has ended; whether it was the last.
-    pub(crate) fn countdown(&self, index: u32) -> bool {
-        let pending = &self.0[index as usize];
-        // If there is only one left it is this one, and nobody else will touch the count: a load
-        // is enough, and costs a tenth of taking one off.
+    /// Takes note that an upstream of a node has ended. Returns whether it was the last.
+    pub(crate) fn countdown(&self, node: NodeIndex) -> bool {
+        let pending = &self.0[node.get()];
+        // If only one is left, it is this one, and no other thread touches the count: a load is
+        // enough, and was measured to cost a tenth of a decrement.
         pending.load(Ordering::Acquire) == 1 || pending.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// An upstream of a gate for any has succeeded; whether it was the first.
-    pub(crate) fn open(&self, gate: u32) -> bool {
-        self.0[gate as usize].fetch_or(OPENED, Ordering::AcqRel) & OPENED == 0
+    /// Takes note that an upstream of a gate for any has succeeded. Returns whether it was the first.
+    pub(crate) fn open(&self, gate: NodeIndex) -> bool {
+        self.0[gate.get()].fetch_or(OPENED, Ordering::AcqRel) & OPENED == 0
     }
 
-    /// An upstream of a gate for any has ended without success; whether it was the last, and none
-    /// has succeeded.
-    pub(crate) fn shut(&self, gate: u32) -> bool {
-        self.0[gate as usize].fetch_sub(1, Ordering::AcqRel) == 1
+    /// Takes note that an upstream of a gate for any has ended without success. Returns whether it
+    /// was the last, and none has succeeded.
+    pub(crate) fn shut(&self, gate: NodeIndex) -> bool {
+        self.0[gate.get()].fetch_sub(1, Ordering::AcqRel) == 1
     }
 }
 
@@ -63,8 +64,10 @@ mod loom_tests {
     use super::*;
     use crate::sync::AtomicUsize;
 
-    /// Guards the orderings of `countdown`: with `Relaxed` in place of either `Acquire` or of
-    /// `AcqRel`, the last upstream misses what another wrote.
+    const NODE: NodeIndex = NodeIndex::from_word(0);
+
+    /// Proves the orderings of `countdown`. With `Relaxed` in place of `Acquire` or of `AcqRel`, the
+    /// last upstream misses what another wrote.
     #[test]
     fn loom_last_upstream_sees_what_all_wrote() {
         loom::model(|| {
@@ -77,7 +80,7 @@ mod loom_tests {
                 let passed = passed.clone();
                 move || {
                     outputs[own].store(1, Ordering::Relaxed);
-                    if pending.countdown(0) {
+                    if pending.countdown(NODE) {
                         let sum: usize = outputs.iter().map(|o| o.load(Ordering::Relaxed)).sum();
                         assert_eq!(sum, 3, "an output was not visible");
                         passed.fetch_add(1, Ordering::Relaxed);
@@ -93,8 +96,8 @@ mod loom_tests {
         });
     }
 
-    /// Guards that a gate for any is passed on once: with a load and a store in place of
-    /// `fetch_or`, two upstreams open it.
+    /// Proves that a gate for any is passed on once. With a load and a store in place of `fetch_or`,
+    /// two upstreams open it.
     #[test]
     fn loom_gate_for_any_is_passed_on_once() {
         for successes in 0..=2 {
@@ -103,8 +106,8 @@ mod loom_tests {
                 let upstream = |succeeds: bool| {
                     let pending = pending.clone();
                     move || match succeeds {
-                        true => usize::from(pending.open(0)),
-                        false => usize::from(pending.shut(0)),
+                        true => usize::from(pending.open(NODE)),
+                        false => usize::from(pending.shut(NODE)),
                     }
                 };
                 let other = thread::spawn(upstream(successes > 1));

@@ -10,18 +10,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::declare::function::{AsyncBody, Body, Job};
 use crate::graph::Graph;
-use crate::observer::Observer;
-use crate::outcome::error::Cause;
-use crate::outcome::status::TaskStatus;
-use crate::structure::Structure;
+use crate::graph::body::{AsyncBody, Body, Job};
+use crate::graph::structure::Structure;
+use crate::lock::Permits;
+use crate::node_index::NodeIndex;
+use crate::observer::{Observer, TaskRef};
+use crate::outcome::times::Times;
+use crate::task::failure::Cause;
+use crate::task::status::TaskStatus;
+use crate::unwind;
 
-use super::end::End;
 use super::execution::Execution;
-use super::unwind;
 
-/// Stands for a moment that has not come.
+/// Stands for what has not happened.
 const NEVER: u64 = u64::MAX;
 
 pub(crate) struct Watch {
@@ -38,20 +40,6 @@ struct Moments {
     permitted: AtomicU64,
     started: AtomicU64,
     ended: AtomicU64,
-}
-
-/// When a task of a timed run became ready, got its permits, started and ended, since the start of
-/// the run. What did not happen is `None`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Times {
-    /// When the last of its upstreams had ended.
-    pub ready: Option<Duration>,
-    /// When it had the permits that it needs, for its last attempt.
-    pub permitted: Option<Duration>,
-    /// When its function was first called.
-    pub started: Option<Duration>,
-    /// When it had its status.
-    pub ended: Option<Duration>,
 }
 
 impl fmt::Debug for Watch {
@@ -83,30 +71,30 @@ impl Watch {
         }
     }
 
-    fn mark(&self, index: u32, moment: impl Fn(&Moments) -> &AtomicU64) {
+    fn mark(&self, node: NodeIndex, moment: impl Fn(&Moments) -> &AtomicU64) {
         if let Some(moments) = &self.moments {
             let elapsed = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(NEVER - 1);
-            moment(&moments[index as usize]).store(elapsed, Ordering::Relaxed);
+            moment(&moments[node.get()]).store(elapsed, Ordering::Relaxed);
         }
     }
 
-    /// Whether anybody is told of what happens; if not, it is only timed.
+    /// Whether there are observers. If not, the run is only timed.
     pub(crate) fn is_observed(&self) -> bool {
         !self.observers.is_empty()
     }
 
-    /// Tells every observer; one that panics is not asked to take more than its own harm.
+    /// Calls every observer. A panic in one does not stop the others.
     fn tell(&self, event: impl Fn(&dyn Observer)) {
         for observer in &self.observers {
             unwind::contain(|| event(&**observer));
         }
     }
 
-    fn tell_of(&self, index: u32, event: impl Fn(&dyn Observer, crate::TaskRef<'_>)) {
-        if self.observers.is_empty() || self.graph.node(index).is_gate() {
+    fn tell_of(&self, node: NodeIndex, event: impl Fn(&dyn Observer, TaskRef<'_>)) {
+        if self.observers.is_empty() || self.graph.node(node).is_gate() {
             return;
         }
-        let task = crate::TaskRef::new(self.graph.task_id(index), self.graph.name(index));
+        let task = TaskRef::new(self.graph.task_id(node), self.graph.name(node));
         self.tell(|observer| event(observer, task));
     }
 
@@ -115,61 +103,63 @@ impl Watch {
         self.tell(|observer| observer.run_started(&structure));
     }
 
-    /// All upstreams of a task have ended. That is told only of those that are `startable`.
-    pub(crate) fn ready(&self, index: u32, startable: impl FnOnce() -> bool) {
-        self.mark(index, |moments| &moments.ready);
+    /// All upstreams of a task have ended. The observers are told only if it is `startable`.
+    pub(crate) fn ready(&self, node: NodeIndex, startable: impl FnOnce() -> bool) {
+        self.mark(node, |moments| &moments.ready);
         if self.is_observed() && startable() {
-            self.tell_of(index, |observer, task| observer.task_ready(task));
+            self.tell_of(node, |observer, task| observer.task_ready(task));
         }
     }
 
-    pub(crate) fn waits(&self, index: u32, permits: &crate::Permits) {
-        self.tell_of(index, |observer, task| observer.task_waiting(task, permits));
+    pub(crate) fn waits(&self, node: NodeIndex, permits: &Permits) {
+        self.tell_of(node, |observer, task| observer.task_waiting(task, permits));
     }
 
-    pub(crate) fn waits_for_slot(&self, index: u32) {
-        self.tell_of(index, |observer, task| observer.task_queued(task));
+    pub(crate) fn waits_for_slot(&self, node: NodeIndex) {
+        self.tell_of(node, |observer, task| observer.task_queued(task));
     }
 
-    pub(crate) fn permitted(&self, index: u32) {
-        self.mark(index, |moments| &moments.permitted);
+    pub(crate) fn permitted(&self, node: NodeIndex) {
+        self.mark(node, |moments| &moments.permitted);
     }
 
-    pub(crate) fn started(&self, index: u32, attempt: u32) {
+    pub(crate) fn started(&self, node: NodeIndex, attempt: u32) {
         if attempt == 1 {
-            self.mark(index, |moments| &moments.started);
+            self.mark(node, |moments| &moments.started);
         }
-        self.tell_of(index, |observer, task| observer.task_started(task, attempt));
+        self.tell_of(node, |observer, task| observer.task_started(task, attempt));
     }
 
-    /// Calls `code`, which runs code of a task on this thread.
-    pub(crate) fn inside<T>(&self, index: u32, attempt: u32, code: impl FnOnce() -> T) -> T {
+    /// Calls `code`, which runs code of a task on this thread, and tells the observers before and
+    /// after.
+    pub(crate) fn inside<T>(&self, node: NodeIndex, attempt: u32, code: impl FnOnce() -> T) -> T {
         if !self.is_observed() {
             return code();
         }
-        self.tell_of(index, |observer, task| observer.task_entered(task, attempt));
+        self.tell_of(node, |observer, task| observer.task_entered(task, attempt));
         let done = unwind::catch(code);
-        self.tell_of(index, |observer, task| observer.task_left(task, attempt));
+        self.tell_of(node, |observer, task| observer.task_left(task, attempt));
         done.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
     }
 
-    pub(crate) fn attempt_failed(&self, index: u32, attempt: u32, end: &End) {
+    pub(crate) fn attempt_failed(&self, node: NodeIndex, attempt: u32, cause: &Cause) {
         if self.is_observed() {
-            let why = Cause::describe(end);
-            self.tell_of(index, |observer, task| {
+            // Once, and not by each observer: the text of a user's error may panic.
+            let why = cause.to_string();
+            self.tell_of(node, |observer, task| {
                 observer.attempt_failed(task, attempt, &why)
             });
         }
     }
 
-    pub(crate) fn ended(&self, index: u32, status: TaskStatus) {
-        self.mark(index, |moments| &moments.ended);
-        self.tell_of(index, |observer, task| observer.task_ended(task, status));
+    pub(crate) fn ended(&self, node: NodeIndex, status: TaskStatus) {
+        self.mark(node, |moments| &moments.ended);
+        self.tell_of(node, |observer, task| observer.task_ended(task, status));
     }
 
     /// A task has no part in the run.
-    pub(crate) fn not_selected(&self, index: u32) {
-        self.tell_of(index, |observer, task| {
+    pub(crate) fn not_selected(&self, node: NodeIndex) {
+        self.tell_of(node, |observer, task| {
             observer.task_ended(task, TaskStatus::NotSelected);
         });
     }
@@ -178,7 +168,7 @@ impl Watch {
         self.tell(|observer| observer.run_ended());
     }
 
-    /// What was measured, at the end of the run. The observers go, whatever they do in their `Drop`.
+    /// What was measured, at the end of the run. Drops the observers, which may panic in their `Drop`.
     pub(crate) fn finish(mut self) -> (Duration, Option<Vec<Times>>) {
         let times = self.times();
         for observer in self.observers.drain(..) {
@@ -206,63 +196,64 @@ impl Watch {
     }
 }
 
-/// The future of an attempt at an observed task, which tells whenever a thread runs code of it.
+/// The future of an attempt at an observed task. Tells the observers whenever a thread runs code of
+/// the task.
 ///
-/// It lies around the task's own future, so whoever polls and drops that one needs to know nothing
-/// of it, and a run that is not observed has none of it.
-pub(crate) struct Inside {
+/// It wraps the task's own future, so drivers need to know nothing of it, and a run that is not
+/// observed has none of it.
+pub(crate) struct Observed {
     state: State,
     run: Arc<Execution>,
-    index: u32,
+    node: NodeIndex,
     attempt: u32,
 }
 
 enum State {
-    /// The function is called by the first poll, so that this and the call are told as one.
+    /// The first poll calls the function, so that the observers are told of both as one.
     New,
     Started(Job),
     Done,
 }
 
-impl Inside {
-    /// The future of a task's function, observed if somebody observes it.
+impl Observed {
+    /// The future of a task's function, wrapped if there are observers.
     pub(crate) fn start(
         body: &dyn AsyncBody,
         run: Arc<Execution>,
-        index: u32,
+        node: NodeIndex,
         attempt: u32,
     ) -> Job {
         match &run.watch {
             Some(watch) if watch.is_observed() => Box::pin(Self {
                 state: State::New,
                 run,
-                index,
+                node,
                 attempt,
             }),
-            _ => body.start(run, index),
+            _ => body.start(Arc::clone(&run.storage), node),
         }
     }
 }
 
-impl Future for Inside {
+impl Future for Observed {
     type Output = <Job as Future>::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self {
             state,
             run,
-            index,
+            node,
             attempt,
         } = &mut *self;
         let Some(watch) = &run.watch else {
             unreachable!("only observed runs have these");
         };
-        let polled = watch.inside(*index, *attempt, || {
-            if let (State::New, Body::Async(body)) = (&*state, &run.node(*index).body) {
-                *state = State::Started(body.start(Arc::clone(run), *index));
+        let polled = watch.inside(*node, *attempt, || {
+            if let (State::New, Body::Async(body)) = (&*state, &run.node(*node).body) {
+                *state = State::Started(body.start(Arc::clone(&run.storage), *node));
             }
             match state {
-                // It stays where it is: if it panics it is dropped when the panic is over.
+                // It stays here: if it panics, it is dropped when the panic is over.
                 State::Started(job) => job.as_mut().poll(cx),
                 State::New | State::Done => unreachable!("only async functions have futures"),
             }
@@ -274,11 +265,11 @@ impl Future for Inside {
     }
 }
 
-impl Drop for Inside {
+impl Drop for Observed {
     fn drop(&mut self) {
         if let (State::Started(_), Some(watch)) = (&self.state, &self.run.watch) {
             let job = std::mem::replace(&mut self.state, State::Done);
-            watch.inside(self.index, self.attempt, || drop(job));
+            watch.inside(self.node, self.attempt, || drop(job));
         }
     }
 }

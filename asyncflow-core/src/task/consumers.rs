@@ -1,24 +1,25 @@
-//! Consumers: who still needs which output, in a run for some targets.
+//! Consumers: how many uses each output still has, in a run for some targets.
 //!
 //! # Protocol
 //!
-//! Every task that ends takes one off the count of each output that it uses. Who takes off the last
-//! lets go of the output. Taking off releases the use that was made of it; taking off the last
-//! acquires the use that all made of it, so that an output is dropped after all of it.
+//! A task that ends takes one off the count of each output that it uses. The thread that takes off
+//! the last one drops the output. Each decrement releases the use that was made of the output, and
+//! the last one acquires all of them, so the output is dropped after every use.
 
-use crate::bits::Bits;
+use crate::bit_set::BitSet;
+use crate::node_index::NodeIndex;
 use crate::sync::{AtomicU32, Ordering};
 
 #[derive(Debug)]
 pub(crate) struct Consumers {
     /// The tasks whose outputs stay to the end.
-    kept: Bits,
-    /// For each output, how many tasks that use it have not ended.
+    kept: BitSet,
+    /// For each output, how many of its uses have not ended.
     left: Box<[AtomicU32]>,
 }
 
 impl Consumers {
-    pub(crate) fn new(kept: Bits, counts: Vec<u32>) -> Self {
+    pub(crate) fn new(kept: BitSet, counts: Vec<u32>) -> Self {
         Self {
             kept,
             left: counts.into_iter().map(AtomicU32::new).collect(),
@@ -26,16 +27,16 @@ impl Consumers {
     }
 
     /// Whether the output of a task stays to the end.
-    pub(crate) fn keep(&self, task: u32) -> bool {
+    pub(crate) fn keep(&self, task: NodeIndex) -> bool {
         self.kept.contains(task)
     }
 
-    /// Whether nobody uses an output, when it is stored.
+    /// Whether an output that is about to be stored has no use.
     pub(crate) fn none(&self, output: usize) -> bool {
         self.left[output].load(Ordering::Relaxed) == 0
     }
 
-    /// A task that uses an output has ended; whether it was the last.
+    /// Takes note that a use of an output has ended. Returns whether it was the last.
     pub(crate) fn used(&self, output: usize) -> bool {
         self.left[output].fetch_sub(1, Ordering::AcqRel) == 1
     }
@@ -52,10 +53,10 @@ mod loom_tests {
     /// Guards the ordering of `used`: with `Relaxed`, an output is dropped while another task uses
     /// it; with a load and a store in place of `fetch_sub`, it is dropped twice or never.
     #[test]
-    fn loom_output_is_let_go_after_its_last_use() {
+    fn loom_output_is_dropped_after_its_last_use() {
         loom::model(|| {
-            let consumers = Arc::new(Consumers::new(Bits::new(1), vec![3]));
-            // What is in it does not matter: loom sees whether its uses are in order.
+            let consumers = Arc::new(Consumers::new(BitSet::new(1), vec![3]));
+            // Its content does not matter: loom checks that its uses are ordered.
             let output = Arc::new(UnsafeCell::new(()));
             let consumer = || {
                 let (consumers, output) = (consumers.clone(), output.clone());
@@ -71,7 +72,7 @@ mod loom_tests {
             let threads = [thread::spawn(consumer()), thread::spawn(consumer())];
             let here = consumer()();
             let others: usize = threads.map(|thread| thread.join().unwrap()).iter().sum();
-            assert_eq!(here + others, 1, "let go exactly once");
+            assert_eq!(here + others, 1, "dropped exactly once");
             assert!(consumers.none(0));
         });
     }

@@ -1,72 +1,73 @@
-//! Whom to wake when a run stops.
+//! The stop list: which wakers to wake when a run stops.
 //!
-//! A task that finishes on its first poll is never listed here. One that waits leaves its waker,
+//! A task that finishes on its first poll is never listed. A task that waits leaves its waker here,
 //! so that it is polled when the run stops, sees that, and drops its future.
 //!
 //! # Protocol
 //!
-//! Who waits lists its waker *and then* looks whether the run has stopped. Who stops the run says
-//! so *and then* wakes everyone on the list. Both sides go through the list's lock in between, so
-//! either the waker is on the list by the time of the wake-up, or the waiting task sees the stop.
+//! A task that waits lists its waker *and then* checks whether the run has stopped. The thread that
+//! stops the run sets the mode *and then* wakes every waker on the list. Both go through the lock of
+//! the list in between. So either the waker is on the list when they are woken, or the task sees
+//! the stop.
 
 use std::task::Waker;
 
 use slab::Slab;
 
+use crate::node_index::NodeIndex;
 use crate::sync::{Mutex, lock};
+use crate::unwind;
 
-use super::unwind;
-
-/// How many lists there are, so that waiting tasks on different threads seldom meet.
+/// How many lists there are, so that tasks on different threads seldom contend for one.
 const LISTS: usize = 4;
 
 #[derive(Debug)]
-pub(crate) struct Waiting([Mutex<Slab<Waker>>; LISTS]);
+pub(crate) struct StopList([Mutex<Slab<Waker>>; LISTS]);
 
-/// A place on the list.
+/// An entry of the list.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct StopKey {
     list: usize,
     key: usize,
 }
 
-impl Waiting {
+impl StopList {
     pub(crate) fn new() -> Self {
         Self(std::array::from_fn(|_| Mutex::new(Slab::new())))
     }
 
-    /// Lists a waker, in the place that the task had before if it had one.
-    pub(crate) fn list(&self, task: u32, place: &mut Option<Place>, waker: &Waker) {
-        match *place {
-            Some(Place { list, key }) => {
+    /// Lists the waker of a task, in place of the one that it has listed before.
+    pub(crate) fn insert(&self, task: NodeIndex, key: &mut Option<StopKey>, waker: &Waker) {
+        match *key {
+            Some(StopKey { list, key }) => {
                 let mut wakers = lock(&self.0[list]);
                 if !wakers[key].will_wake(waker) {
                     let before = std::mem::replace(&mut wakers[key], waker.clone());
                     drop(wakers);
-                    // Outside of the lock: dropping a waker may run anything.
+                    // Without the lock, because dropping a waker may run any code.
                     drop(before);
                 }
             }
             None => {
-                let list = task as usize % LISTS;
+                let list = task.get() % LISTS;
                 let waker = waker.clone();
-                let key = lock(&self.0[list]).insert(waker);
-                *place = Some(Place { list, key });
+                let entry = lock(&self.0[list]).insert(waker);
+                *key = Some(StopKey { list, key: entry });
             }
         }
     }
 
-    pub(crate) fn unlist(&self, place: Place) {
-        let waker = lock(&self.0[place.list]).remove(place.key);
+    pub(crate) fn remove(&self, key: StopKey) {
+        let waker = lock(&self.0[key.list]).remove(key.key);
         drop(waker);
     }
 
-    /// Wakes everyone; called after the run was said to stop.
+    /// Wakes every waker. Called after the mode was set.
     pub(crate) fn wake_all(&self) {
         for list in &self.0 {
             let wakers: Vec<Waker> = lock(list).iter().map(|(_, waker)| waker.clone()).collect();
             for waker in wakers {
-                // One that panics keeps the others from hearing of it otherwise.
+                // A waker that panics must not keep the others from being woken.
                 unwind::contain(|| waker.wake());
             }
         }
@@ -93,18 +94,18 @@ mod loom_tests {
         }
     }
 
-    /// Guards the order of both sides: if who waits looked before it is listed, or who stops woke
-    /// before it said so, a task that waits would sleep through the stop.
+    /// Proves the order on both sides. If the task checked before it is listed, or the wakers were
+    /// woken before the mode is set, a task that waits would miss the stop.
     #[test]
     fn loom_stop_between_first_poll_and_listing_is_not_missed() {
         loom::model(|| {
-            let shared = Arc::new((Waiting::new(), AtomicU8::new(0)));
+            let shared = Arc::new((StopList::new(), AtomicU8::new(0)));
             let woken = StdArc::new(Flag(AtomicBool::new(false)));
             let waits = thread::spawn({
                 let (shared, waker) = (shared.clone(), Waker::from(woken.clone()));
                 move || {
-                    let mut place = None;
-                    shared.0.list(0, &mut place, &waker);
+                    let mut key = None;
+                    shared.0.insert(NodeIndex::from_word(0), &mut key, &waker);
                     shared.1.load(Ordering::Acquire) != 0
                 }
             });

@@ -1,23 +1,22 @@
-//! The roster: how many drivers a run has, and who starts another.
+//! How many drivers a run has, and when another is started.
 //!
 //! # Protocol
 //!
-//! A *driver* works through ready tasks. It is *running* from when it is started until it has left
-//! for good; at most `limit` are. A driver that is *invited* is on its way: the runtime was asked
-//! to poll it, but it holds on to nothing and may come too late, when the run is over.
+//! A *driver* works through ready tasks. It is *running* from the moment when it is started until it
+//! has left for good; at most `limit` are. A driver that is *invited* is on its way: the runtime was
+//! asked to poll it, but it does not keep the run alive, and may come when the run is over.
 //!
-//! What must never happen is that a task lies in a queue and no running driver will look there.
-//! Two rules make sure of it:
+//! A task must never lie in a queue while no running driver will look there. Two rules ensure that:
 //!
-//! * Whoever makes a task ready first puts it where any driver can take it, and *then* calls
-//!   [`Roster::call`]. If no driver is running, that one starts a driver, which is running from
-//!   that very moment.
-//! * A driver that finds nothing calls [`Roster::leave`], and *then* looks at every queue once
-//!   more. If there is something, it calls [`Roster::rejoin`] and goes on.
+//! * A thread that makes a task ready first puts it where any driver can take it, and *then* calls
+//!   [`DriverCount::call`]. If no driver is running, that thread starts one, which is running from
+//!   then on.
+//! * A driver that finds nothing calls [`DriverCount::leave`], and *then* looks at every queue once
+//!   more. If there is something, it calls [`DriverCount::rejoin`] and goes on.
 //!
-//! Both sides write one thing and then read the other, so both need a sequentially consistent
-//! fence in between (Dekker's pattern): of a task that is pushed and a driver that leaves at the
-//! same time, either the pusher sees that the driver has left, or the driver sees the task.
+//! Both sides write one thing and then read the other, so both need a sequentially consistent fence
+//! in between (Dekker's pattern). If a task is pushed while a driver leaves, either the pusher sees
+//! that the driver has left, or the driver sees the task.
 //!
 //! Only one driver is invited at a time. A driver that joins and finds more work than for itself
 //! invites the next.
@@ -29,21 +28,20 @@ const RUNNING: usize = 1;
 const INVITED: usize = 1 << (usize::BITS / 2);
 
 #[derive(Debug)]
-pub(crate) struct Roster {
+pub(crate) struct DriverCount {
     /// Both counts in one word, so that they change together.
     counts: AtomicUsize,
     limit: usize,
 }
 
-/// What a call for drivers came to.
+/// What a caller of [`DriverCount::call`] has to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
-    /// Nobody needs to come.
-    Enough,
-    /// The caller starts a driver that counts as running already.
-    Start,
-    /// The caller starts a driver that joins when it is first polled.
-    Invite,
+pub(crate) enum Wanted {
+    Nothing,
+    /// A driver that is counted as running already.
+    Driver,
+    /// A driver that joins when it is first polled.
+    Invitation,
 }
 
 fn running(counts: usize) -> usize {
@@ -54,8 +52,8 @@ fn invited(counts: usize) -> usize {
     counts / INVITED
 }
 
-impl Roster {
-    /// A roster for at most `limit` drivers, of which one is running.
+impl DriverCount {
+    /// A drivers for at most `limit` drivers, of which one is running.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             counts: AtomicUsize::new(RUNNING),
@@ -64,16 +62,16 @@ impl Roster {
     }
 
     /// Called after a task was put where any driver can take it.
-    pub(crate) fn call(&self) -> Call {
+    pub(crate) fn call(&self) -> Wanted {
         fence(Ordering::SeqCst);
         let mut counts = self.counts.load(Ordering::Relaxed);
         loop {
-            let (change, call) = if running(counts) == 0 {
-                (RUNNING, Call::Start)
+            let (change, wanted) = if running(counts) == 0 {
+                (RUNNING, Wanted::Driver)
             } else if invited(counts) == 0 && running(counts) < self.limit {
-                (INVITED, Call::Invite)
+                (INVITED, Wanted::Invitation)
             } else {
-                return Call::Enough;
+                return Wanted::Nothing;
             };
             match self.counts.compare_exchange_weak(
                 counts,
@@ -81,13 +79,13 @@ impl Roster {
                 Ordering::AcqRel,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return call,
+                Ok(_) => return wanted,
                 Err(current) => counts = current,
             }
         }
     }
 
-    /// An invited driver is here; `false` when enough others are.
+    /// Counts an invited driver as running. Returns `false` if enough others are.
     pub(crate) fn join(&self) -> bool {
         self.step(|counts| match running(counts) < self.limit {
             true => (counts - INVITED + RUNNING, true),
@@ -95,18 +93,18 @@ impl Roster {
         })
     }
 
-    /// An invited driver will never come.
+    /// Takes back the invitation of a driver that will never come.
     pub(crate) fn decline(&self) {
         self.counts.fetch_sub(INVITED, Ordering::AcqRel);
     }
 
-    /// A driver has found nothing. It has to look once more afterwards.
+    /// A driver that found nothing leaves. It has to look once more afterwards.
     pub(crate) fn leave(&self) {
         self.counts.fetch_sub(RUNNING, Ordering::AcqRel);
         fence(Ordering::SeqCst);
     }
 
-    /// A driver that left, or somebody who was none, runs; `false` when enough others do.
+    /// Counts a driver that left as running again. Returns `false` if enough others are.
     pub(crate) fn rejoin(&self) -> bool {
         self.step(|counts| match running(counts) < self.limit {
             true => (counts + RUNNING, true),
@@ -137,20 +135,21 @@ mod loom_tests {
     use loom::thread;
 
     use super::*;
-    use crate::run::ready::{Ready, Sent};
+    use crate::node_index::NodeIndex;
+    use crate::run::ready_queues::{Injected, ReadyQueues};
 
-    /// What a run needs of its drivers, with the real roster and the real queue.
+    /// The real count and the real queues of a run.
     struct Shared {
-        roster: Roster,
-        ready: Ready,
+        drivers: DriverCount,
+        ready: ReadyQueues,
         done: AtomicUsize,
     }
 
     impl Shared {
         fn new(limit: usize) -> Arc<Self> {
             Arc::new(Self {
-                roster: Roster::new(limit),
-                ready: Ready::new(limit),
+                drivers: DriverCount::new(limit),
+                ready: ReadyQueues::new(limit),
                 done: AtomicUsize::new(0),
             })
         }
@@ -158,39 +157,40 @@ mod loom_tests {
         /// A driver: takes tasks until there are none, leaves, and looks once more.
         fn drive(&self) {
             loop {
-                while self.ready.receive().is_some() {
+                while self.ready.take_injected().is_some() {
                     self.done.fetch_add(1, Ordering::Relaxed);
                 }
-                self.roster.leave();
-                if !(self.ready.any(&[]) && self.roster.rejoin()) {
+                self.drivers.leave();
+                if !(self.ready.any(&[]) && self.drivers.rejoin()) {
                     return;
                 }
             }
         }
 
-        /// Somebody who is no driver makes a task ready. An invited driver comes too late.
-        fn send(&self) {
-            self.ready.send(Sent::Task(0, None));
-            match self.roster.call() {
-                Call::Start => self.drive(),
-                Call::Invite => self.roster.decline(),
-                Call::Enough => {}
+        /// A thread that is no driver makes a task ready. An invited driver comes too late.
+        fn inject(&self) {
+            self.ready
+                .inject(Injected::Task(NodeIndex::from_word(0), None));
+            match self.drivers.call() {
+                Wanted::Driver => self.drive(),
+                Wanted::Invitation => self.drivers.decline(),
+                Wanted::Nothing => {}
             }
         }
     }
 
-    /// Guards the second look in `leave`, and both fences: without any one of them a task is left
-    /// in the queue when the last driver leaves while it is being sent.
+    /// Proves that the second look after `leave` and both fences are needed. Without any one of them
+    /// a task is left in the queue if the last driver leaves while it is being injected.
     #[test]
-    fn loom_last_driver_leaves_while_a_task_is_sent() {
+    fn loom_last_driver_leaves_while_a_task_is_injected() {
         loom::model(|| {
             let shared = Shared::new(1);
-            let sender = thread::spawn({
+            let injecting = thread::spawn({
                 let shared = shared.clone();
-                move || shared.send()
+                move || shared.inject()
             });
             shared.drive();
-            sender.join().unwrap();
+            injecting.join().unwrap();
             assert_eq!(
                 shared.done.load(Ordering::Relaxed),
                 1,
@@ -199,18 +199,18 @@ mod loom_tests {
         });
     }
 
-    /// The same with two who send, so that a driver that was just started leaves again.
+    /// The same with two threads that inject, so that a driver that was just started leaves again.
     #[test]
-    fn loom_driver_comes_and_goes_between_two_senders() {
+    fn loom_driver_comes_and_goes_between_two_injections() {
         loom::model(|| {
             let shared = Shared::new(2);
-            let senders = [(); 2].map(|()| {
+            let injecting = [(); 2].map(|()| {
                 let shared = shared.clone();
-                thread::spawn(move || shared.send())
+                thread::spawn(move || shared.inject())
             });
             shared.drive();
-            for sender in senders {
-                sender.join().unwrap();
+            for thread in injecting {
+                thread.join().unwrap();
             }
             assert_eq!(
                 shared.done.load(Ordering::Relaxed),
@@ -220,23 +220,23 @@ mod loom_tests {
         });
     }
 
-    /// Guards the limit in `join` and `rejoin`: if either forgot it, more drivers would run than
-    /// there are desks.
+    /// Proves that `join` and `rejoin` keep the limit. If either did not, more drivers would run than
+    /// there are local queues.
     #[test]
     fn loom_never_more_drivers_than_the_limit() {
         loom::model(|| {
-            let roster = Arc::new(Roster::new(2));
+            let drivers = Arc::new(DriverCount::new(2));
             let joins = [(); 2].map(|()| {
-                let roster = roster.clone();
-                thread::spawn(move || match roster.call() {
-                    Call::Invite => roster.join(),
-                    _ => roster.rejoin(),
+                let drivers = drivers.clone();
+                thread::spawn(move || match drivers.call() {
+                    Wanted::Invitation => drivers.join(),
+                    _ => drivers.rejoin(),
                 })
             });
             let joined = joins.map(|join| join.join().unwrap());
             let joined = joined.into_iter().filter(|joined| *joined).count();
             assert!(joined <= 1, "one was running already");
-            assert_eq!(running(roster.counts.load(Ordering::Relaxed)), 1 + joined);
+            assert_eq!(running(drivers.counts.load(Ordering::Relaxed)), 1 + joined);
         });
     }
 }

@@ -1,7 +1,7 @@
-//! Panics: caught in one place, so that none escapes a run.
+//! Panics: where all of them are caught, so that none escapes a run.
 //!
-//! A panic's payload is a value of the user's, whose `Drop` may panic in turn; so payloads are
-//! never just dropped either.
+//! The payload of a panic is a user's value, and its `Drop` may panic in turn. So a payload is
+//! never dropped outside of [`discard`].
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,25 +9,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// What a panic carried.
 pub(crate) type Payload = Box<dyn Any + Send>;
 
-/// Calls `f`; gives the payload if it panics.
+/// Calls `f`. Returns the payload if it panics.
 ///
-/// That what `f` touched may be left half-done is of no concern: it is the task's own, and nothing
-/// reads it after the task panicked.
+/// `f` may leave values of the task half-done. That is sound, because nothing reads them after the
+/// task panicked.
 pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Payload> {
     catch_unwind(AssertUnwindSafe(f))
 }
 
-/// Calls `f`, and lets a panic of it go no further.
+/// Calls `f`. Drops the payload if it panics.
 pub(crate) fn contain(f: impl FnOnce()) {
     if let Err(payload) = catch(f) {
         discard(payload);
     }
 }
 
-/// Drops a payload, and lets a panic of its `Drop` go no further.
+/// Drops a payload. Contains a panic of its `Drop`.
 pub(crate) fn discard(payload: Payload) {
     if let Err(again) = catch(|| drop(payload)) {
-        // Whoever panics in the drop of a panic's payload may well do so again.
+        // Its `Drop` may panic as well, and so on.
         std::mem::forget(again);
     }
 }

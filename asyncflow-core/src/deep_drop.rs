@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 
-use crate::run::unwind;
+use crate::unwind;
 
 thread_local! {
     /// What is to be dropped next, if this thread is at it.
@@ -18,7 +18,7 @@ thread_local! {
 /// # Panics
 ///
 /// With the first panic of what is dropped, after all the rest.
-pub(crate) fn drop_flat<T: Any>(value: T) {
+pub(crate) fn deep_drop<T: Any>(value: T) {
     let mut value = Some(value);
     let first = LATER.try_with(|later| {
         let mut later = later.borrow_mut();
@@ -79,7 +79,7 @@ mod tests {
     impl Drop for Nested {
         fn drop(&mut self) {
             for inner in std::mem::take(&mut self.inner) {
-                drop_flat(inner);
+                deep_drop(inner);
             }
             self.dropped.fetch_add(1, Ordering::Relaxed);
             assert!(!self.panics, "a panic");
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn nested_deeply() {
         let dropped = Arc::default();
-        drop_flat(nested(100_000, false, &dropped));
+        deep_drop(nested(100_000, false, &dropped));
         assert_eq!(dropped.load(Ordering::Relaxed), 200_001);
     }
 
@@ -106,10 +106,10 @@ mod tests {
     fn the_rest_is_dropped_after_a_panic() {
         let dropped = Arc::default();
         let value = nested(10, true, &dropped);
-        let result = catch_unwind(AssertUnwindSafe(|| drop_flat(value)));
+        let result = catch_unwind(AssertUnwindSafe(|| deep_drop(value)));
         assert!(result.is_err());
         assert_eq!(dropped.load(Ordering::Relaxed), 21);
-        drop_flat(nested(10, false, &dropped));
+        deep_drop(nested(10, false, &dropped));
         assert_eq!(dropped.load(Ordering::Relaxed), 42);
     }
 }

@@ -1,17 +1,19 @@
-//! The names of tasks, made when somebody first asks for one.
+//! The names of tasks, made when one is first asked for.
 
 use std::collections::HashMap;
 
-use crate::graph::{Graph, Node};
+use crate::node_index::NodeIndex;
+
+use super::{Graph, Node};
 
 /// One name for each node of a graph; no two tasks have the same.
 pub(crate) struct Names(Box<[Box<str>]>);
 
 impl Names {
     pub(crate) fn new(graph: &Graph) -> Self {
-        let mut names = vec![Box::default(); graph.len()];
+        let mut names = vec![Box::<str>::default(); graph.len()];
         let mut taken: HashMap<&str, usize> = HashMap::new();
-        let wanted: Vec<(u32, Box<str>)> = graph
+        let wanted: Vec<(NodeIndex, Box<str>)> = graph
             .tasks()
             .map(|(index, node)| (index, wanted(node)))
             .collect();
@@ -21,7 +23,7 @@ impl Names {
         for (index, name) in &wanted {
             let count = taken.get_mut(&**name).expect("every wanted name is in it");
             *count += 1;
-            names[*index as usize] = match *count {
+            names[index.get()] = match *count {
                 1 => name.clone(),
                 _ => {
                     // A name that ends in `#2` may have been given by hand.
@@ -39,8 +41,8 @@ impl Names {
         Self(names.into_boxed_slice())
     }
 
-    pub(crate) fn get(&self, index: u32) -> &str {
-        &self.0[index as usize]
+    pub(crate) fn get(&self, index: NodeIndex) -> &str {
+        &self.0[index.get()]
     }
 }
 
@@ -61,7 +63,7 @@ fn wanted(node: &Node) -> Box<str> {
 /// The last part of a path: `fetch` of `app::load::fetch`, `main::{closure}` of
 /// `app::main::{{closure}}`.
 fn short(path: &str) -> String {
-    // What stands between `<` and `>` are other types, whose paths are none of ours.
+    // Between `<` and `>` are the paths of other types.
     let mut depth = 0_usize;
     let mut own = String::new();
     for (place, c) in path.char_indices() {

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::declare::function::{Body, Gate};
-use crate::declare::group::Order;
-use crate::declare::inputs::InputUse;
-use crate::declare::lock::Permits;
-use crate::graph::Graph;
 use crate::handle::TaskId;
+use crate::lock::Permits;
+use crate::node_index::NodeIndex;
+
+use super::body::{Body, Gate, InputUse};
+use super::{Graph, Order};
 
 /// What a flow is made of: its tasks, what each depends on, and its groups; from
 /// [`Flow::structure`](crate::Flow::structure) and [`Report::structure`](crate::Report::structure).
@@ -55,7 +55,7 @@ impl Structure {
 
     /// Every node, in the order of declaration.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = Node<'_>> {
-        (0..self.0.len() as u32).map(|index| self.at(index))
+        NodeIndex::all(self.0.len()).map(|index| self.at(index))
     }
 
     /// One node.
@@ -70,7 +70,7 @@ impl Structure {
             "the flow has {} nodes, so there is none with number {number}",
             self.len()
         );
-        self.at(number as u32)
+        self.at(NodeIndex::new(number))
     }
 
     /// The node of a task.
@@ -85,7 +85,7 @@ impl Structure {
             task.flow == self.0.id(),
             "this is the structure of another flow than the task's"
         );
-        self.node(task.index as usize)
+        self.node(task.index.get())
     }
 
     /// The groups, outer ones before the groups in them.
@@ -95,12 +95,12 @@ impl Structure {
                 Order::Series => GroupKind::Series,
                 Order::Parallel => GroupKind::Parallel,
             },
-            first: span.first as usize,
-            end: span.end as usize,
+            first: span.first,
+            end: span.end,
         })
     }
 
-    fn at(&self, index: u32) -> Node<'_> {
+    fn at(&self, index: NodeIndex) -> Node<'_> {
         Node {
             graph: &self.0,
             index,
@@ -165,13 +165,13 @@ impl NodeKind {
 #[derive(Clone, Copy)]
 pub struct Node<'a> {
     graph: &'a Graph,
-    index: u32,
+    index: NodeIndex,
 }
 
 impl<'a> Node<'a> {
     /// Its number.
     pub fn number(&self) -> usize {
-        self.index as usize
+        self.index.get()
     }
 
     /// What stands there.
@@ -200,20 +200,20 @@ impl<'a> Node<'a> {
     /// What it depends on; one that is named twice may come twice.
     pub fn upstreams(&self) -> impl ExactSizeIterator<Item = usize> + use<'a> {
         let upstreams = self.graph.upstreams(self.index);
-        upstreams.iter().map(|index| *index as usize)
+        upstreams.iter().map(|index| index.get())
     }
 
     /// What depends on it.
     pub fn downstreams(&self) -> impl ExactSizeIterator<Item = usize> + use<'a> {
-        let downstreams = self.graph.successors(self.index);
-        downstreams.iter().map(|index| *index as usize)
+        let downstreams = self.graph.downstreams(self.index);
+        downstreams.iter().map(|index| index.get())
     }
 
     /// Those of its upstreams whose outputs its function receives.
     pub fn inputs(&self) -> Vec<usize> {
         let mut inputs = Vec::new();
         if let Some(body) = self.graph.node(self.index).body() {
-            body.visit_inputs(&mut |task, _: InputUse| inputs.push(task.index as usize));
+            body.visit_inputs(&mut |task, _: InputUse| inputs.push(task.index.get()));
         }
         inputs
     }
@@ -221,7 +221,7 @@ impl<'a> Node<'a> {
     /// The upstream that decides whether it runs; see [`run_if`](crate::TaskExt::run_if).
     pub fn condition(&self) -> Option<usize> {
         let condition = self.graph.node(self.index).condition();
-        condition.map(|task| task.index as usize)
+        condition.map(|task| task.index.get())
     }
 
     /// Whether it runs once its upstreams have ended, however they ended; see
@@ -232,8 +232,7 @@ impl<'a> Node<'a> {
 
     /// What it must hold while it runs.
     pub fn permits(&self) -> &'a [Permits] {
-        let config = self.graph.node(self.index).config.as_ref();
-        config.map_or(&[], |config| &config.permits)
+        self.graph.node(self.index).permits()
     }
 
     /// The bound on each of its attempts.
@@ -243,8 +242,7 @@ impl<'a> Node<'a> {
 
     /// Whether it is attempted again after a failure.
     pub fn retries(&self) -> bool {
-        let config = self.graph.node(self.index).config.as_ref();
-        config.is_some_and(|config| config.retry.is_some())
+        self.graph.node(self.index).retries()
     }
 }
 

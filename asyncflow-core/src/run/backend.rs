@@ -1,29 +1,29 @@
-//! A `Runtime` without its type: the engine is compiled once, not once for every runtime.
+//! A `Runtime` without its type, so that the engine is compiled once and not for every runtime.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::declare::lock::Permits;
-use crate::run::blocking::{Another, Thread};
-use crate::run::drive::{Drive, Invited};
+use crate::lock::Permits;
 use crate::runtime::{Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
+
+use super::blocking::{AnotherThread, CommittedThread};
+use super::drive::{Drive, Invited};
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What the engine asks of a runtime.
 ///
-/// The methods that spawn take what the engine spawns by its own type, so that no further box is
-/// needed around it.
+/// The methods that spawn take the engine's own types, so that these need no box.
 pub(crate) trait Backend: Send + Sync {
     fn attach(&self) -> Result<Arc<dyn Backend>, Unavailable>;
     fn enter(&self, f: &mut dyn FnMut());
     fn parallelism(&self) -> usize;
     fn drive(&self, drive: Drive);
     fn drive_invited(&self, invited: Invited);
-    fn block(&self, thread: Thread);
-    fn block_another(&self, another: Another);
+    fn block(&self, thread: CommittedThread);
+    fn block_another(&self, another: AnotherThread);
     fn sleep(&self, duration: Duration) -> BoxFuture<()>;
     fn try_acquire(&self, permits: &Permits) -> Option<Box<dyn Send>>;
     fn acquire(&self, permits: &Permits) -> BoxFuture<Box<dyn Send>>;
@@ -63,11 +63,11 @@ impl<R: Runtime> Backend for Erased<R> {
         self.0.spawn(invited);
     }
 
-    fn block(&self, thread: Thread) {
+    fn block(&self, thread: CommittedThread) {
         self.0.spawn_blocking(move || thread.run());
     }
 
-    fn block_another(&self, another: Another) {
+    fn block_another(&self, another: AnotherThread) {
         self.0.spawn_blocking(move || another.run());
     }
 

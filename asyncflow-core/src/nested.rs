@@ -23,22 +23,26 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::Poll;
 
-use crate::column::ColumnType;
-use crate::execute::{Execute, Running};
-use crate::flat::drop_flat;
+use crate::declare::item::{Declaration, Element, Item, Member};
+use crate::deep_drop::deep_drop;
+use crate::execute::Execute;
 use crate::flow::Flow;
 use crate::graph::Declared;
+use crate::graph::body::{AnyBody, AsyncBody, Body, Facts, InputUse, Job, NotStored};
+use crate::graph::storage::RunStorage;
 use crate::handle::{Task, TaskId};
+use crate::node_index::NodeIndex;
+use crate::outcome::error::FlowError;
 use crate::outcome::run::Run;
-use crate::run::agent::Agent;
-use crate::run::end::End;
-use crate::run::execution::{Execution, Mode};
+use crate::run::execution::Execution;
+use crate::run::guard::RunGuard;
+use crate::run::stop::Mode;
+use crate::running::Running;
 use crate::runtime::Runtime;
-
-use super::configure::Request;
-use super::function::{AnyBody, AsyncBody, Body, Facts, Job};
-use super::inputs::InputUse;
-use super::item::{Declaration, Element, Item, Member};
+use crate::task::column::ColumnType;
+use crate::task::config::Request;
+use crate::task::end::End;
+use crate::task::failure::Cause;
 
 /// Marks flows that are added to a flow.
 #[derive(Debug)]
@@ -51,7 +55,7 @@ impl<R: Runtime> Item<Nested> for Arc<Flow<R>> {
         // Before it is looked at from outside: flows nested deeply are not compiled recursively. It
         // grows no more, since the task has a share in it. Mistakes are reported by the execution.
         if let Ok(graph) = self.declared.compile() {
-            graph.taker();
+            graph.lock_user();
         }
         Member(Element::Task(Declaration {
             body: Body::Async(Box::new(NestedTask(Some(self)))),
@@ -79,14 +83,14 @@ impl<R: Runtime> Drop for NestedTask<R> {
     fn drop(&mut self) {
         // With flows in it, and so on.
         if let Some(flow) = self.0.take().and_then(Arc::into_inner) {
-            drop_flat(flow);
+            deep_drop(flow);
         }
     }
 }
 
-/// Of how many runs inside of each other the innermost gets a place of its own on the runtime. The
-/// others are polled by the run that they are inside of, which is quicker, but takes stack.
-const SPAWNED: u32 = 16;
+/// At every how many levels of nesting a run is spawned. The others are polled by their outer run,
+/// which is quicker, but takes stack.
+const SPAWN_INTERVAL: u32 = 16;
 
 impl<R: Runtime> AnyBody for NestedTask<R> {
     fn as_any(&self) -> &dyn Any {
@@ -121,48 +125,54 @@ impl<R: Runtime> AnyBody for NestedTask<R> {
 }
 
 impl<R: Runtime> AsyncBody for NestedTask<R> {
-    fn start(&self, run: Arc<Execution>, index: u32) -> Job {
+    fn start(&self, storage: Arc<RunStorage>, node: NodeIndex) -> Job {
         let flow = Arc::clone(self.flow());
         Box::pin(async move {
-            if run.stops_task(index) {
-                return (run, Some(Box::new(End::Cancelled)));
-            }
-            let execute = flow.execute().within(Agent::of(&run));
-            let result = match (run.depth + 1) % SPAWNED {
-                0 => outcome(execute.start(), Running::stop, &run, index).await,
-                _ => outcome(execute, Execute::stop, &run, index).await,
-            };
-            let end = match result {
-                None => Some(Box::new(End::Cancelled)),
+            let outer: Arc<Execution> = storage.run();
+            let end = match execute(&flow, &outer, node).await {
+                None => End::Cancelled,
                 Some(Ok(inner)) => {
-                    run.ledger().store(index, inner);
-                    None
+                    storage.outputs().set(node, inner);
+                    End::Succeeded
                 }
-                Some(Err(error)) if error.is_cancelled() && run.stops_task(index) => {
-                    Some(Box::new(End::Cancelled))
+                Some(Err(error)) if error.is_cancelled() && outer.stops_task(node) => {
+                    End::Cancelled
                 }
-                Some(Err(error)) => Some(Box::new(End::Failed(Box::new(error)))),
+                Some(Err(error)) => End::Failed(Cause::Error(Box::new(error))),
             };
-            (run, end)
+            (storage, NotStored::unless_succeeded(end))
         })
     }
 }
 
-/// Waits for the end of an inner run, which is stopped when the outer one is; nothing if it had not
-/// started by then, as while a large flow is made ready.
-async fn outcome<F>(
+/// Executes a nested flow. `None` if the outer run stopped before it had started.
+async fn execute<R: Runtime>(
+    flow: &Flow<R>,
+    outer: &Arc<Execution>,
+    node: NodeIndex,
+) -> Option<Result<Run, FlowError>> {
+    if outer.stops_task(node) {
+        return None;
+    }
+    let execute = flow.execute().within(RunGuard::of(outer));
+    match (outer.depth + 1) % SPAWN_INTERVAL {
+        0 => until_end(execute.start(), Running::stop, outer, node).await,
+        _ => until_end(execute, Execute::stop, outer, node).await,
+    }
+}
+
+/// Waits for the end of an inner run, which is stopped when the outer one is. `None` if the inner
+/// run had not started by then.
+async fn until_end<F: Future>(
     inner: F,
     stop: impl Fn(&F, Mode) -> bool,
-    run: &Execution,
-    index: u32,
-) -> Option<F::Output>
-where
-    F: Future,
-{
+    outer: &Execution,
+    node: NodeIndex,
+) -> Option<F::Output> {
     let mut inner = pin!(inner);
     poll_fn(|cx| {
-        // Whoever stops the outer run wakes this task.
-        if run.stops_task(index) && !stop(&inner, run.mode()) {
+        // A stop of the outer run wakes this task.
+        if outer.stops_task(node) && !stop(&inner, outer.mode()) {
             return Poll::Ready(None);
         }
         inner.as_mut().poll(cx).map(Some)

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::declare::inputs::InputUse;
-use crate::graph::Graph;
-use crate::outcome::refusal::Refusal;
+use crate::node_index::NodeIndex;
 
-/// Finds what would make every execution of a task impossible.
-pub(crate) fn task(graph: &Graph, index: u32) -> Result<(), Refusal> {
+use super::body::InputUse;
+use super::refusal::Refusal;
+use super::{Graph, Node};
+
+/// Checks the configuration of a task.
+pub(super) fn task(graph: &Graph, index: NodeIndex) -> Result<(), Refusal> {
     let node = graph.node(index);
     let Some(config) = &node.config else {
         return Ok(());
@@ -46,15 +48,15 @@ pub(crate) fn task(graph: &Graph, index: u32) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A flow in the flow has no mistakes of its own, and takes no permits if it is run under some: it
-/// could wait for what is held on its account, or for who waits for that.
-pub(crate) fn nested(graph: &Graph) -> Result<(), Refusal> {
+/// Checks the flows that are tasks. A flow that runs under a lock must not take permits itself: it
+/// could wait for what is held on its account, or for a task that waits for that.
+pub(super) fn nested(graph: &Graph) -> Result<(), Refusal> {
     for index in &graph.nested {
         let node = graph.node(*index);
         let Some(inner) = node.nested() else { continue };
         let inner = inner.compile()?;
-        if let (Some(held), Some(taker)) = (node.permits().first(), inner.taker()) {
-            let (taker, needed) = taking(inner, taker);
+        if let (Some(held), Some(user)) = (node.permits().first(), inner.lock_user()) {
+            let (taker, needed) = permits_of(inner, user);
             return Err(Refusal::NestedPermits {
                 task: graph.name(*index).to_owned(),
                 held: held.to_string(),
@@ -66,51 +68,50 @@ pub(crate) fn nested(graph: &Graph) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The name of a task that takes permits, and what it takes; of the first one in the flow that it
-/// is, if it takes none itself.
-fn taking(graph: &Arc<Graph>, taker: u32) -> (String, String) {
-    let (mut graph, mut taker) = (Arc::clone(graph), taker);
+/// The name of a task that takes permits, and the permits. Of a task that is a flow, those of the
+/// first task in it that takes some.
+fn permits_of(graph: &Arc<Graph>, user: NodeIndex) -> (String, String) {
+    let (mut graph, mut user) = (Arc::clone(graph), user);
     loop {
-        let node = graph.node(taker);
+        let node = graph.node(user);
         if let Some(permits) = node.permits().first() {
-            return (graph.name(taker).to_owned(), permits.to_string());
+            return (graph.name(user).to_owned(), permits.to_string());
         }
         let inner = node.nested().and_then(|inner| inner.compile().ok());
-        let inner = Arc::clone(inner.expect("it takes permits in a flow that it is"));
-        taker = inner.taker().expect("a task of it takes permits");
+        let inner = Arc::clone(inner.expect("it is a flow in which a task takes permits"));
+        user = inner.lock_user().expect("a task of it takes permits");
         graph = inner;
     }
 }
 
-/// An output that is taken by value has one consumer, which is not attempted twice.
-pub(crate) fn moved(graph: &Graph) -> Result<(), Refusal> {
-    if graph.moved.is_empty() {
+/// Checks that an output that is taken by value has one consumer, which is attempted once.
+pub(super) fn moved(graph: &Graph) -> Result<(), Refusal> {
+    let moves = &graph.layout.moved;
+    if moves.is_empty() {
         return Ok(());
     }
-    let name = |index: u32| graph.name(index).to_owned();
-    for (output, by) in &graph.moved {
-        let config = graph.node(*by).config.as_ref();
-        if config.is_some_and(|config| config.retry.is_some()) {
+    let name = |index: NodeIndex| graph.name(index).to_owned();
+    for (output, by) in moves {
+        if graph.node(*by).retries() {
             return Err(Refusal::MovedIntoRetry {
                 output: name(*output),
                 by: name(*by),
             });
         }
     }
-    // How often each task uses each output; a consumer may be listed twice by itself.
-    let mut seen: Vec<Option<u32>> = vec![None; graph.len()];
+    // The task that was last seen to use each output. A task may use one twice.
+    let mut seen: Vec<Option<NodeIndex>> = vec![None; graph.len()];
     for (index, node) in graph.tasks() {
         let mut refusal = None;
         node.visit_inputs(&mut |input, _| {
-            let taken = graph
-                .moved
-                .binary_search_by_key(&input.index, |(output, _)| *output);
-            let Ok(place) = taken else { return };
-            if seen[input.index as usize].replace(index).is_some() && refusal.is_none() {
-                let (output, by) = graph.moved[place];
+            let output = input.index;
+            let Some(by) = graph.layout.mover(output) else {
+                return;
+            };
+            if seen[output.get()].replace(index).is_some() && refusal.is_none() {
                 let other = graph
                     .tasks()
-                    .find(|(other, node)| *other != by && uses(node, input.index))
+                    .find(|(other, node)| *other != by && uses(node, output))
                     .map_or(by, |(other, _)| other);
                 refusal = Some(Refusal::MovedTwice {
                     output: name(output),
@@ -126,7 +127,7 @@ pub(crate) fn moved(graph: &Graph) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn uses(node: &crate::graph::Node, output: u32) -> bool {
+fn uses(node: &Node, output: NodeIndex) -> bool {
     let mut found = false;
     node.visit_inputs(&mut |input, _| found |= input.index == output);
     found

@@ -1,93 +1,133 @@
-//! Agents: who keeps a run alive, and how its end is found.
+//! Run guards: what keeps a run alive, and how its end is found.
 //!
-//! Drivers, waiting tasks and blocking threads each hold an [`Agent`]. A run ends when the last of
-//! them is dropped, in whatever way: by leaving, by a panic, by a runtime that shuts down. There
-//! is no counter of tasks that every task would touch, and nothing can make a run hang whose
-//! agents are gone: what they left undone is then seen, and reported.
+//! Drivers, waiting tasks and blocking threads each hold a [`RunGuard`]. A run ends when the last
+//! one is dropped, in whatever way: because its holder is done, by a panic, or by a runtime that
+//! shuts down. There is no counter that every task would touch. A run whose guards are gone cannot
+//! hang: what was left undone is seen then, and reported.
 //!
 //! # Protocol
 //!
-//! Agents may be dropped by several threads at the same time. [`Arc::into_inner`] gives the run to
-//! exactly one of them, the last, and orders all that the others did before that; so whoever
-//! finishes a run sees everything that its tasks have written, and nobody else is left to touch
-//! it. Those who find their way back to a run from a `Weak` have a share in it like any other, or
-//! it is over and they get none.
+//! Several threads may drop guards at the same time. [`Arc::into_inner`] gives the run to exactly
+//! one of them, the last, and orders everything that the others did before that. So the thread that
+//! finishes a run sees everything that its tasks have written, and no other thread touches it any
+//! more. A guard that is made from a `Weak` is a guard like any other, or the run is over and there
+//! is none.
 //!
-//! A finished run gives back the share in the run that it was a task of, which may be the last one
-//! there, and so on outwards: a loop, since runs may be nested in any depth.
+//! A finished run drops its guard of the outer run, which may be the last one there, and so on. This
+//! is done in a loop, since runs may be nested in any depth.
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-use super::execution::Execution;
+use crate::unwind;
 
-/// A share in a run.
-pub(crate) struct Agent(
-    /// Always there, until it is dropped.
+use super::drive::{Drive, Invited};
+use super::driver_count::Wanted;
+use super::execution::Execution;
+use super::limit::Limit;
+use super::ready_queues::Injected;
+
+/// A share in a run that keeps it from ending.
+pub(crate) struct RunGuard(
+    /// Present until it is dropped.
     Option<Arc<Execution>>,
 );
 
-impl Agent {
+impl RunGuard {
     pub(crate) fn new(execution: Execution) -> Self {
         Self(Some(Arc::new(execution)))
     }
 
-    /// A share in the run of which one has a plain reference.
+    /// A guard of a run that another guard keeps alive at the moment.
     pub(crate) fn of(execution: &Arc<Execution>) -> Self {
         Self(Some(Arc::clone(execution)))
     }
 
-    /// A plain reference, for what is dropped before this agent is.
+    /// A share that does not keep the run from ending, for what is dropped before this guard.
     pub(crate) fn share(&self) -> Arc<Execution> {
         let execution = self.0.as_ref();
-        Arc::clone(execution.expect("an agent has its share until it is dropped"))
+        Arc::clone(execution.expect("a guard has its share until it is dropped"))
     }
 
-    /// A way back to the run that does not keep it alive.
     pub(crate) fn downgrade(&self) -> Weak<Execution> {
         self.0.as_ref().map(Arc::downgrade).unwrap_or_default()
     }
 
-    /// A share in a run that is not over yet.
+    /// A guard of a run that is not over yet.
     pub(crate) fn upgrade(weak: &Weak<Execution>) -> Option<Self> {
         weak.upgrade().map(|execution| Self(Some(execution)))
     }
+
+    /// The run whose slots the tasks of this one take: itself, or an outer one.
+    pub(crate) fn limiter(&self) -> Option<(&Self, &Limit)> {
+        let mut run = Some(self);
+        while let Some(guard) = run {
+            if let Some(limit) = &guard.limit {
+                return Some((guard, limit));
+            }
+            run = guard.outer.as_ref();
+        }
+        None
+    }
+
+    /// Puts something where any driver can take it, and makes sure that there is a driver.
+    pub(crate) fn inject(&self, injected: Injected) {
+        self.ready.inject(injected);
+        self.call_driver();
+    }
+
+    /// Makes sure that there is a driver. Called after a task was put where any driver can take it.
+    pub(crate) fn call_driver(&self) {
+        match self.drivers.call() {
+            Wanted::Nothing => {}
+            Wanted::Driver => self.spawn(Drive::driver(self.clone())),
+            Wanted::Invitation => {
+                let invited = Invited::new(self);
+                unwind::contain(|| self.backend.drive_invited(invited));
+            }
+        }
+    }
+
+    /// Has the runtime poll a drive. If it cannot, the drive is dropped, which ends the run.
+    pub(crate) fn spawn(&self, drive: Drive) {
+        unwind::contain(|| self.backend.drive(drive));
+    }
 }
 
-impl Clone for Agent {
+impl Clone for RunGuard {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl Deref for Agent {
+impl Deref for RunGuard {
     type Target = Execution;
 
     fn deref(&self) -> &Execution {
         self.0
             .as_deref()
-            .expect("an agent has its share until it is dropped")
+            .expect("a guard has its share until it is dropped")
     }
 }
 
-impl fmt::Debug for Agent {
+impl fmt::Debug for RunGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Agent")
+        f.write_str("RunGuard")
     }
 }
 
-impl Drop for Agent {
+impl Drop for RunGuard {
     fn drop(&mut self) {
-        let_go(self.0.take(), Arc::into_inner, |execution| {
+        drop_share(self.0.take(), Arc::into_inner, |execution| {
             execution.finish().and_then(|mut outer| outer.0.take())
         });
     }
 }
 
-/// Drops a share; finishes what nobody else has a share in, and goes on with the share that this
-/// gives back.
-fn let_go<S, T>(
+/// Drops a share. If it was the last one, finishes what it was a share in, and goes on with the
+/// share that this gives back.
+fn drop_share<S, T>(
     mut share: Option<S>,
     into_inner: impl Fn(S) -> Option<T>,
     finish: impl Fn(T) -> Option<S>,
@@ -106,7 +146,7 @@ mod loom_tests {
     use super::let_go;
     use crate::sync::{AtomicUsize, Ordering, fence};
 
-    /// A run: what its agents have written, how often it was finished, and what it is a task of.
+    /// A run: what its guards have written, how often it was finished, and its outer run.
     struct Run {
         written: [AtomicUsize; 3],
         finished: AtomicUsize,
@@ -114,8 +154,8 @@ mod loom_tests {
         outer: Option<Arc<Run>>,
     }
 
-    /// A share in a run, with what `std` does in `Arc` and `Weak`; `loom`'s own `Arc` lacks
-    /// both `into_inner` and `Weak`. What keeps the memory is apart from it, and orders nothing.
+    /// A share in a run, with the orderings of `std`'s `Arc` and `Weak`. `loom`'s own `Arc` has
+    /// neither `into_inner` nor `Weak`. The `Arc` in it only keeps the memory, and orders nothing.
     struct Share(Arc<Run>);
 
     impl Run {
@@ -145,9 +185,9 @@ mod loom_tests {
         }
 
         fn finish(self: Arc<Self>) -> Option<Share> {
-            assert_eq!(self.shares.load(Ordering::Relaxed), 0, "somebody is left");
+            assert_eq!(self.shares.load(Ordering::Relaxed), 0, "a share is left");
             let written = self.written.iter().map(|w| w.load(Ordering::Relaxed));
-            assert_eq!(written.sum::<usize>(), 3, "not all was visible");
+            assert_eq!(written.sum::<usize>(), 3, "a write was not visible");
             self.finished.fetch_add(1, Ordering::Relaxed);
             self.outer.clone().map(Share)
         }
@@ -162,45 +202,46 @@ mod loom_tests {
             })
         }
 
-        /// What an agent does.
+        /// What the holder of a guard does.
         fn write(self, own: usize) {
             self.0.written[own].store(1, Ordering::Relaxed);
-            let_go(Some(self), Self::into_inner, Run::finish);
+            drop_share(Some(self), Self::into_inner, Run::finish);
         }
     }
 
-    /// Guards that the last of several agents finishes the run, once, and sees what all have
-    /// written: with a look at the count before it is taken down, as `Arc::try_unwrap` does,
-    /// nobody finishes it; with `Relaxed` in place of `Release`, or no fence, not all is seen.
+    /// Proves that the last of several guards finishes the run, once, and sees what all have
+    /// written. If the count were read before it is decremented, as `Arc::try_unwrap` does, the run
+    /// might not be finished. With `Relaxed` in place of `Release`, or without the fence, a write
+    /// is missed.
     #[test]
-    fn loom_last_agent_finishes_the_run() {
+    fn loom_last_guard_finishes_the_run() {
         loom::model(|| {
             let run = Run::with_shares(3, None);
-            let agents = [1, 2].map(|own| {
+            let guards = [1, 2].map(|own| {
                 let share = Share(run.clone());
                 thread::spawn(move || share.write(own))
             });
             Share(run.clone()).write(0);
-            for agent in agents {
-                agent.join().unwrap();
+            for guard in guards {
+                guard.join().unwrap();
             }
             assert_eq!(run.finished.load(Ordering::Relaxed), 1);
         });
     }
 
-    /// Guards that who comes back to a run either is part of it or finds it over: if `upgrade` gave
-    /// a share without looking at the count in the same step, a run would be finished twice, or
-    /// under an agent's feet.
+    /// Proves that `upgrade` either returns a guard like any other, or finds that the run is over.
+    /// If it returned a share without checking the count in the same step, a run would be finished
+    /// twice, or while it is used.
     #[test]
-    fn loom_invited_agent_comes_in_time_or_not_at_all() {
+    fn loom_upgraded_guard_comes_in_time_or_not_at_all() {
         loom::model(|| {
             let run = Run::with_shares(1, None);
-            let invited = {
+            let upgraded = {
                 let run = run.clone();
                 thread::spawn(move || {
                     let share = run.upgrade();
                     let came = share.is_some();
-                    let_go(share, Share::into_inner, Run::finish);
+                    drop_share(share, Share::into_inner, Run::finish);
                     came
                 })
             };
@@ -208,7 +249,7 @@ mod loom_tests {
                 written.store(1, Ordering::Relaxed);
             }
             Share(run.clone()).write(0);
-            invited.join().unwrap();
+            upgraded.join().unwrap();
             assert_eq!(run.finished.load(Ordering::Relaxed), 1);
         });
     }
@@ -221,7 +262,7 @@ mod loom_tests {
             let outer = Run::with_shares(3, None);
             let inner = Run::with_shares(2, Some(outer.clone()));
             inner.written[2].store(1, Ordering::Relaxed);
-            // One share of the outer run is the inner run's. What that writes, it writes here.
+            // One share in the outer run is held by the inner run, which writes here.
             outer.written[2].store(1, Ordering::Relaxed);
             let other = {
                 let (inner, outer) = (Share(inner.clone()), Share(outer.clone()));

@@ -1,24 +1,24 @@
-//! The crew: how many blocking threads a run has, and who asks for another.
+//! The queue of plain functions, and how many blocking threads serve it.
 //!
 //! # Protocol
 //!
-//! Plain functions lie in one queue. A thread of the crew takes one after the other, and leaves
-//! when it finds none. If it takes one and leaves others behind, it asks for one more thread
-//! first, unless one has been asked for that has not come yet. That makes a cascade: functions
-//! that block for long soon have a thread each, while short ones share a few.
+//! Plain functions lie in one queue. A thread takes one after the other, and leaves when it finds
+//! none. If it takes one and leaves others behind, it first asks for one more thread, unless one
+//! has been asked for that has not come yet. So functions that block for long soon have a thread
+//! each, while short ones share a few.
 //!
-//! A thread that is merely *asked for* does not keep the run alive: it may be stuck behind the
-//! work of others in a full pool, and the run must not wait for it once its tasks are done. But
-//! while there is something in the queue there is always one thread that is *committed* to it,
-//! which does. All of that changes under one lock, so there is no gap between a thread that finds
-//! the queue empty and a task that is put there.
+//! A thread that is merely *asked for* does not keep the run alive. It may be stuck behind other
+//! work in a full pool, and the run must not wait for it once its tasks are done. But while there is
+//! something in the queue, one thread is always *committed* to it, which does keep the run alive.
+//! All of that changes under one lock, so no task is left behind between a thread that finds the
+//! queue empty and a task that is pushed.
 
 use std::collections::VecDeque;
 
 use crate::sync::{Mutex, lock};
 
 #[derive(Debug)]
-pub(crate) struct Crew<T>(Mutex<State<T>>);
+pub(crate) struct BlockingQueue<T>(Mutex<State<T>>);
 
 #[derive(Debug)]
 struct State<T> {
@@ -29,17 +29,17 @@ struct State<T> {
     asked: bool,
 }
 
-/// What somebody who touched the queue has to ask the runtime for.
+/// What a thread that touched the queue has to ask the runtime for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
     Nothing,
-    /// A thread that is committed already.
+    /// A thread that is counted as committed already.
     Committed,
     /// A thread that joins when it comes.
     Another,
 }
 
-impl<T> Crew<T> {
+impl<T> BlockingQueue<T> {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(State {
             queue: VecDeque::new(),
@@ -58,20 +58,21 @@ impl<T> Crew<T> {
         state.ask()
     }
 
-    /// A thread that was asked for is here; it is committed from now on.
+    /// Commits a thread that was asked for and has come.
     pub(crate) fn join(&self) {
         let mut state = lock(&self.0);
         state.asked = false;
         state.committed += 1;
     }
 
-    /// A thread that was asked for will never come.
+    /// Takes note that a thread that was asked for will never come.
     pub(crate) fn decline(&self) {
         lock(&self.0).asked = false;
     }
 
-    /// A committed thread will never come; gives the work that nobody will take now.
-    pub(crate) fn desert(&self) -> VecDeque<T> {
+    /// Takes note that a committed thread will never come. Returns the work that no other thread
+    /// will take.
+    pub(crate) fn abandon(&self) -> VecDeque<T> {
         let mut state = lock(&self.0);
         state.committed -= 1;
         match state.committed {
@@ -80,7 +81,7 @@ impl<T> Crew<T> {
         }
     }
 
-    /// The next piece of work for a committed thread; with none the thread has left.
+    /// The next piece of work for a committed thread. If there is none, the thread has left.
     pub(crate) fn take(&self) -> Option<(T, Ask)> {
         let mut state = lock(&self.0);
         match state.queue.pop_front() {
@@ -117,33 +118,33 @@ mod loom_tests {
     use crate::sync::{AtomicUsize, Ordering};
 
     struct Shared {
-        crew: Crew<()>,
+        queue: BlockingQueue<()>,
         done: AtomicUsize,
     }
 
     impl Shared {
         /// A committed thread.
         fn work(&self) {
-            while let Some(((), _ask)) = self.crew.take() {
+            while let Some(((), _ask)) = self.queue.take() {
                 self.done.fetch_add(1, Ordering::Relaxed);
             }
         }
 
         /// Only committed threads are certain to come.
         fn push(&self) {
-            if self.crew.push(()) == Ask::Committed {
+            if self.queue.push(()) == Ask::Committed {
                 self.work();
             }
         }
     }
 
-    /// Guards that leaving and finding the queue empty are one step: if `take` gave up the lock
-    /// in between, a task pushed there would be left behind.
+    /// Proves that leaving and finding the queue empty are one step. If `take` gave up the lock in
+    /// between, a task that is pushed there would be left behind.
     #[test]
     fn loom_thread_leaves_while_work_arrives() {
         loom::model(|| {
             let shared = Arc::new(Shared {
-                crew: Crew::new(),
+                queue: BlockingQueue::new(),
                 done: AtomicUsize::new(0),
             });
             let pushers = [(); 2].map(|()| {
@@ -162,19 +163,19 @@ mod loom_tests {
         });
     }
 
-    /// Guards that one thread is asked for at a time: if `ask` did not remember, each push beside
-    /// a busy thread would ask for one more.
+    /// Proves that one thread is asked for at a time. If `ask` did not remember, each push beside a
+    /// busy thread would ask for one more.
     #[test]
     fn loom_one_thread_is_asked_for_at_a_time() {
         loom::model(|| {
-            let crew = Arc::new(Crew::new());
-            assert_eq!(crew.push(()), Ask::Committed);
-            let push = |crew: &Arc<Crew<()>>| {
-                let crew = crew.clone();
-                move || usize::from(crew.push(()) == Ask::Another)
+            let queue = Arc::new(BlockingQueue::new());
+            assert_eq!(queue.push(()), Ask::Committed);
+            let push = |queue: &Arc<BlockingQueue<()>>| {
+                let queue = queue.clone();
+                move || usize::from(queue.push(()) == Ask::Another)
             };
-            let other = thread::spawn(push(&crew));
-            let asked = push(&crew)() + other.join().unwrap();
+            let other = thread::spawn(push(&queue));
+            let asked = push(&queue)() + other.join().unwrap();
             assert_eq!(asked, 1);
         });
     }

@@ -1,0 +1,165 @@
+//! The function of a task, without its type.
+//!
+//! This is where types are erased. A function and its inputs become one of the two traits
+//! [`AsyncBody`] and [`PlainBody`] (see [`crate::declare::function`]). The graph stores them, and a
+//! run calls them. A body sees of the run no more than its [`RunStorage`].
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::handle::TaskId;
+use crate::node_index::NodeIndex;
+use crate::output::BoxError;
+use crate::task::column::ColumnType;
+use crate::task::end::End;
+use crate::task::outputs::Outputs;
+
+use super::Declared;
+use super::storage::RunStorage;
+
+/// The function of a task, or what the node does if it has none.
+pub enum Body {
+    /// Its future is polled by drivers.
+    Async(Box<dyn AsyncBody>),
+    /// Called on a blocking thread.
+    Plain(Box<dyn PlainBody>),
+    /// No function: the value is given to each execution. Boxed, because few tasks are inputs.
+    Input(Box<InputBody>),
+    /// No task: passes on that its upstreams have ended. See [`crate::declare::group`].
+    Gate(Gate),
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Async(_) => f.write_str("Async"),
+            Self::Plain(_) => f.write_str("Plain"),
+            Self::Input(_) => f.write_str("Input"),
+            Self::Gate(gate) => gate.fmt(f),
+        }
+    }
+}
+
+/// What is known of an input of the flow.
+#[derive(Clone, Copy, Debug)]
+pub struct InputBody {
+    pub(crate) column: Option<ColumnType>,
+}
+
+/// What opens a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// The success of all its upstreams.
+    All,
+    /// The first success among its upstreams.
+    Any,
+}
+
+/// How a task uses the output of one upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputUse {
+    /// As `&T`: the upstream must have succeeded.
+    Borrowed,
+    /// As `Option<&T>`.
+    Optional,
+    /// As `T`: the upstream has no other consumer.
+    Moved,
+}
+
+/// The future of a task. It owns a share in the storage of the run, from which it borrows its
+/// inputs, and hands the share back when it is ready.
+pub(crate) type Job = Pin<Box<dyn Future<Output = JobEnd> + Send>>;
+
+/// The share that a job owned, and why the output is not stored if it is not.
+///
+/// Boxed, so that the usual case fits two registers.
+pub(crate) type JobEnd = (Arc<RunStorage>, Option<Box<NotStored>>);
+
+/// Why a job that is ready has not stored the output of its task.
+#[derive(Debug)]
+pub enum NotStored {
+    /// The attempt ended otherwise.
+    Ended(End),
+    /// A blocking thread goes on with the task, and will settle it.
+    HandedOver,
+}
+
+impl NotStored {
+    /// What a job ends with that may have been successful.
+    pub(crate) fn unless_succeeded(end: End) -> Option<Box<Self>> {
+        match end {
+            End::Succeeded => None,
+            end => Some(Box::new(Self::Ended(end))),
+        }
+    }
+}
+
+/// What is asked of every task function.
+pub trait AnyBody: Send + Sync + 'static {
+    fn as_any(&self) -> &dyn Any;
+    /// Itself. Stands in for upcasting, which the oldest supported compiler does not have.
+    fn as_any_body(&self) -> &dyn AnyBody;
+    /// The full path of the function, as `type_name` gives it.
+    fn function_name(&self) -> &'static str;
+    fn visit_inputs(&self, visit: &mut dyn FnMut(TaskId, InputUse));
+    /// The flag by which an execution claims a `once` task.
+    fn claim(&self) -> Option<&AtomicBool>;
+    fn facts(&self) -> Facts;
+    /// For a flow that is a task: what was declared of it.
+    fn nested(&self) -> Option<&Declared> {
+        None
+    }
+}
+
+/// What is asked of every task when its flow is compiled, in one call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts {
+    /// The column of its output.
+    pub(crate) column: Option<ColumnType>,
+    /// Whether it can run only once.
+    pub(crate) once: bool,
+    /// Whether it takes an input by value.
+    pub(crate) moves: bool,
+    /// Whether it is a flow.
+    pub(crate) nested: bool,
+}
+
+/// A function that returns a future.
+pub trait AsyncBody: AnyBody {
+    fn start(&self, storage: Arc<RunStorage>, node: NodeIndex) -> Job;
+
+    /// Whether its future ends by itself when the run stops. Any other is dropped.
+    fn sees_stop(&self) -> bool {
+        self.nested().is_some()
+    }
+}
+
+/// A function that is called on a blocking thread.
+pub trait PlainBody: AnyBody {
+    /// Calls the function, and stores its output if the attempt is still `wanted` by then.
+    fn call(
+        &self,
+        outputs: Outputs<'_>,
+        node: NodeIndex,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<(), BoxError>;
+}
+
+/// Claims a `once` task for an execution; returns `false` if another has claimed it before.
+pub(crate) fn claim(flag: &AtomicBool) -> bool {
+    !flag.swap(true, Ordering::AcqRel)
+}
+
+/// Whether a `once` task has been claimed.
+pub(crate) fn is_claimed(flag: &AtomicBool) -> bool {
+    flag.load(Ordering::Acquire)
+}
+
+/// Gives up a claim whose execution was refused.
+pub(crate) fn unclaim(flag: &AtomicBool) {
+    flag.store(false, Ordering::Release);
+}

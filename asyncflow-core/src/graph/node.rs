@@ -1,0 +1,73 @@
+//! One node of a graph: a task or a gate.
+
+use crate::handle::TaskId;
+use crate::lock::Permits;
+use crate::task::config::Config;
+
+use super::Declared;
+use super::body::{AnyBody, Body, Facts, InputUse};
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) body: Body,
+    /// Boxed, because most tasks have none.
+    pub(crate) config: Option<Box<Config>>,
+}
+
+impl Node {
+    pub(crate) fn body(&self) -> Option<&dyn AnyBody> {
+        match &self.body {
+            Body::Async(body) => Some(body.as_any_body()),
+            Body::Plain(body) => Some(body.as_any_body()),
+            Body::Input(_) | Body::Gate(_) => None,
+        }
+    }
+
+    pub(crate) fn is_gate(&self) -> bool {
+        matches!(self.body, Body::Gate(_))
+    }
+
+    /// What was declared of the flow that this task is, if it is one.
+    pub(crate) fn nested(&self) -> Option<&Declared> {
+        self.body()?.nested()
+    }
+
+    pub(crate) fn always(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| config.always)
+    }
+
+    pub(crate) fn retries(&self) -> bool {
+        let config = self.config.as_ref();
+        config.is_some_and(|config| config.retry.is_some())
+    }
+
+    pub(crate) fn permits(&self) -> &[Permits] {
+        self.config.as_ref().map_or(&[], |config| &config.permits)
+    }
+
+    pub(crate) fn condition(&self) -> Option<TaskId> {
+        self.config.as_ref().and_then(|config| config.condition)
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        match &self.body {
+            Body::Async(body) => body.facts(),
+            Body::Plain(body) => body.facts(),
+            Body::Input(input) => Facts {
+                column: input.column,
+                ..Facts::default()
+            },
+            Body::Gate(_) => Facts::default(),
+        }
+    }
+
+    /// Calls `visit` with every task whose output this one uses.
+    pub(crate) fn visit_inputs(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
+        if let Some(body) = self.body() {
+            body.visit_inputs(visit);
+        }
+        if let Some(condition) = self.condition() {
+            visit(condition, InputUse::Borrowed);
+        }
+    }
+}

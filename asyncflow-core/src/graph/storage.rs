@@ -1,0 +1,79 @@
+//! The storage of a run: what its tasks read and write.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, OnceLock, Weak};
+
+use crate::node_index::NodeIndex;
+use crate::pace::Pace;
+use crate::task::outputs::{OutputStore, Outputs};
+use crate::task::statuses::Statuses;
+
+use super::Graph;
+use super::body::Body;
+
+/// The outputs and statuses of one run, with its graph. The future of a task owns a share in it.
+pub struct RunStorage {
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) outputs: OutputStore,
+    /// The run, for tasks that need to know it. A weak reference, because the run owns this.
+    run: OnceLock<Weak<dyn Any + Send + Sync>>,
+}
+
+impl fmt::Debug for RunStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunStorage").finish_non_exhaustive()
+    }
+}
+
+impl RunStorage {
+    /// Makes room for every node and output of a graph.
+    pub(crate) async fn new(graph: Arc<Graph>, pace: &mut Pace) -> Self {
+        let slice = pace.slice();
+        let mut outputs = OutputStore::new(graph.len(), &graph.layout);
+        while !outputs.grow(graph.len(), &graph.layout, slice) {
+            pace.spend(slice).await;
+        }
+        Self {
+            graph,
+            outputs,
+            run: OnceLock::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn outputs(&self) -> Outputs<'_> {
+        Outputs {
+            layout: &self.graph.layout,
+            store: &self.outputs,
+        }
+    }
+
+    pub(crate) fn statuses(&self) -> &Statuses {
+        &self.outputs.statuses
+    }
+
+    /// The body of an async task, which has the type `B`.
+    #[inline]
+    pub(crate) fn async_body<B: Any>(&self, node: NodeIndex) -> &B {
+        let Body::Async(body) = &self.graph.node(node).body else {
+            unreachable!("a job is started by the async body of its own task");
+        };
+        body.as_any()
+            .downcast_ref()
+            .expect("a job is started by the body of its own task")
+    }
+
+    /// Tells the tasks which run they are in; called before the first one starts.
+    pub(crate) fn set_run(&self, run: Weak<dyn Any + Send + Sync>) {
+        // Called once, so there is none yet.
+        let _ = self.run.set(run);
+    }
+
+    /// The run, for a task of it that is being polled.
+    pub(crate) fn run<R: Any + Send + Sync>(&self) -> Arc<R> {
+        let run = self.run.get().and_then(Weak::upgrade);
+        let run = run.expect("a run goes on while a task of it is polled");
+        run.downcast().expect("all runs have the same type")
+    }
+}

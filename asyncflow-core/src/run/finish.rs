@@ -1,0 +1,145 @@
+//! The end of a run: what is left of it, and its result.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use crate::graph::Graph;
+use crate::node_index::NodeIndex;
+use crate::outcome::error::FlowError;
+use crate::outcome::report::Report;
+use crate::outcome::run::Run;
+use crate::outcome::times::Times;
+use crate::task::column::AnyColumn;
+use crate::task::failure::{Cause, Failure};
+use crate::task::status::TaskStatus;
+use crate::task::statuses::{Status, Statuses};
+use crate::unwind;
+
+use super::execution::Execution;
+use super::guard::RunGuard;
+use super::stop::Mode;
+
+/// What is left of a run when its last guard is gone.
+pub(crate) struct Finished {
+    graph: Arc<Graph>,
+    statuses: Statuses,
+    columns: Box<[AnyColumn]>,
+    /// In the order of declaration.
+    failures: Vec<(NodeIndex, Cause)>,
+    attempts: HashMap<NodeIndex, u32>,
+    /// How long it took, and the times of each node, as far as they were measured.
+    watched: Option<(Duration, Option<Vec<Times>>)>,
+    mode: Mode,
+    all_succeeded: bool,
+}
+
+impl Execution {
+    /// Ends the run. Called when its last guard is gone, and with it everything that ran. Gives back
+    /// the share in the outer run, which may only end now.
+    pub(super) fn finish(self) -> Option<RunGuard> {
+        let mode = self.mode();
+        let all_succeeded = self.statuses().all_succeeded();
+        if !all_succeeded {
+            self.settle_the_rest();
+        }
+        if let Some(watch) = &self.watch {
+            watch.run_ended();
+        }
+        let storage = Arc::into_inner(self.storage);
+        let storage = storage.expect("what has a share in the storage is dropped before its guard");
+        let graph = storage.graph;
+        let (statuses, mut columns) = storage.outputs.close();
+        if !all_succeeded {
+            // A task may have stored an output and then have ended otherwise.
+            for node in NodeIndex::all(graph.len()) {
+                if !statuses.get(node).is_success() {
+                    graph.layout.clear(&mut columns, node);
+                }
+            }
+        }
+        let mut failures = into_inner(self.failures);
+        failures.sort_by_key(|(node, _)| *node);
+        // Before the caller hears of the end.
+        for unused in into_inner(self.given) {
+            unwind::contain(|| drop(unused));
+        }
+        let finished = Finished {
+            graph,
+            statuses,
+            columns,
+            failures,
+            attempts: into_inner(self.attempts),
+            watched: self.watch.map(|watch| watch.finish()),
+            mode,
+            all_succeeded,
+        };
+        // Wakes the caller by a waker of theirs, which may panic.
+        match unwind::catch(|| self.done.send(finished).err()) {
+            Ok(None) => {}
+            Ok(Some(unwanted)) => unwanted.discard(),
+            Err(payload) => unwind::discard(payload),
+        }
+        self.outer
+    }
+
+    /// Gives a status to the nodes that were never settled.
+    fn settle_the_rest(&self) {
+        for node in NodeIndex::all(self.graph().len()) {
+            if self.statuses().get(node) != Status::Unfinished {
+                continue;
+            }
+            let status = match (self.is_outside(node), self.node(node).is_gate()) {
+                (true, _) => Status::NotSelected,
+                // No task waited for it.
+                (false, true) => Status::Succeeded,
+                // The run was dropped, or the runtime shut down.
+                (false, false) => Status::Cancelled,
+            };
+            self.statuses().set(node, status);
+            if let (Some(watch), Status::Cancelled) = (&self.watch, status) {
+                watch.ended(node, TaskStatus::Cancelled);
+            }
+        }
+    }
+}
+
+impl Finished {
+    /// The result of the run.
+    pub(crate) fn conclude(self) -> Result<Run, FlowError> {
+        let graph = &self.graph;
+        let failures: Vec<Failure> = self
+            .failures
+            .into_iter()
+            .map(|(node, cause)| {
+                Failure::new(graph.task_id(node), graph.name(node).to_owned(), cause)
+            })
+            .collect();
+        let report = Report::new(self.graph, self.statuses, self.attempts, self.watched);
+        let cut_short = !self.all_succeeded
+            && report
+                .tasks()
+                .any(|task| task.status() == TaskStatus::Cancelled);
+        let run = Run::new(report, self.columns);
+        match self.mode {
+            _ if !failures.is_empty() => Err(FlowError::failed(failures, run)),
+            _ if !cut_short => Ok(run),
+            // It was not stopped, and yet there are tasks that did not end.
+            Mode::Go => Err(FlowError::abandoned(run)),
+            Mode::Stopping | Mode::Dropped => Err(FlowError::cancelled(run)),
+        }
+    }
+
+    /// Drops everything, whatever the outputs, errors and functions do in their `Drop`.
+    pub(crate) fn discard(self) {
+        for (_, cause) in self.failures {
+            unwind::contain(|| drop(cause));
+        }
+        // The flow may be gone already. Then its functions go with the graph.
+        unwind::contain(|| drop(self.graph));
+    }
+}
+
+fn into_inner<T>(mutex: crate::sync::Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
+}

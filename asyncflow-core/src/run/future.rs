@@ -1,0 +1,114 @@
+//! A run as its caller sees it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, ready};
+
+use futures_channel::oneshot;
+
+use crate::outcome::error::FlowError;
+use crate::outcome::report::Report;
+use crate::outcome::run::Run;
+
+use super::backend::Backend;
+use super::drive::Drive;
+use super::execution::Execution;
+use super::finish::Finished;
+use super::guard::RunGuard;
+use super::plan::Plan;
+use super::prepare::Prepared;
+use super::stop::Mode;
+
+/// Drives a run and waits for its end. Cancels it when dropped.
+pub(crate) struct RunFuture {
+    backend: Arc<dyn Backend>,
+    /// Does not keep the run from ending.
+    run: Weak<Execution>,
+    done: oneshot::Receiver<Finished>,
+    /// The first driver, which is polled in place: a small flow is over before another thread could
+    /// have been woken for it.
+    first_driver: Option<Drive>,
+}
+
+impl RunFuture {
+    pub(crate) fn new(prepared: Prepared, backend: Arc<dyn Backend>, plan: Plan) -> Self {
+        let (sender, done) = oneshot::channel();
+        let execution = Execution::new(prepared, Arc::clone(&backend), plan, sender);
+        let guard = RunGuard::new(execution);
+        let run = guard.downgrade();
+        if !guard.graph().nested.is_empty() {
+            guard.storage.set_run(run.clone());
+        }
+        guard.tell_start();
+        Self {
+            backend,
+            run,
+            done,
+            first_driver: Some(Drive::driver(guard)),
+        }
+    }
+
+    /// Has the runtime poll the first driver, so that the run goes on without this future.
+    pub(crate) fn detach(&mut self) {
+        if let Some(drive) = self.first_driver.take() {
+            let guard = drive.guard().clone();
+            guard.spawn(drive);
+        }
+    }
+
+    pub(crate) fn stop(&self, mode: Mode) {
+        if let Some(guard) = RunGuard::upgrade(&self.run) {
+            guard.stop(mode);
+        }
+    }
+
+    /// The report of a run that goes on.
+    pub(crate) fn report_so_far(&self) -> Option<Report> {
+        RunGuard::upgrade(&self.run).map(|guard| guard.report_so_far())
+    }
+
+    /// The result of a run that is over.
+    pub(crate) fn result(&mut self) -> Option<Result<Run, FlowError>> {
+        self.finished().map(Finished::conclude)
+    }
+
+    fn finished(&mut self) -> Option<Finished> {
+        self.done.try_recv().ok().flatten()
+    }
+}
+
+impl Future for RunFuture {
+    type Output = Result<Run, FlowError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Some(drive) = &mut this.first_driver {
+            let mut polled = Poll::Pending;
+            this.backend
+                .enter(&mut || polled = Pin::new(&mut *drive).poll(cx));
+            ready!(polled);
+            this.first_driver = None;
+        }
+        match ready!(Pin::new(&mut this.done).poll(cx)) {
+            Ok(finished) => Poll::Ready(finished.conclude()),
+            Err(oneshot::Canceled) => unreachable!("the last guard of a run sends its result"),
+        }
+    }
+}
+
+impl Drop for RunFuture {
+    fn drop(&mut self) {
+        self.stop(Mode::Dropped);
+        if let Some(drive) = self.first_driver.take() {
+            let mut drive = Some(drive);
+            self.backend.enter(&mut || drop(drive.take()));
+        }
+        // The run may be over without its result having been taken. Closed first, so that a run
+        // that ends later sees that its result is unwanted.
+        self.done.close();
+        if let Some(unwanted) = self.finished() {
+            unwanted.discard();
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Plan: what was asked of one execution, and whether it can be done.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::graph::Graph;
+use crate::graph::body::{claim, is_claimed, unclaim};
+use crate::graph::refusal::Refusal;
+use crate::handle::TaskId;
+use crate::node_index::NodeIndex;
+use crate::observer::Observer;
+use crate::task::outputs::Outputs;
+
+use super::guard::RunGuard;
+use super::selection::Selection;
+use super::watch::Watch;
+
+/// What was asked of an execution.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) keep_going: bool,
+    pub(crate) max_concurrency: Option<usize>,
+    pub(crate) targets: Option<Vec<TaskId>>,
+    pub(crate) given: Vec<(TaskId, Given)>,
+    pub(crate) timed: bool,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
+    /// A share in the run that this one is a task of.
+    pub(crate) outer: Option<RunGuard>,
+}
+
+/// The value of a given task. Stores it as the task's output.
+pub(crate) struct Given(Box<dyn FnOnce(Outputs<'_>) + Send>);
+
+impl Given {
+    pub(crate) fn new<T: Send + Sync + 'static>(task: NodeIndex, value: T) -> Self {
+        Self(Box::new(move |outputs| outputs.set(task, value)))
+    }
+
+    pub(super) fn store(self, outputs: Outputs<'_>) {
+        (self.0)(outputs);
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Given")
+    }
+}
+
+/// What was asked of an execution, checked against its graph.
+pub(crate) struct Plan {
+    pub(super) keep_going: bool,
+    pub(super) max_concurrency: Option<usize>,
+    pub(super) selection: Option<Selection>,
+    pub(super) given: HashMap<NodeIndex, Given>,
+    pub(super) watch: Option<Watch>,
+    pub(super) outer: Option<RunGuard>,
+}
+
+impl Plan {
+    /// Finds the mistakes of one execution, and claims its `once` tasks.
+    pub(crate) fn new(graph: &Arc<Graph>, options: Options) -> Result<Self, Refusal> {
+        let Options {
+            keep_going,
+            max_concurrency,
+            targets,
+            given,
+            timed,
+            observers,
+            outer,
+        } = options;
+        if max_concurrency == Some(0) {
+            return Err(Refusal::ZeroConcurrency);
+        }
+        let given = values(graph, given)?;
+        let selection = match targets {
+            Some(targets) => Some(Selection::new(graph, &targets, &given)?),
+            None => None,
+        };
+        let runs = |node: &NodeIndex| {
+            let selection = selection.as_ref();
+            !given.contains_key(node)
+                && selection.is_none_or(|selection| selection.selected.contains(*node))
+        };
+        if let Some(input) = graph.inputs.iter().find(|node| runs(node)) {
+            return Err(Refusal::NotGiven {
+                task: graph.name(*input).to_owned(),
+            });
+        }
+        // The outermost run checks the nested flows at every depth, so the others need not.
+        if outer.is_none() {
+            for nested in graph.nested.iter().filter(|node| runs(node)) {
+                check_nested(graph, *nested)?;
+            }
+        }
+        claim_once(graph, runs)?;
+        let watched = timed || !observers.is_empty();
+        let watch = watched.then(|| Watch::new(Arc::clone(graph), timed, observers));
+        Ok(Self {
+            keep_going,
+            max_concurrency,
+            selection,
+            given,
+            watch,
+            outer,
+        })
+    }
+}
+
+/// The given values, one for each task.
+fn values(
+    graph: &Graph,
+    given: Vec<(TaskId, Given)>,
+) -> Result<HashMap<NodeIndex, Given>, Refusal> {
+    let mut values = HashMap::new();
+    for (task, value) in given {
+        if task.flow != graph.id() {
+            return Err(Refusal::ForeignHandle { method: "given" });
+        }
+        if values.insert(task.index, value).is_some() {
+            return Err(Refusal::GivenTwice {
+                task: graph.name(task.index).to_owned(),
+            });
+        }
+    }
+    Ok(values)
+}
+
+/// Claims every task of the run that can run only once, or none of them.
+fn claim_once(graph: &Graph, runs: impl Fn(&NodeIndex) -> bool) -> Result<(), Refusal> {
+    let mut claimed = Vec::new();
+    for node in graph.once.iter().filter(|node| runs(node)) {
+        let Some(flag) = graph.node(*node).body().and_then(|body| body.claim()) else {
+            continue;
+        };
+        if !claim(flag) {
+            claimed.into_iter().for_each(unclaim);
+            return Err(Refusal::Spent {
+                task: graph.name(*node).to_owned(),
+            });
+        }
+        claimed.push(flag);
+    }
+    Ok(())
+}
+
+/// Checks that a nested flow, and all flows in it, can be executed now.
+fn check_nested(graph: &Graph, task: NodeIndex) -> Result<(), Refusal> {
+    let mut flows = vec![graph.node(task)];
+    while let Some(flow) = flows.pop() {
+        let Some(declared) = flow.nested() else {
+            continue;
+        };
+        let inner = declared.compile()?;
+        if let Some(input) = inner.inputs.first() {
+            return Err(Refusal::NotGivenInside {
+                flow: graph.name(task).to_owned(),
+                input: inner.name(*input).to_owned(),
+            });
+        }
+        // Its own execution claims them, and may still find that another was faster.
+        for once in &inner.once {
+            let flag = inner.node(*once).body().and_then(|body| body.claim());
+            if flag.is_some_and(is_claimed) {
+                return Err(Refusal::Spent {
+                    task: inner.name(*once).to_owned(),
+                });
+            }
+        }
+        flows.extend(inner.nested.iter().map(|node| inner.node(*node)));
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Step: what to do with a ready task.
+
+use crate::graph::Node;
+use crate::graph::body::{AsyncBody, Body};
+use crate::node_index::NodeIndex;
+use crate::sync::lock;
+use crate::task::statuses::{SkipCause, Status};
+
+use super::execution::Execution;
+use super::watch::Watch;
+
+/// What to do with a ready task, and what it takes.
+pub(crate) enum Step<'a> {
+    /// Poll its future.
+    Poll(&'a dyn AsyncBody),
+    /// Poll its future, and tell the observers.
+    PollWatched(&'a dyn AsyncBody, &'a Watch),
+    /// Call its function on a blocking thread.
+    Call,
+    /// Start it with permits, a time limit or several attempts.
+    Supervise,
+    /// It has ended without being started.
+    End(Status),
+}
+
+impl Execution {
+    /// Decides what to do with a ready task.
+    #[inline]
+    pub(crate) fn step(&self, index: NodeIndex) -> Step<'_> {
+        let node = self.node(index);
+        if self.alert.is_quiet() && !self.starts_with_care && node.config.is_none() {
+            match &node.body {
+                Body::Async(body) => return Step::Poll(&**body),
+                Body::Plain(_) => return Step::Call,
+                Body::Input(_) | Body::Gate(_) => {}
+            }
+        }
+        self.step_with_care(index, node)
+    }
+
+    #[cold]
+    fn step_with_care<'a>(&'a self, index: NodeIndex, node: &'a Node) -> Step<'a> {
+        if let Some(status) = self.refused(index, node) {
+            return Step::End(status);
+        }
+        if self.starts_with_care {
+            let given = lock(&self.given).remove(&index);
+            if let Some(given) = given {
+                given.store(self.outputs());
+                return Step::End(Status::Given);
+            }
+        }
+        // A nested flow takes no slot; its tasks do.
+        let supervised = self.limited && node.nested().is_none()
+            || node
+                .config
+                .as_ref()
+                .is_some_and(|config| config.supervised());
+        match (&node.body, &self.watch) {
+            (Body::Gate(_), _) => Step::End(Status::Succeeded),
+            (Body::Input(_), _) => {
+                unreachable!("an input that is not given is refused at the start")
+            }
+            _ if supervised => Step::Supervise,
+            (Body::Async(body), Some(watch)) => Step::PollWatched(&**body, watch),
+            (Body::Async(body), None) => Step::Poll(&**body),
+            (Body::Plain(_), _) => Step::Call,
+        }
+    }
+
+    /// The status of a ready task that is not to be started.
+    fn refused(&self, index: NodeIndex, node: &Node) -> Option<Status> {
+        let always = node.always();
+        let cause = self.statuses().skip_cause(index);
+        if let (Some(cause), false) = (cause, always) {
+            return Some(cause.status());
+        }
+        if self.stops_task(index) {
+            return Some(Status::Cancelled);
+        }
+        // A run for some targets may leave out the condition of a given task.
+        let flag = node
+            .condition()
+            .filter(|flag| !self.is_outside(flag.index))?;
+        match self.outputs().flag(flag.index) {
+            Some(true) => None,
+            Some(false) => {
+                let cause = SkipCause::Task(flag.index);
+                self.statuses().set_skip_cause(index, cause);
+                Some(Status::Skipped)
+            }
+            // The condition of a clean-up task failed, so there is nothing to decide by.
+            None => Some(cause.map_or(Status::Cancelled, SkipCause::status)),
+        }
+    }
+
+    /// Whether a ready task will be started, unless the run stops.
+    pub(super) fn is_startable(&self, index: NodeIndex) -> bool {
+        let node = self.node(index);
+        self.refused(index, node).is_none() && !lock(&self.given).contains_key(&index)
+    }
+
+    /// Tells the observers of the start, and what is known by then.
+    pub(crate) fn tell_start(&self) {
+        let Some(watch) = &self.watch else { return };
+        watch.run_started();
+        for node in self.outside() {
+            watch.not_selected(node);
+        }
+        for root in self.roots() {
+            self.tell_ready(*root, watch);
+        }
+    }
+
+    #[cold]
+    pub(super) fn tell_ready(&self, node: NodeIndex, watch: &Watch) {
+        watch.ready(node, || self.is_startable(node));
+    }
+}

@@ -1,0 +1,101 @@
+//! Stopping: whether the tasks of a run may start.
+//!
+//! A [`Mode`] other than `Go` lets no task start that is not for clean-up. The tasks that are ready
+//! are ended as cancelled, so that the clean-up behind them becomes ready. The tasks that wait are
+//! woken, see the mode, and drop their futures; see [`super::stop_list`].
+
+use std::task::Waker;
+
+use crate::node_index::NodeIndex;
+use crate::sync::{AtomicU8, Ordering};
+
+use super::execution::Execution;
+use super::stop_list::StopKey;
+
+/// Whether tasks may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Mode {
+    /// All that are ready.
+    Go = 0,
+    /// Only those for clean-up. Set when a task fails, or by a call that cancels the run.
+    Stopping = 1,
+    /// None: the future of the run was dropped.
+    Dropped = 2,
+}
+
+/// Set in the same byte as the mode once any node has a skip cause.
+const SKIPS: u8 = 4;
+
+/// The mode of a run, and whether any node is to be skipped: one byte that is zero as long as
+/// nothing is out of the ordinary.
+#[derive(Debug)]
+pub(crate) struct Alert(AtomicU8);
+
+impl Alert {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU8::new(Mode::Go as u8))
+    }
+
+    /// Whether nothing is out of the ordinary. What a node is to be skipped for is ordered before
+    /// this by what makes the node ready.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        match self.0.load(Ordering::Acquire) & !SKIPS {
+            0 => Mode::Go,
+            1 => Mode::Stopping,
+            _ => Mode::Dropped,
+        }
+    }
+
+    pub(crate) fn note_skips(&self) {
+        if self.0.load(Ordering::Relaxed) & SKIPS == 0 {
+            self.0.fetch_or(SKIPS, Ordering::AcqRel);
+        }
+    }
+
+    /// Makes the mode at least as strong as this. Returns whether it was weaker before.
+    fn strengthen(&self, mode: Mode) -> bool {
+        let stronger = |before: u8| Some((before & !SKIPS).max(mode as u8) | before & SKIPS);
+        let before = self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, stronger);
+        before.is_ok_and(|before| before & !SKIPS < mode as u8)
+    }
+}
+
+impl Execution {
+    pub(crate) fn mode(&self) -> Mode {
+        self.alert.mode()
+    }
+
+    /// Lets no more tasks start, and wakes those that wait.
+    pub(crate) fn stop(&self, mode: Mode) {
+        if self.alert.strengthen(mode) {
+            self.stop_list.wake_all();
+        }
+    }
+
+    /// Whether the mode keeps a task from starting, or from waiting on.
+    pub(crate) fn stops_task(&self, node: NodeIndex) -> bool {
+        match self.mode() {
+            Mode::Go => false,
+            Mode::Stopping => !self.node(node).always(),
+            Mode::Dropped => true,
+        }
+    }
+
+    /// Lists a waker that is woken when the run stops. Returns whether it has stopped already.
+    pub(crate) fn list(&self, node: NodeIndex, key: &mut Option<StopKey>, waker: &Waker) -> bool {
+        self.stop_list.insert(node, key, waker);
+        self.stops_task(node)
+    }
+
+    pub(crate) fn unlist(&self, key: StopKey) {
+        self.stop_list.remove(key);
+    }
+}

@@ -1,0 +1,34 @@
+//! How an attempt ended.
+
+use crate::unwind;
+
+use super::failure::Cause;
+use super::statuses::Status;
+
+/// How one call of a task's function ended, or why it was not called.
+#[derive(Debug)]
+pub enum End {
+    /// It returned, and its output is stored.
+    Succeeded,
+    /// It returned an error, panicked, or took too long.
+    Failed(Cause),
+    /// The run stopped before it returned.
+    Cancelled,
+}
+
+impl End {
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Succeeded => Status::Succeeded,
+            Self::Failed(Cause::Error(_)) => Status::Failed,
+            Self::Failed(Cause::Panic(_)) => Status::Panicked,
+            Self::Failed(Cause::Timeout(_)) => Status::TimedOut,
+            Self::Cancelled => Status::Cancelled,
+        }
+    }
+
+    /// Drops an end that is not reported, whatever the error does in its `Drop`.
+    pub(crate) fn discard(self) {
+        unwind::contain(|| drop(self));
+    }
+}

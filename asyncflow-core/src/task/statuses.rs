@@ -1,0 +1,203 @@
+//! Statuses: what became of each node, and why some were not started.
+//!
+//! A status is written once, by the thread that settles the node. An upstream that did not succeed
+//! leaves a *skip cause* on its downstreams before it counts down, so the thread that takes up a
+//! ready node sees all of them. Of several causes the one declared first counts, which does not
+//! depend on timing.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+use crate::handle::{FlowId, TaskId};
+use crate::node_index::NodeIndex;
+
+use super::status::TaskStatus;
+
+/// The status of a node, as one byte: a [`TaskStatus`] without its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Status {
+    /// It waits, or runs.
+    Unfinished = 0,
+    Succeeded,
+    Given,
+    Failed,
+    Panicked,
+    TimedOut,
+    Skipped,
+    Cancelled,
+    NotSelected,
+}
+
+impl Status {
+    fn from_byte(byte: u8) -> Self {
+        const ALL: [Status; 9] = [
+            Status::Unfinished,
+            Status::Succeeded,
+            Status::Given,
+            Status::Failed,
+            Status::Panicked,
+            Status::TimedOut,
+            Status::Skipped,
+            Status::Cancelled,
+            Status::NotSelected,
+        ];
+        ALL[byte as usize]
+    }
+
+    /// Whether what is downstream may start.
+    pub(crate) fn is_success(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Given)
+    }
+}
+
+/// Why a node may not be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SkipCause {
+    /// This task did not succeed, or its `false` was the condition.
+    Task(NodeIndex),
+    /// The run was cancelled.
+    Cancelled,
+}
+
+/// Stands for [`SkipCause::Cancelled`].
+const CANCELLED: u32 = u32::MAX - 1;
+/// Stands for no cause.
+const NO_CAUSE: u32 = u32::MAX;
+
+impl SkipCause {
+    fn to_word(self) -> u32 {
+        match self {
+            Self::Task(node) => node.to_word(),
+            Self::Cancelled => CANCELLED,
+        }
+    }
+
+    fn from_word(word: u32) -> Option<Self> {
+        match word {
+            NO_CAUSE => None,
+            CANCELLED => Some(Self::Cancelled),
+            node => Some(Self::Task(NodeIndex::from_word(node))),
+        }
+    }
+
+    /// The status of a node that is not started for this reason.
+    pub(crate) fn status(self) -> Status {
+        match self {
+            Self::Task(_) => Status::Skipped,
+            Self::Cancelled => Status::Cancelled,
+        }
+    }
+}
+
+pub(crate) struct Statuses {
+    statuses: Vec<AtomicU8>,
+    /// For each node the smallest skip cause. Made when the first is left.
+    skip_causes: OnceLock<Box<[AtomicU32]>>,
+}
+
+impl fmt::Debug for Statuses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Statuses").finish_non_exhaustive()
+    }
+}
+
+impl Statuses {
+    pub(crate) fn with_capacity(nodes: usize) -> Self {
+        Self {
+            statuses: Vec::with_capacity(nodes),
+            skip_causes: OnceLock::new(),
+        }
+    }
+
+    /// Makes room for up to `slice` more nodes, `nodes` in all. Returns whether that is done.
+    pub(crate) fn grow(&mut self, nodes: usize, slice: usize) -> bool {
+        let to = nodes.min(self.statuses.len().saturating_add(slice));
+        self.statuses.resize_with(to, || AtomicU8::new(0));
+        to == nodes
+    }
+
+    pub(crate) fn get(&self, node: NodeIndex) -> Status {
+        Status::from_byte(self.statuses[node.get()].load(Ordering::Relaxed))
+    }
+
+    /// Sets a status. It is ordered before its readers by what makes them ready.
+    pub(crate) fn set(&self, node: NodeIndex, status: Status) {
+        self.statuses[node.get()].store(status as u8, Ordering::Relaxed);
+    }
+
+    /// Whether every node has succeeded.
+    pub(crate) fn all_succeeded(&self) -> bool {
+        self.statuses
+            .iter()
+            .all(|status| status.load(Ordering::Relaxed) == Status::Succeeded as u8)
+    }
+
+    pub(crate) fn skip_cause(&self, node: NodeIndex) -> Option<SkipCause> {
+        SkipCause::from_word(self.skip_causes.get()?[node.get()].load(Ordering::Relaxed))
+    }
+
+    /// Leaves a skip cause on a downstream for an upstream that ended with `status`.
+    #[cold]
+    pub(crate) fn add_skip_cause(
+        &self,
+        upstream: NodeIndex,
+        status: Status,
+        downstream: NodeIndex,
+    ) {
+        let cause = match status {
+            Status::Cancelled => SkipCause::Cancelled,
+            Status::Skipped => self
+                .skip_cause(upstream)
+                .unwrap_or(SkipCause::Task(upstream)),
+            _ => SkipCause::Task(upstream),
+        };
+        self.skip_causes()[downstream.get()].fetch_min(cause.to_word(), Ordering::Relaxed);
+    }
+
+    /// Replaces the skip cause of a node.
+    pub(crate) fn set_skip_cause(&self, node: NodeIndex, cause: SkipCause) {
+        self.skip_causes()[node.get()].store(cause.to_word(), Ordering::Relaxed);
+    }
+
+    fn skip_causes(&self) -> &[AtomicU32] {
+        self.skip_causes.get_or_init(|| {
+            let nodes = self.statuses.iter();
+            nodes.map(|_| AtomicU32::new(NO_CAUSE)).collect()
+        })
+    }
+
+    /// The status of a node of `flow`, with its reason.
+    pub(crate) fn report(&self, flow: FlowId, node: NodeIndex) -> TaskStatus {
+        match self.get(node) {
+            Status::Unfinished => TaskStatus::Unfinished,
+            Status::Succeeded => TaskStatus::Succeeded,
+            Status::Given => TaskStatus::Given,
+            Status::Failed => TaskStatus::Failed,
+            Status::Panicked => TaskStatus::Panicked,
+            Status::TimedOut => TaskStatus::TimedOut,
+            Status::NotSelected => TaskStatus::NotSelected,
+            Status::Cancelled => TaskStatus::Cancelled,
+            Status::Skipped => match self.skip_cause(node) {
+                Some(SkipCause::Task(cause)) => TaskStatus::Skipped {
+                    because: TaskId { flow, index: cause },
+                },
+                _ => TaskStatus::Cancelled,
+            },
+        }
+    }
+
+    /// A copy of the statuses at this moment.
+    pub(crate) fn snapshot(&self) -> Self {
+        let mut copy = Self::with_capacity(self.statuses.len());
+        copy.grow(self.statuses.len(), usize::MAX);
+        for node in NodeIndex::all(self.statuses.len()) {
+            copy.set(node, self.get(node));
+            if let Some(cause) = self.skip_cause(node) {
+                copy.set_skip_cause(node, cause);
+            }
+        }
+        copy
+    }
+}
