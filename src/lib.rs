@@ -112,9 +112,9 @@
 
 pub use asyncflow_core::{
     Async, BoxError, Callable, Configured, CriticalPath, Execute, Failure, Fallible, Flow,
-    FlowError, Function, Group, GroupKind, GroupNodes, Input, InputUse, Inputs, Item, Lock,
-    Lockable, Member, Moved, Nested, Node, NodeKind, Observer, Once, Optional, Outcome, Output,
-    Panic, Parallel, Permits, Plain, Ready, Report, Run, Running, Runtime, RuntimeLock,
+    FlowError, FlowErrorKind, Function, Group, GroupKind, GroupNodes, Input, InputUse, Inputs,
+    Item, Lock, Lockable, Member, Moved, Nested, Node, NodeKind, Observer, Once, Optional, Outcome,
+    Output, Panic, Parallel, Permits, Plain, Ready, Report, Run, Running, Runtime, RuntimeLock,
     RuntimeSemaphore, Semaphore, Series, Structure, Task, TaskExt, TaskFn, TaskId, TaskRef,
     TaskReport, TaskStatus, TimedOut, Times, Unavailable, Upstreams, Value, WithLock, backon, once,
     parallel, series, with_lock,

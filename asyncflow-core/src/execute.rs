@@ -21,6 +21,7 @@ use crate::run::prepare::Prepared;
 use crate::run::stop::Mode;
 use crate::running::Running;
 use crate::runtime::Runtime;
+use crate::sealed::Sealed;
 
 /// One execution of a flow: a future of its [`Run`], made by [`Flow::execute`].
 ///
@@ -74,7 +75,7 @@ impl<'f, R: Runtime> Execute<'f, R> {
     pub fn only(self, targets: impl Upstreams) -> Self {
         self.with(|options| {
             let list = options.targets.get_or_insert_default();
-            targets.visit(&mut |task| list.push(task));
+            targets.visit(&mut |task| list.push(task), Sealed);
         })
     }
 

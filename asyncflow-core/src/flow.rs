@@ -14,6 +14,7 @@ use crate::handle::Task;
 use crate::run::backend::{Backend, Erased};
 use crate::running::Running;
 use crate::runtime::Runtime;
+use crate::sealed::Sealed;
 use crate::task::column::ColumnType;
 use crate::task::config::Request;
 
@@ -78,8 +79,8 @@ impl<R: Runtime> Flow<R> {
     /// If what is added was given a handle of another flow.
     #[track_caller]
     pub fn add<T: Item<Marker>, Marker>(&mut self, item: T) -> T::Handle {
-        let Member(element) = item.into_member();
-        T::handle(group::add(&mut self.declared, element))
+        let Member(element) = item.into_member(Sealed);
+        T::handle(group::add(&mut self.declared, element), Sealed)
     }
 
     /// A task without a function: an input of the run, which is supplied to each execution with

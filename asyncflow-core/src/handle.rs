@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smallvec::SmallVec;
 
 use crate::node_index::NodeIndex;
+use crate::sealed::Sealed;
 
 /// Which flow a handle belongs to.
 ///
@@ -206,70 +207,70 @@ pub(crate) type TaskIds = SmallVec<[TaskId; 2]>;
 )]
 pub trait Upstreams {
     #[doc(hidden)]
-    fn visit(&self, visit: &mut dyn FnMut(TaskId));
+    fn visit(&self, visit: &mut dyn FnMut(TaskId), sealed: Sealed);
 }
 
 impl Upstreams for TaskId {
-    fn visit(&self, visit: &mut dyn FnMut(TaskId)) {
+    fn visit(&self, visit: &mut dyn FnMut(TaskId), _: Sealed) {
         visit(*self);
     }
 }
 
 impl<T> Upstreams for Task<T> {
-    fn visit(&self, visit: &mut dyn FnMut(TaskId)) {
+    fn visit(&self, visit: &mut dyn FnMut(TaskId), _: Sealed) {
         visit(self.id);
     }
 }
 
 impl Upstreams for Group {
-    fn visit(&self, visit: &mut dyn FnMut(TaskId)) {
+    fn visit(&self, visit: &mut dyn FnMut(TaskId), _: Sealed) {
         visit(self.end);
     }
 }
 
 impl<U: Upstreams> Upstreams for [U] {
-    fn visit(&self, visit: &mut dyn FnMut(TaskId)) {
+    fn visit(&self, visit: &mut dyn FnMut(TaskId), sealed: Sealed) {
         for upstream in self {
-            upstream.visit(visit);
+            upstream.visit(visit, sealed);
         }
     }
 }
 
 impl<U: Upstreams, const N: usize> Upstreams for [U; N] {
-    fn visit(&self, visit: &mut dyn FnMut(TaskId)) {
-        self.as_slice().visit(visit);
+    fn visit(&self, visit: &mut dyn FnMut(TaskId), sealed: Sealed) {
+        self.as_slice().visit(visit, sealed);
     }
 }
 
 impl<U: Upstreams> Upstreams for Vec<U> {
-    fn visit(&self, visit: &mut dyn FnMut(TaskId)) {
-        self.as_slice().visit(visit);
+    fn visit(&self, visit: &mut dyn FnMut(TaskId), sealed: Sealed) {
+        self.as_slice().visit(visit, sealed);
     }
 }
 
 impl<U: Upstreams> Upstreams for Option<U> {
-    fn visit(&self, visit: &mut dyn FnMut(TaskId)) {
+    fn visit(&self, visit: &mut dyn FnMut(TaskId), sealed: Sealed) {
         if let Some(upstream) = self {
-            upstream.visit(visit);
+            upstream.visit(visit, sealed);
         }
     }
 }
 
 impl<U: Upstreams + ?Sized> Upstreams for &U {
-    fn visit(&self, visit: &mut dyn FnMut(TaskId)) {
-        (**self).visit(visit);
+    fn visit(&self, visit: &mut dyn FnMut(TaskId), sealed: Sealed) {
+        (**self).visit(visit, sealed);
     }
 }
 
 impl Upstreams for () {
-    fn visit(&self, _visit: &mut dyn FnMut(TaskId)) {}
+    fn visit(&self, _visit: &mut dyn FnMut(TaskId), _: Sealed) {}
 }
 
 macro_rules! upstreams_for_tuple {
     ($($name:ident $index:tt),+) => {
         impl<$($name: Upstreams),+> Upstreams for ($($name,)+) {
-            fn visit(&self, visit: &mut dyn FnMut(TaskId)) {
-                $(self.$index.visit(visit);)+
+            fn visit(&self, visit: &mut dyn FnMut(TaskId), sealed: Sealed) {
+                $(self.$index.visit(visit, sealed);)+
             }
         }
     };

@@ -9,6 +9,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use crate::sealed::Sealed;
+
 /// Lets one task at a time run, over all runs and flows of one backend.
 ///
 /// `Clone` shares: every clone is the same lock. `new` is `const`, so that a `static` works.
@@ -250,11 +252,11 @@ impl fmt::Debug for Permits {
 )]
 pub trait Lockable {
     #[doc(hidden)]
-    fn to_permits(&self) -> Permits;
+    fn to_permits(&self, sealed: Sealed) -> Permits;
 }
 
 impl Lockable for Lock {
-    fn to_permits(&self) -> Permits {
+    fn to_permits(&self, _: Sealed) -> Permits {
         Permits {
             shared: Arc::clone(self.shared()),
             count: 1,
@@ -263,20 +265,20 @@ impl Lockable for Lock {
 }
 
 impl Lockable for Semaphore {
-    fn to_permits(&self) -> Permits {
+    fn to_permits(&self, _: Sealed) -> Permits {
         self.permits(1)
     }
 }
 
 impl Lockable for Permits {
-    fn to_permits(&self) -> Permits {
+    fn to_permits(&self, _: Sealed) -> Permits {
         self.clone()
     }
 }
 
 impl<L: Lockable + ?Sized> Lockable for &L {
-    fn to_permits(&self) -> Permits {
-        (**self).to_permits()
+    fn to_permits(&self, _: Sealed) -> Permits {
+        (**self).to_permits(Sealed)
     }
 }
 
@@ -315,13 +317,13 @@ mod tests {
     #[test]
     fn merged_in_rank_order_whatever_the_order_of_asking() {
         let (a, b) = (Semaphore::new(5), Lock::new());
-        a.to_permits();
-        b.to_permits();
+        a.to_permits(Sealed);
+        b.to_permits(Sealed);
         let mut needed = Vec::new();
-        merge(&mut needed, b.to_permits());
+        merge(&mut needed, b.to_permits(Sealed));
         merge(&mut needed, a.permits(2));
         merge(&mut needed, a.permits(4));
-        merge(&mut needed, b.to_permits());
+        merge(&mut needed, b.to_permits(Sealed));
         let counts: Vec<_> = needed
             .iter()
             .map(|held| (held.shared.rank, held.count))

@@ -39,6 +39,7 @@ use crate::run::guard::RunGuard;
 use crate::run::stop::Mode;
 use crate::running::Running;
 use crate::runtime::Runtime;
+use crate::sealed::Sealed;
 use crate::task::column::ColumnType;
 use crate::task::config::Request;
 use crate::task::end::End;
@@ -51,7 +52,7 @@ pub struct Nested;
 impl<R: Runtime> Item<Nested> for Arc<Flow<R>> {
     type Handle = Task<Run>;
 
-    fn into_member(self) -> Member {
+    fn into_member(self, _: Sealed) -> Member {
         // Before it is looked at from outside: flows nested deeply are not compiled recursively. It
         // grows no more, since the task has a share in it. Mistakes are reported by the execution.
         if let Ok(graph) = self.declared.compile() {
@@ -63,7 +64,7 @@ impl<R: Runtime> Item<Nested> for Arc<Flow<R>> {
         }))
     }
 
-    fn handle(id: TaskId) -> Task<Run> {
+    fn handle(id: TaskId, _: Sealed) -> Task<Run> {
         Task::new(id)
     }
 }

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::sealed::Sealed;
+
 /// Any error that a task can fail with.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -57,7 +59,7 @@ pub trait Outcome<Kind> {
     type Value: Send + Sync + 'static;
 
     #[doc(hidden)]
-    fn settle(self) -> Result<Self::Value, BoxError>;
+    fn settle(self, _: Sealed) -> Result<Self::Value, BoxError>;
 }
 
 /// The kind of outcome that is a value and cannot fail.
@@ -71,7 +73,7 @@ pub struct Fallible;
 impl<T: Output> Outcome<Value> for T {
     type Value = T;
 
-    fn settle(self) -> Result<T, BoxError> {
+    fn settle(self, _: Sealed) -> Result<T, BoxError> {
         Ok(self)
     }
 }
@@ -83,7 +85,7 @@ where
 {
     type Value = T;
 
-    fn settle(self) -> Result<T, BoxError> {
+    fn settle(self, _: Sealed) -> Result<T, BoxError> {
         self.map_err(Into::into)
     }
 }

@@ -7,6 +7,7 @@ use backon::BackoffBuilder;
 
 use crate::handle::{Task, TaskIds, Upstreams};
 use crate::lock::{Lockable, merge};
+use crate::sealed::Sealed;
 use crate::task::config::Request;
 
 use super::function::Once;
@@ -49,7 +50,8 @@ macro_rules! configure_methods {
         /// `Option`. Can be repeated.
         $visibility fn after($self, upstreams: impl Upstreams) -> Configured<$output, $inputs> {
             let mut configured = $configured;
-            upstreams.visit(&mut |task| configured.request.upstreams.push(task));
+            let upstreams_of = &mut configured.request.upstreams;
+            upstreams.visit(&mut |task| upstreams_of.push(task), Sealed);
             configured
         }
 
@@ -61,7 +63,7 @@ macro_rules! configure_methods {
         $visibility fn after_any($self, upstreams: impl Upstreams) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             let mut any = TaskIds::new();
-            upstreams.visit(&mut |task| any.push(task));
+            upstreams.visit(&mut |task| any.push(task), Sealed);
             if !any.is_empty() {
                 configured.request.any.push(any);
             }
@@ -90,7 +92,7 @@ macro_rules! configure_methods {
         /// task waits for upstreams or for another attempt, and comes back however the task ends.
         $visibility fn with_lock($self, lock: impl Lockable) -> Configured<$output, $inputs> {
             let mut configured = $configured;
-            merge(&mut configured.request.config().permits, lock.to_permits());
+            merge(&mut configured.request.config().permits, lock.to_permits(Sealed));
             configured
         }
 
@@ -171,27 +173,42 @@ macro_rules! configure_methods {
 /// ```
 pub trait TaskExt<Marker>: Sized {
     #[doc(hidden)]
-    fn configured(self) -> Configured<Self> {
-        Configured {
-            function: self,
-            inputs: (),
-            request: Request::default(),
-        }
-    }
+    fn configured(self, _: Sealed) -> Configured<Self>;
 
-    configure_methods!(, self => self.configured(), (), Self);
+    configure_methods!(, self => self.configured(Sealed), (), Self);
 }
 
 macro_rules! callable {
     ($($arg:ident $index:tt),*) => {
-        impl<F, O, $($arg),*> TaskExt<Callable<(O, $($arg),*)>> for F where F: Fn($($arg),*) -> O {}
+        impl<F, O, $($arg),*> TaskExt<Callable<(O, $($arg),*)>> for F
+        where
+            F: Fn($($arg),*) -> O,
+        {
+            fn configured(self, _: Sealed) -> Configured<Self> {
+                Configured::new(self)
+            }
+        }
     };
 }
 
 callable!();
 crate::tuples::each_tuple!(callable);
 
-impl<F> TaskExt<Once<()>> for Once<F> {}
+impl<F> TaskExt<Once<()>> for Once<F> {
+    fn configured(self, _: Sealed) -> Configured<Self> {
+        Configured::new(self)
+    }
+}
+
+impl<F> Configured<F> {
+    fn new(function: F) -> Self {
+        Self {
+            function,
+            inputs: (),
+            request: Request::default(),
+        }
+    }
+}
 
 impl<F, I> Configured<F, I> {
     configure_methods!(pub, self => self, I, F);

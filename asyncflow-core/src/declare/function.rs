@@ -16,6 +16,7 @@ use crate::graph::storage::RunStorage;
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
 use crate::output::{BoxError, Outcome};
+use crate::sealed::Sealed;
 use crate::task::column::ColumnType;
 use crate::task::end::End;
 use crate::task::failure::Cause;
@@ -282,7 +283,7 @@ where
         if let Some(args) = self.inputs.none() {
             let future = self.function.call(args);
             return Box::pin(async move {
-                let end = store(&storage, node, future.await.settle());
+                let end = store(&storage, node, future.await.settle(Sealed));
                 (storage, end)
             });
         }
@@ -294,7 +295,7 @@ where
                 let task: &Self = storage.async_body(node);
                 let mut held = task.inputs.hold(outputs);
                 let args = task.inputs.args(outputs, &mut held);
-                task.function.call(args).await.settle()
+                task.function.call(args).await.settle(Sealed)
             };
             let end = store(&storage, node, result);
             (storage, end)
@@ -333,7 +334,7 @@ where
     ) -> Result<(), BoxError> {
         let mut held = self.inputs.hold(outputs);
         let args = self.inputs.args(outputs, &mut held);
-        let value = self.function.call(args).settle()?;
+        let value = self.function.call(args).settle(Sealed)?;
         if wanted() {
             outputs.set(node, value);
         }

@@ -18,6 +18,7 @@ use crate::handle::{TaskId, TaskIds, Upstreams};
 use crate::lock::{Lockable, Permits, merge};
 use crate::node_index::NodeIndex;
 use crate::output::{Output, Value};
+use crate::sealed::Sealed;
 
 use super::function::{Async, TaskFn};
 use super::item::{Declaration, Element, Item, Member, WithLock};
@@ -106,19 +107,19 @@ macro_rules! group {
 
             #[doc = $doc]
             pub fn $push<T: Item<Marker>, Marker>(mut self, item: T) -> Self {
-                self.0.elements.push(item.into_member().0);
+                self.0.elements.push(item.into_member(Sealed).0);
                 self
             }
 
             /// Runs the group only once everything in `upstreams` has succeeded.
             pub fn after(mut self, upstreams: impl Upstreams) -> Self {
-                upstreams.visit(&mut |task| self.0.after.push(task));
+                upstreams.visit(&mut |task| self.0.after.push(task), Sealed);
                 self
             }
 
             /// Lets every member take the lock for itself.
             pub fn with_lock(self, lock: impl Lockable) -> Self {
-                self.locked(lock.to_permits())
+                self.locked(lock.to_permits(Sealed), Sealed)
             }
 
             /// How many members it has; a group in it counts as one.
@@ -150,7 +151,9 @@ macro_rules! group {
             T: Output,
         {
             fn extend<Items: IntoIterator<Item = F>>(&mut self, items: Items) {
-                let members = items.into_iter().map(|function| function.into_member().0);
+                let members = items
+                    .into_iter()
+                    .map(|function| function.into_member(Sealed).0);
                 self.0.elements.extend(members);
             }
         }

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use crate::graph::body::Body;
 use crate::handle::{Group, Task, TaskId};
 use crate::lock::{Lockable, Permits, merge};
+use crate::sealed::Sealed;
 use crate::task::config::Request;
 
 use super::configure::{Configured, TaskExt};
@@ -30,9 +31,9 @@ pub trait Item<Marker> {
     type Handle;
 
     #[doc(hidden)]
-    fn into_member(self) -> Member;
+    fn into_member(self, _: Sealed) -> Member;
     #[doc(hidden)]
-    fn handle(id: TaskId) -> Self::Handle;
+    fn handle(id: TaskId, _: Sealed) -> Self::Handle;
 }
 
 /// Marks functions that are added as they are.
@@ -59,14 +60,14 @@ where
 {
     type Handle = Task<F::Value>;
 
-    fn into_member(self) -> Member {
+    fn into_member(self, _: Sealed) -> Member {
         Member(Element::Task(Declaration {
             body: self.into_body(()),
             request: Request::default(),
         }))
     }
 
-    fn handle(id: TaskId) -> Self::Handle {
+    fn handle(id: TaskId, _: Sealed) -> Self::Handle {
         Task::new(id)
     }
 }
@@ -78,7 +79,7 @@ where
 {
     type Handle = Task<F::Value>;
 
-    fn into_member(self) -> Member {
+    fn into_member(self, _: Sealed) -> Member {
         let mut request = self.request;
         self.inputs
             .visit(&mut |task, _| request.upstreams.push(task));
@@ -88,7 +89,7 @@ where
         }))
     }
 
-    fn handle(id: TaskId) -> Self::Handle {
+    fn handle(id: TaskId, _: Sealed) -> Self::Handle {
         Task::new(id)
     }
 }
@@ -96,11 +97,11 @@ where
 impl Item<Ready<()>> for Series {
     type Handle = Group;
 
-    fn into_member(self) -> Member {
+    fn into_member(self, _: Sealed) -> Member {
         Member(Element::Group(self.0))
     }
 
-    fn handle(end: TaskId) -> Group {
+    fn handle(end: TaskId, _: Sealed) -> Group {
         Group { end }
     }
 }
@@ -108,11 +109,11 @@ impl Item<Ready<()>> for Series {
 impl Item<Ready<()>> for Parallel {
     type Handle = Group;
 
-    fn into_member(self) -> Member {
+    fn into_member(self, _: Sealed) -> Member {
         Member(Element::Group(self.0))
     }
 
-    fn handle(end: TaskId) -> Group {
+    fn handle(end: TaskId, _: Sealed) -> Group {
         Group { end }
     }
 }
@@ -120,11 +121,11 @@ impl Item<Ready<()>> for Parallel {
 impl Item<Ready<()>> for Member {
     type Handle = Group;
 
-    fn into_member(self) -> Member {
+    fn into_member(self, _: Sealed) -> Member {
         self
     }
 
-    fn handle(end: TaskId) -> Group {
+    fn handle(end: TaskId, _: Sealed) -> Group {
         Group { end }
     }
 }
@@ -145,7 +146,7 @@ pub struct Member(pub(crate) Element);
 impl Member {
     /// Makes a member of a function, a configured function, a group or a flow.
     pub fn new<T: Item<Marker>, Marker>(item: T) -> Self {
-        item.into_member()
+        item.into_member(Sealed)
     }
 }
 
@@ -180,7 +181,7 @@ pub trait WithLock<Marker> {
     type Locked;
 
     #[doc(hidden)]
-    fn locked(self, permits: Permits) -> Self::Locked;
+    fn locked(self, permits: Permits, _: Sealed) -> Self::Locked;
 }
 
 impl<F, Marker> WithLock<Function<Marker>> for F
@@ -189,7 +190,7 @@ where
 {
     type Locked = Configured<F>;
 
-    fn locked(self, permits: Permits) -> Configured<F> {
+    fn locked(self, permits: Permits, _: Sealed) -> Configured<F> {
         self.with_lock(permits)
     }
 }
@@ -197,7 +198,7 @@ where
 impl<F, I> WithLock<Ready<()>> for Configured<F, I> {
     type Locked = Self;
 
-    fn locked(self, permits: Permits) -> Self {
+    fn locked(self, permits: Permits, _: Sealed) -> Self {
         self.with_lock(permits)
     }
 }
@@ -205,7 +206,7 @@ impl<F, I> WithLock<Ready<()>> for Configured<F, I> {
 impl WithLock<Ready<()>> for Series {
     type Locked = Self;
 
-    fn locked(mut self, permits: Permits) -> Self {
+    fn locked(mut self, permits: Permits, _: Sealed) -> Self {
         merge(&mut self.0.permits, permits);
         self
     }
@@ -214,7 +215,7 @@ impl WithLock<Ready<()>> for Series {
 impl WithLock<Ready<()>> for Parallel {
     type Locked = Self;
 
-    fn locked(mut self, permits: Permits) -> Self {
+    fn locked(mut self, permits: Permits, _: Sealed) -> Self {
         merge(&mut self.0.permits, permits);
         self
     }
@@ -244,5 +245,5 @@ pub fn with_lock<T, Marker>(item: T, lock: impl Lockable) -> T::Locked
 where
     T: WithLock<Marker>,
 {
-    item.locked(lock.to_permits())
+    item.locked(lock.to_permits(Sealed), Sealed)
 }

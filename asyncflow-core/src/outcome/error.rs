@@ -1,4 +1,4 @@
-//! Errors: why an execution gave no `Run`.
+//! The error of an execution: why it returned no [`Run`].
 
 use std::cell::Cell;
 use std::error::Error;
@@ -14,121 +14,135 @@ use super::run::Run;
 
 /// Why an execution failed.
 ///
-/// `Display` names every task that failed, in backticks and in order of declaration, with its
-/// cause, and counts those that were skipped; of flows that are nested more than a hundred deep it
-/// skips to what failed in the innermost. `source` is the first failure's own error. `Debug`
-/// prints the same and the chain of causes, so that a `main` that returns it reads well.
+/// [`kind`](Self::kind) tells what kind of failure it is. `Display` names every task that failed, in
+/// backticks and in the order of declaration, with its cause, and counts the skipped tasks. If flows
+/// are nested more than a hundred levels deep, it goes on with the failure of the innermost one.
+/// `source` is the error of the first failure. `Debug` prints the same text and the chain of
+/// causes, so that a `main` that returns the error prints something useful.
 ///
 /// ```
-/// # use asyncflow_core::{Flow, TaskExt, TaskStatus, doctest::{Inline, block_on}};
-/// # let mut flow = Flow::<Inline>::new();
+/// use asyncflow::prelude::*;
+/// use asyncflow::{FlowErrorKind, TokioFlow};
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let mut flow = TokioFlow::new();
 /// let fetch = flow.add(|| -> Result<String, &str> { Err("no route to host") });
 /// flow.add((|page: &String| page.len()).inputs(fetch).named("count"));
 ///
-/// let error = block_on(flow.execute()).unwrap_err();
+/// let error = flow.execute().await.unwrap_err();
+/// assert_eq!(error.kind(), FlowErrorKind::Failed);
 /// assert!(error.to_string().contains("no route to host"));
 /// let failure = error.failures().next().unwrap();
 /// assert_eq!(failure.status(), TaskStatus::Failed);
 /// assert_eq!(failure.task(), fetch.into());
+/// # }
 /// ```
-pub struct FlowError(Box<Kind>);
+pub struct FlowError(Box<Reason>);
 
-enum Kind {
+enum Reason {
     /// Found before anything started.
     Refused(Refusal),
-    Ran {
-        why: Why,
-        run: Run,
-    },
+    Ran(Ended, Run),
 }
 
-/// Why a run is not a success.
-enum Why {
-    /// In order of declaration; at least one.
+/// How a run ended that is not a success.
+enum Ended {
+    /// In the order of declaration; at least one.
     Failed(Vec<Failure>),
-    /// It was cancelled, and nothing failed.
     Cancelled,
-    /// The runtime went away in the middle of it.
+    Abandoned,
+}
+
+/// The kinds of [`FlowError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FlowErrorKind {
+    /// At least one task failed, panicked or timed out.
+    Failed,
+    /// The run was cancelled, and no task had failed.
+    Cancelled,
+    /// Something is wrong with the flow or with how it was executed. Nothing started.
+    Refused,
+    /// The runtime shut down in the middle of the run.
     Abandoned,
 }
 
 impl FlowError {
     pub(crate) fn refused(refusal: Refusal) -> Self {
-        Self(Box::new(Kind::Refused(refusal)))
+        Self(Box::new(Reason::Refused(refusal)))
     }
 
     pub(crate) fn failed(failures: Vec<Failure>, run: Run) -> Self {
-        let why = Why::Failed(failures);
-        Self(Box::new(Kind::Ran { why, run }))
+        Self(Box::new(Reason::Ran(Ended::Failed(failures), run)))
     }
 
     pub(crate) fn cancelled(run: Run) -> Self {
-        let why = Why::Cancelled;
-        Self(Box::new(Kind::Ran { why, run }))
+        Self(Box::new(Reason::Ran(Ended::Cancelled, run)))
     }
 
     pub(crate) fn abandoned(run: Run) -> Self {
-        let why = Why::Abandoned;
-        Self(Box::new(Kind::Ran { why, run }))
+        Self(Box::new(Reason::Ran(Ended::Abandoned, run)))
     }
 
-    /// Every task that failed, panicked or timed out, in order of declaration.
+    /// What kind of failure it is.
+    pub fn kind(&self) -> FlowErrorKind {
+        match &*self.0 {
+            Reason::Refused(_) => FlowErrorKind::Refused,
+            Reason::Ran(Ended::Failed(_), _) => FlowErrorKind::Failed,
+            Reason::Ran(Ended::Cancelled, _) => FlowErrorKind::Cancelled,
+            Reason::Ran(Ended::Abandoned, _) => FlowErrorKind::Abandoned,
+        }
+    }
+
+    /// Every task that failed, panicked or timed out, in the order of declaration.
     pub fn failures(&self) -> impl Iterator<Item = &Failure> {
         let failures = match &*self.0 {
-            Kind::Ran {
-                why: Why::Failed(failures),
-                ..
-            } => failures.as_slice(),
+            Reason::Ran(Ended::Failed(failures), _) => failures.as_slice(),
             _ => &[],
         };
         failures.iter()
     }
 
-    /// What became of every task; `None` when nothing started.
+    /// What became of every task; `None` if nothing started.
     pub fn report(&self) -> Option<&Report> {
         self.outputs().map(Run::report)
     }
 
-    /// The outputs of the tasks that did succeed; `None` when nothing started.
+    /// The outputs of the tasks that did succeed; `None` if nothing started.
     pub fn outputs(&self) -> Option<&Run> {
         match &*self.0 {
-            Kind::Refused(_) => None,
-            Kind::Ran { run, .. } => Some(run),
+            Reason::Refused(_) => None,
+            Reason::Ran(_, run) => Some(run),
         }
     }
 
     /// Like [`outputs`](Self::outputs), to take them.
     pub fn into_outputs(self) -> Option<Run> {
         match *self.0 {
-            Kind::Refused(_) => None,
-            Kind::Ran { run, .. } => Some(run),
+            Reason::Refused(_) => None,
+            Reason::Ran(_, run) => Some(run),
         }
     }
 
-    /// Whether the run was cancelled by a call, and nothing had failed.
+    /// Whether the run was cancelled, and no task had failed.
     pub fn is_cancelled(&self) -> bool {
-        matches!(
-            &*self.0,
-            Kind::Ran {
-                why: Why::Cancelled,
-                ..
-            }
-        )
+        self.kind() == FlowErrorKind::Cancelled
     }
 }
 
 impl fmt::Display for FlowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (why, run) = match &*self.0 {
-            Kind::Refused(refusal) => return refusal.fmt(f),
-            Kind::Ran { why, run } => (why, run),
+        let (ended, run) = match &*self.0 {
+            Reason::Refused(refusal) => return refusal.fmt(f),
+            Reason::Ran(ended, run) => (ended, run),
         };
-        match why {
-            Why::Failed(failures) => {
+        match ended {
+            Ended::Failed(failures) => {
                 let nesting = Nesting::enter();
                 match nesting.depth() {
                     ..=MOST_CAUSES => {}
-                    // What is below may have errors of flows in it, too, in errors of the user's.
+                    // An error of the user's may hold the error of a flow, too.
                     depth if depth > MOST_CAUSES + 1 => return f.write_str("..."),
                     _ => return write!(f, "... {}", Quoted(innermost(failures))),
                 }
@@ -137,8 +151,8 @@ impl fmt::Display for FlowError {
                     write!(f, "{separator}{failure}")?;
                 }
             }
-            Why::Cancelled => f.write_str("the run was cancelled")?,
-            Why::Abandoned => f.write_str(
+            Ended::Cancelled => f.write_str("the run was cancelled")?,
+            Ended::Abandoned => f.write_str(
                 "the runtime shut down in the middle of the run: keep it alive until `execute` returns",
             )?,
         }
@@ -186,16 +200,16 @@ impl Error for FlowError {
     }
 }
 
-/// How many causes `Debug` prints: a chain may lead back to where it came from. Also of how many
-/// flows in each other `Display` names the tasks, before it skips to the innermost.
+/// How many causes `Debug` prints, since a chain of causes may be a loop; and through how many
+/// nested flows `Display` goes before it skips to the innermost.
 const MOST_CAUSES: usize = 100;
 
 thread_local! {
     static NESTING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts the errors that are being printed inside of each other on this thread: that of a flow
-/// prints those of the flows in it, which may be nested in any depth.
+/// Counts the errors that this thread is printing inside of each other: the error of a flow prints
+/// those of the flows in it, which may be nested in any depth.
 struct Nesting;
 
 impl Nesting {
@@ -215,21 +229,18 @@ impl Drop for Nesting {
     }
 }
 
-/// What is at the bottom of failures that are those of flows: the first that is none of a flow.
+/// The first failure, through nested flows, that is not a [`FlowError`].
 fn innermost(mut failures: &[Failure]) -> &(dyn Error + Send + Sync + 'static) {
     loop {
         let error = failures[0].error();
         match error.downcast_ref::<FlowError>().map(|inner| &*inner.0) {
-            Some(Kind::Ran {
-                why: Why::Failed(inner),
-                ..
-            }) => failures = inner,
+            Some(Reason::Ran(Ended::Failed(inner), _)) => failures = inner,
             _ => return error,
         }
     }
 }
 
-/// What a user's error says is its cause, unless it panics instead.
+/// The source of a user's error; `None` if it panics.
 fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match unwind::catch(|| error.source()) {
         Ok(source) => source,
