@@ -1,4 +1,4 @@
-//! One run of the benchmarks: who takes part, with how much effort, and what was found.
+//! One run of the benchmarks: the contenders, the effort per case, and the output.
 
 use std::fs;
 use std::io;
@@ -19,13 +19,13 @@ use crate::trial::Trials;
     reason = "contenders have nothing to show"
 )]
 pub struct Session {
-    /// Everybody that takes part.
+    /// The contenders that take part.
     pub contenders: Vec<Box<dyn Contender>>,
-    /// Who is fit for what.
+    /// Which contender may be timed on what.
     pub trials: Trials,
     /// How much effort is spent on each case.
     pub effort: Effort,
-    /// Sizes of the groups that run at several.
+    /// The sizes of the group `shapes`.
     pub sizes: Vec<usize>,
     /// The options of this run.
     pub options: Options,
@@ -33,13 +33,10 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session as `options` ask for.
+    /// A session with these options.
     pub fn new(options: Options) -> Session {
         let mut all = contenders::all();
-        if !options.contenders.is_empty() {
-            let wanted = |name: &str| options.contenders.iter().any(|part| name.contains(part));
-            all.retain(|contender| wanted(contender.name()));
-        }
+        all.retain(|contender| options.wants(contender.name()));
         let quick = options.quick;
         let sizes = match (&options.sizes[..], quick) {
             ([], true) => vec![10_000],
@@ -59,10 +56,10 @@ impl Session {
         }
     }
 
-    /// Runs the groups that the options ask for, and writes the files.
+    /// Runs the groups that the options select, and writes the Markdown file.
     ///
     /// # Errors
-    /// If a file cannot be written, or a group is unknown.
+    /// If a file cannot be written, or a group does not exist.
     pub fn run(&mut self, onetbb_missing: &str) -> io::Result<()> {
         let only = self.options.only.clone();
         if let Some(unknown) = only

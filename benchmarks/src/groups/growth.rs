@@ -1,4 +1,4 @@
-//! How the time per task grows with the graph.
+//! How the time per task grows with the size of the graph.
 
 use std::fs;
 

@@ -7,18 +7,14 @@ use crate::shape::Shape;
 use crate::table::{Table, readable};
 use crate::trial::peak_memory;
 
-/// What a process needs anyway is measured with a graph of this size, and subtracted.
+/// The peak with a graph of this size stands for what a process needs anyway. It is subtracted.
 const SMALL: usize = 1_000;
 
 pub(super) const GROUP: Group = Group {
     name: "memory",
     about: "peak memory of a process that builds and runs a graph, per task",
     run: |session| {
-        let size = if session.options.quick {
-            20_000
-        } else {
-            100_000
-        };
+        let size = session.options.pick(20_000, 100_000);
         let mut plans = vec![Plan::new(Shape::Layers, size)];
         if !session.options.quick {
             plans.push(Plan::new(Shape::Layers, 1_000_000));
@@ -49,8 +45,8 @@ pub(super) const GROUP: Group = Group {
             table.rows.push(row);
         }
         table.notes.push(format!(
-            "growth of VmHWM from a graph of {} on, in a process of its own, which builds, runs \
-             and drops the graph once; it includes the handles that building needs",
+            "growth of VmHWM from a graph of {} to one of this size, each in a process of its own \
+             that builds, runs and drops the graph once; includes the handles that building needs",
             tasks(SMALL)
         ));
         session.report(table);
