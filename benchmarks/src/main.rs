@@ -49,7 +49,7 @@ fn list() {
     for group in GROUPS {
         println!("  {:<10} {}", group.name, group.about);
     }
-    println!("contenders (and onetbb, where g++ and oneTBB are installed):");
+    println!("contenders (and onetbb, if g++ and oneTBB are installed):");
     for contender in contenders::all() {
         println!("  {}", contender.name());
     }

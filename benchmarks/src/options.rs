@@ -6,11 +6,11 @@ use crate::runtime::Entry;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
-asyncflow side by side with hand-written graphs, its peers and oneTBB
+asyncflow compared with hand-written graphs, its peers and oneTBB
 
 usage: asyncflow-benchmarks [options]
 
-  --quick             small sizes and few rounds: a minute at most
+  --quick             small sizes and few rounds: about a minute
   --only GROUP        only this group; may be repeated (see --list)
   --contender NAME    only contenders whose name contains NAME; may be repeated
   --size TASKS        size of `shapes`, instead of 10,000 and 100,000; may be repeated
