@@ -9,7 +9,7 @@
 //! * how long it takes: [`measure`], [`statistics`] and [`sheet`];
 //! * what is compared: [`groups`];
 //! * the output: [`table`] and [`chart`];
-//! * the program: [`options`], [`launch`] and [`session`].
+//! * the program: [`options`], [`launch`] and [`suite`].
 
 #![forbid(unsafe_code)]
 
@@ -26,10 +26,10 @@ pub mod options;
 pub mod plan;
 pub mod recorder;
 pub mod runtime;
-pub mod session;
 pub mod shape;
 pub mod sheet;
 pub mod spin;
 pub mod statistics;
+pub mod suite;
 pub mod table;
 pub mod trial;

@@ -4,8 +4,8 @@ use crate::contender::Unfit;
 use crate::contenders::baseline;
 use crate::measure::{Mode, Outcome, measure};
 use crate::plan::Plan;
-use crate::session::Session;
 use crate::statistics::{Figure, geometric_mean};
+use crate::suite::Suite;
 use crate::table::{Table, cell, readable};
 
 /// The unit of a sheet's figures.
@@ -77,9 +77,9 @@ impl Row {
 
 impl Sheet {
     /// Measures and reports the sheet. Returns the figures.
-    pub fn run(&self, session: &mut Session) -> Vec<Row> {
+    pub fn run(&self, suite: &mut Suite) -> Vec<Row> {
         let mut rows: Vec<Row> = Vec::new();
-        for contender in &session.contenders {
+        for contender in &suite.contenders {
             rows.push(Row {
                 name: contender.name(),
                 outcomes: Vec::new(),
@@ -89,11 +89,11 @@ impl Sheet {
             eprintln!("  {}: {label} …", self.title);
             let factor = self.unit.factor(plan.tasks);
             let outcomes = measure(
-                &session.contenders,
-                &mut session.trials,
+                &suite.contenders,
+                &mut suite.trials,
                 plan,
                 self.mode,
-                session.effort,
+                suite.effort,
             );
             for (row, outcome) in rows.iter_mut().zip(outcomes) {
                 row.outcomes
@@ -105,11 +105,11 @@ impl Sheet {
             let unsupported = |outcome: &Outcome| matches!(outcome, Err(Unfit::Unsupported(_)));
             !row.outcomes.iter().all(unsupported)
         });
-        self.report(session, &rows);
+        self.report(suite, &rows);
         rows
     }
 
-    fn report(&self, session: &mut Session, rows: &[Row]) {
+    fn report(&self, suite: &mut Suite, rows: &[Row]) {
         let mean = self.mean && self.cases.len() > 1;
         let mut columns = vec!["contender".to_owned()];
         columns.extend(self.cases.iter().map(|(label, _)| label.clone()));
@@ -130,7 +130,7 @@ impl Sheet {
             table.rows.push(line(row.name, figures, readable));
         }
         table.notes = self.notes(rows);
-        session.report(table);
+        suite.report(table);
 
         let Some(base) = rows.iter().find(|row| row.name == baseline()) else {
             return;
@@ -151,7 +151,7 @@ impl Sheet {
             let show = |ratio| format!("{ratio:.2}");
             table.rows.push(line(row.name, ratios, show));
         }
-        session.report(table);
+        suite.report(table);
     }
 
     /// Why cells are empty: a line for each reason, with the cases to which it applies.

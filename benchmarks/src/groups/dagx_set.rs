@@ -8,8 +8,8 @@ use crate::contenders;
 use crate::dagx_set::{Item, SetContender};
 use crate::measure::Mode;
 use crate::runtime::Entry;
-use crate::session::Session;
 use crate::statistics::{Figure, Samples, geometric_mean};
+use crate::suite::Suite;
 use crate::table::{Table, cell, readable};
 
 /// A sample is the mean of as many lives as take about this long together.
@@ -22,9 +22,9 @@ pub(super) const GROUP: Group = Group {
     run,
 };
 
-fn run(session: &mut Session) -> io::Result<()> {
+fn run(suite: &mut Suite) -> io::Result<()> {
     let mut contenders = contenders::dagx_set();
-    contenders.retain(|contender| session.options.wants(contender.name()));
+    contenders.retain(|contender| suite.options.wants(contender.name()));
     // The graphs are so small that it matters where they are executed from.
     for (entry, text) in [
         (Entry::BlockOn, "from `block_on`, as in #[tokio::main]"),
@@ -40,7 +40,7 @@ fn run(session: &mut Session) -> io::Result<()> {
         let mut rows = vec![Vec::new(); contenders.len()];
         for item in Item::ALL {
             eprintln!("  dagx's set, {text}: {} …", item.name());
-            let figures = measure(&contenders, item, entry, session, &mut table.notes);
+            let figures = measure(&contenders, item, entry, suite, &mut table.notes);
             for (row, figure) in rows.iter_mut().zip(figures) {
                 row.push(figure);
             }
@@ -55,7 +55,7 @@ fn run(session: &mut Session) -> io::Result<()> {
             table.rows.push(line(index, row.clone()));
         }
         let Some(dagx) = contenders.iter().position(|other| other.name() == "dagx") else {
-            session.report(table);
+            suite.report(table);
             continue;
         };
         let title =
@@ -66,8 +66,8 @@ fn run(session: &mut Session) -> io::Result<()> {
             let figures = pairs.map(|(figure, dagx)| Some((*dagx)?.relative_to((*figure)?)));
             ratios.rows.push(line(index, figures.collect()));
         }
-        session.report(table);
-        session.report(ratios);
+        suite.report(table);
+        suite.report(ratios);
     }
     Ok(())
 }
@@ -78,7 +78,7 @@ fn measure(
     contenders: &[Box<dyn SetContender>],
     item: Item,
     entry: Entry,
-    session: &Session,
+    suite: &Suite,
     notes: &mut Vec<String>,
 ) -> Vec<Option<Figure>> {
     let mut lanes: Vec<Option<(u32, Samples)>> = Vec::new();
@@ -101,12 +101,12 @@ fn measure(
             Samples::default(),
         )));
     }
-    for round in 0..=session.effort.rounds {
+    for round in 0..=suite.effort.rounds {
         for (contender, lane) in contenders.iter().zip(&mut lanes) {
             let Some((lives, samples)) = lane else {
                 continue;
             };
-            // No warm-up in each turn: a sample has so many lives that cold caches hardly count.
+            // No warm-up in each turn: a sample has enough lives that cold caches hardly count.
             let (_, time) = contender.lives(item, *lives, entry);
             // The first round only warms up.
             if round > 0 {

@@ -9,11 +9,11 @@ use crate::sheet::{Sheet, Unit};
 pub(super) const GROUP: Group = Group {
     name: "data",
     about: "a chain that passes a `usize` along, beside one that does not",
-    run: |session| {
-        let size = session.options.pick(2_000, 10_000);
+    run: |suite| {
+        let size = suite.options.pick(2_000, 10_000);
         let plan = Plan::new(Shape::Chain, size);
         for mode in [Mode::Run, Mode::Life] {
-            if session.options.quick && mode == Mode::Life {
+            if suite.options.quick && mode == Mode::Life {
                 continue;
             }
             let sheet = Sheet {
@@ -23,7 +23,7 @@ pub(super) const GROUP: Group = Group {
                 unit: Unit::NanosPerTask,
                 mean: false,
             };
-            sheet.run(session);
+            sheet.run(suite);
         }
         Ok(())
     },

@@ -7,15 +7,15 @@ use super::tasks;
 pub(super) const GROUP: Group = Group {
     name: "fairness",
     about: "a 1 ms ticker on the current-thread runtime on which a large flow runs",
-    run: |session| {
+    run: |suite| {
         #[cfg(feature = "asyncflow")]
         {
-            let size = session.options.pick(100_000, 1_000_000);
+            let size = suite.options.pick(100_000, 1_000_000);
             let table = measured::table(size, &tasks(size));
-            session.report(table);
+            suite.report(table);
         }
         #[cfg(not(feature = "asyncflow"))]
-        session.say("left out without `--features asyncflow`");
+        suite.say("left out without `--features asyncflow`");
         Ok(())
     },
 };

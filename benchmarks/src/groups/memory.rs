@@ -2,8 +2,8 @@
 
 use super::{Group, tasks};
 use crate::plan::Plan;
-use crate::session::Session;
 use crate::shape::Shape;
+use crate::suite::Suite;
 use crate::table::{Table, readable};
 use crate::trial::peak_memory;
 
@@ -13,10 +13,10 @@ const SMALL: usize = 1_000;
 pub(super) const GROUP: Group = Group {
     name: "memory",
     about: "peak memory of a process that builds and runs a graph, per task",
-    run: |session| {
-        let size = session.options.pick(20_000, 100_000);
+    run: |suite| {
+        let size = suite.options.pick(20_000, 100_000);
         let mut plans = vec![Plan::new(Shape::Layers, size)];
-        if !session.options.quick {
+        if !suite.options.quick {
             plans.push(Plan::new(Shape::Layers, 1_000_000));
             plans.push(Plan::new(Shape::Independent, size));
             plans.push(Plan::new(Shape::Chain, size));
@@ -25,16 +25,16 @@ pub(super) const GROUP: Group = Group {
         let label = |plan: &Plan| format!("{}, {}", plan.shape, tasks(plan.tasks));
         columns.extend(plans.iter().map(label));
         let mut table = Table::new("peak memory: bytes per task", columns);
-        for index in 0..session.contenders.len() {
-            let name = session.contenders[index].name();
+        for index in 0..suite.contenders.len() {
+            let name = suite.contenders[index].name();
             eprintln!("  peak memory: {name} …");
-            let accepts = |plan| session.contenders[index].accepts(plan).is_ok();
+            let accepts = |plan| suite.contenders[index].accepts(plan).is_ok();
             if !plans.iter().any(accepts) {
                 continue;
             }
             let mut row = vec![name.to_owned()];
             for plan in &plans {
-                row.push(match bytes_per_task(session, index, plan) {
+                row.push(match bytes_per_task(suite, index, plan) {
                     Ok(bytes) => readable(bytes),
                     Err(why) => {
                         table.notes.push(format!("{name}, {}: {why}", label(plan)));
@@ -49,14 +49,14 @@ pub(super) const GROUP: Group = Group {
              that builds, runs and drops the graph once; includes the handles that building needs",
             tasks(SMALL)
         ));
-        session.report(table);
+        suite.report(table);
         Ok(())
     },
 };
 
-fn bytes_per_task(session: &mut Session, index: usize, plan: &Plan) -> Result<f64, String> {
-    let contender = session.contenders[index].as_ref();
-    let verdict = session.trials.verdict(contender, plan);
+fn bytes_per_task(suite: &mut Suite, index: usize, plan: &Plan) -> Result<f64, String> {
+    let contender = suite.contenders[index].as_ref();
+    let verdict = suite.trials.verdict(contender, plan);
     verdict.map_err(|unfit| unfit.to_string())?;
     let small = peak_memory(contender, &plan.resized(SMALL))?;
     let large = peak_memory(contender, plan)?;

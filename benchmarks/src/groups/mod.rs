@@ -18,8 +18,8 @@ mod yields;
 use std::io;
 
 use crate::plan::Plan;
-use crate::session::Session;
 use crate::shape::Shape;
+use crate::suite::Suite;
 
 /// A question, and how it is answered.
 #[expect(missing_debug_implementations, reason = "it is a table of constants")]
@@ -29,7 +29,7 @@ pub struct Group {
     /// What it measures, in a line.
     pub about: &'static str,
     /// Measures and reports.
-    pub run: fn(&mut Session) -> io::Result<()>,
+    pub run: fn(&mut Suite) -> io::Result<()>,
 }
 
 /// All groups, in the order in which they are run.

@@ -9,8 +9,8 @@ use crate::sheet::{Sheet, Unit};
 pub(super) const GROUP: Group = Group {
     name: "plain",
     about: "plain functions on blocking threads",
-    run: |session| {
-        let size = session.options.pick(2_000, 10_000);
+    run: |suite| {
+        let size = suite.options.pick(2_000, 10_000);
         let plan = |shape| Plan::new(shape, size).functions(Functions::Plain);
         let sheet = Sheet {
             title: format!("plain functions, {}, run only", tasks(size)),
@@ -19,7 +19,7 @@ pub(super) const GROUP: Group = Group {
             unit: Unit::NanosPerTask,
             mean: false,
         };
-        sheet.run(session);
+        sheet.run(suite);
         Ok(())
     },
 };

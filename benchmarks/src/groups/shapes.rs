@@ -9,8 +9,8 @@ use crate::sheet::{Sheet, Unit};
 pub(super) const GROUP: Group = Group {
     name: "shapes",
     about: "async tasks that do nothing, over five shapes",
-    run: |session| {
-        for size in session.sizes.clone() {
+    run: |suite| {
+        for size in suite.sizes.clone() {
             for mode in [Mode::Run, Mode::Life] {
                 let sheet = Sheet {
                     title: format!("{}, {mode}", tasks(size)),
@@ -19,7 +19,7 @@ pub(super) const GROUP: Group = Group {
                     unit: Unit::NanosPerTask,
                     mean: true,
                 };
-                sheet.run(session);
+                sheet.run(suite);
             }
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::sheet::{Sheet, Unit};
 pub(super) const GROUP: Group = Group {
     name: "skewed",
     about: "50 chains of ten tasks, in each of which one sleeps 10 ms: 10 ms at best, 100 ms layer by layer",
-    run: |session| {
+    run: |suite| {
         let plan = Plan::new(Shape::Skewed, 500).work(Work::SkewedSleep(10));
         let sheet = Sheet {
             title: "50 chains, one slow task each, run only".to_owned(),
@@ -21,7 +21,7 @@ pub(super) const GROUP: Group = Group {
             unit: Unit::Millis,
             mean: false,
         };
-        sheet.run(session);
+        sheet.run(suite);
         Ok(())
     },
 };

@@ -9,8 +9,8 @@ use crate::sheet::{Sheet, Unit};
 pub(super) const GROUP: Group = Group {
     name: "sleep",
     about: "independent tasks that each sleep 10 ms",
-    run: |session| {
-        let size = session.options.pick(2_000, 10_000);
+    run: |suite| {
+        let size = suite.options.pick(2_000, 10_000);
         let plan = Plan::new(Shape::Independent, size).work(Work::Sleep(10));
         let sheet = Sheet {
             title: format!(
@@ -22,7 +22,7 @@ pub(super) const GROUP: Group = Group {
             unit: Unit::Millis,
             mean: false,
         };
-        sheet.run(session);
+        sheet.run(suite);
         Ok(())
     },
 };

@@ -14,8 +14,8 @@ const LENGTH: Duration = Duration::from_micros(20);
 pub(super) const GROUP: Group = Group {
     name: "spin",
     about: "20 µs of CPU work in each task",
-    run: |session| {
-        let size = session.options.pick(300, 10_000);
+    run: |suite| {
+        let size = suite.options.pick(300, 10_000);
         let rounds = calibrate(LENGTH);
         let sheet = Sheet {
             title: format!("20 µs of CPU work, {}, run only", tasks(size)),
@@ -26,8 +26,8 @@ pub(super) const GROUP: Group = Group {
             unit: Unit::MicrosPerTask,
             mean: false,
         };
-        sheet.run(session);
-        session.say(
+        sheet.run(suite);
+        suite.say(
             "`ideal (no graph)` is the same work on two plain threads, or one for the chain. It is \
              measured in the same rounds, because two busy cores may be slower than one.",
         );

@@ -9,10 +9,10 @@ use crate::sheet::{Sheet, Unit};
 pub(super) const GROUP: Group = Group {
     name: "yield",
     about: "tasks that yield once, and ten times",
-    run: |session| {
-        let size = session.options.pick(2_000, 10_000);
+    run: |suite| {
+        let size = suite.options.pick(2_000, 10_000);
         let all = [(1, "once"), (10, "ten times")];
-        for &(times, text) in &all[..session.options.pick(1, 2)] {
+        for &(times, text) in &all[..suite.options.pick(1, 2)] {
             let sheet = Sheet {
                 title: format!("tasks that yield {text}, {}, run only", tasks(size)),
                 cases: by_shape(&Shape::FIVE, |shape| {
@@ -22,7 +22,7 @@ pub(super) const GROUP: Group = Group {
                 unit: Unit::NanosPerTask,
                 mean: true,
             };
-            sheet.run(session);
+            sheet.run(suite);
         }
         Ok(())
     },

@@ -18,7 +18,7 @@ use crate::trial::Trials;
     missing_debug_implementations,
     reason = "contenders have nothing to show"
 )]
-pub struct Session {
+pub struct Suite {
     /// The contenders that take part.
     pub contenders: Vec<Box<dyn Contender>>,
     /// Which contender may be timed on what.
@@ -32,9 +32,9 @@ pub struct Session {
     markdown: String,
 }
 
-impl Session {
-    /// A session with these options.
-    pub fn new(options: Options) -> Session {
+impl Suite {
+    /// The suite that these options select.
+    pub fn new(options: Options) -> Suite {
         let mut all = contenders::all();
         all.retain(|contender| options.wants(contender.name()));
         let quick = options.quick;
@@ -43,7 +43,7 @@ impl Session {
             ([], false) => vec![10_000, 100_000],
             (sizes, _) => sizes.to_vec(),
         };
-        Session {
+        Suite {
             contenders: all,
             trials: Trials::new(Duration::from_millis(if quick { 100 } else { 2_000 })),
             effort: Effort {
