@@ -1,9 +1,12 @@
-//! A runtime of your own: a plain `async_executor::Executor` on a few threads, and the thread pool
-//! of the crate `blocking`. It executes a flow, and passes the conformance suite.
+//! Implements a runtime of your own: an `async_executor::Executor` on a few threads, and the thread
+//! pool of the crate `blocking`. The runtime executes a flow, and is then checked by the conformance
+//! suite.
 //!
 //! ```text
 //! cargo run --example custom_runtime
 //! ```
+//!
+//! Look at `impl Runtime`: it is all that a backend consists of.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use asyncflow::{FlowError, Runtime};
 use asyncflow_core::async_locks::TurnstileSemaphore;
 use asyncflow_core::conformance;
 
-/// A cheap handle: the executor, and on how many threads it is polled.
+/// A handle of the executor, with the number of threads that run it.
 #[derive(Clone)]
 struct Threads {
     executor: Arc<Executor<'static>>,
@@ -36,7 +39,7 @@ impl Threads {
 }
 
 impl Runtime for Threads {
-    // The core brings these for executors that have none of their own.
+    // The core implements these for executors that have no locks of their own.
     type Lock = async_lock::Mutex<()>;
     type Semaphore = TurnstileSemaphore;
 
@@ -70,7 +73,7 @@ fn main() -> Result<(), FlowError> {
     flow.add((async || println!("shutdown")).after([work_1, work_2]));
     async_io::block_on(flow.execute())?;
 
-    // In a crate of your own this line is a test. It panics if the runtime breaks a rule.
+    // In your own crate this line belongs in a test. It panics if the runtime breaks a rule.
     async_io::block_on(conformance::check(runtime));
     println!("the runtime keeps every rule that flows rely on");
     Ok(())

@@ -1,8 +1,10 @@
-//! The decorator: functions that are declared where they are written, with what they depend on.
+//! Declares tasks with the attribute `#[task]`, where their functions are written.
 //!
 //! ```text
 //! cargo run --example decorator --features tokio
 //! ```
+//!
+//! Look at the parameters and the attributes of the functions: they say what each task depends on.
 
 mod backend;
 
@@ -27,26 +29,26 @@ fn main() -> Result<(), FlowError> {
     let mut flow = AppFlow::new();
     let disk = Lock::new();
 
-    // From here on `user` is the handle of a task whose output is a `User`.
+    // The attribute adds the task and defines `user`, the handle of a task whose output is a `User`.
     #[task(flow)]
     async fn user() -> io::Result<User> {
         sleep(Duration::from_millis(20)).await;
         Ok(User {
             id: 7,
-            name: "Ada".to_owned(),
+            name: "user 7".to_owned(),
         })
     }
 
-    // A parameter names its upstream and receives its output. What else there is to say of the
-    // task is said in the attribute.
+    // A parameter has the name of an upstream, and receives its output. The attribute configures the
+    // task.
     #[task(flow, timeout = Duration::from_secs(5), retry = ConstantBuilder::default())]
     async fn posts(user: &User) -> io::Result<Vec<Post>> {
         sleep(Duration::from_millis(20)).await;
-        let titles = ["Note A", "Note G"].map(|title| format!("{title} by user {}", user.id));
+        let titles = ["first", "second"].map(|title| format!("{title} post of user {}", user.id));
         Ok(titles.map(|title| Post { title }).into())
     }
 
-    // Not async, so it runs on a thread where it may block.
+    // This function is not async, so it runs on a thread where it may block.
     #[task(flow, name = "render")]
     fn html(user: &User, posts: &Vec<Post>) -> String {
         let titles: String = posts
@@ -56,19 +58,19 @@ fn main() -> Result<(), FlowError> {
         format!("<h1>{}</h1><ul>{titles}</ul>", user.name)
     }
 
-    // Depends on the order only, and holds the lock while it runs.
+    // Runs after `html` without using its output, and holds the lock while it runs.
     #[task(flow, upstream = html, lock = disk)]
     fn save() {
         println!("saved");
     }
 
-    // A list of upstreams may mix outputs.
+    // A list of upstreams may mix types of outputs.
     #[task(flow, upstream = [posts, save])]
     async fn notify() {
         println!("notified");
     }
 
-    // The handles are those that `flow.add` returns too, so that the styles mix.
+    // The handles have the same type as those that `flow.add` returns, so the two styles mix.
     flow.add((|| println!("done")).named("goodbye").after(notify));
 
     let run = block_on(flow.execute())?;

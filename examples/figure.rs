@@ -1,4 +1,4 @@
-//! Figure 1 of the Python package that asyncflow comes from: eight functions, `f` to `m`.
+//! Executes figure 1 of the Python package that asyncflow comes from: eight functions, `f` to `m`.
 //!
 //! ```text
 //!   f     g
@@ -19,6 +19,8 @@
 //! ```text
 //! cargo run --example figure --features tokio
 //! ```
+//!
+//! Look at when `h` and `l` start: each task starts as soon as its own upstreams have ended.
 
 mod backend;
 
@@ -30,12 +32,12 @@ use backend::{AppFlow, block_on, sleep};
 
 fn main() -> Result<(), FlowError> {
     let mut flow = AppFlow::new();
-    // `g` ends first, so `h` starts beside `f`, while `i` still waits for `f`.
+    // `g` ends before `f`. Then `h` starts, while `i` still waits for `f`.
     let f = flow.add(f);
     let g = flow.add(g);
     flow.add(h.after(g));
     let i = flow.add(i.after([f, g]));
-    // `k` ends first, so `l` starts beside `j`: no step waits for the others of its row.
+    // `k` ends before `j`. Then `l` starts, while `j` still runs.
     let j = flow.add(j.after(i));
     let k = flow.add(k.after(i));
     let l = flow.add(l.after(k));
@@ -77,7 +79,7 @@ async fn m() {
     sleep(Duration::from_millis(20)).await;
 }
 
-/// Prints when each task starts and ends; a column for each.
+/// Prints when each task starts and ends, in a column for each task.
 struct Columns(Instant);
 
 impl Columns {

@@ -1,8 +1,10 @@
-//! Locks and semaphores: how many tasks are inside at once.
+//! Limits how many tasks run at the same time, with locks and semaphores.
 //!
 //! ```text
 //! cargo run --example locks --features tokio
 //! ```
+//!
+//! It prints how many tasks were in a room at the same time. Compare that with the limit.
 
 mod backend;
 
@@ -22,7 +24,7 @@ fn main() -> Result<(), FlowError> {
     })
 }
 
-/// A `Lock` lets in one task at a time. The others wait for it without occupying a thread.
+/// A `Lock` is held by one task at a time. The others wait for it without blocking a thread.
 async fn one_at_a_time() -> Result<(), FlowError> {
     static ROOM: Room = Room::new();
     let lock = Lock::new();
@@ -36,7 +38,7 @@ async fn one_at_a_time() -> Result<(), FlowError> {
     Ok(())
 }
 
-/// A `Semaphore` lets in a number of them.
+/// A `Semaphore` is held by up to a given number of tasks at a time.
 async fn two_at_a_time() -> Result<(), FlowError> {
     static ROOM: Room = Room::new();
     let semaphore = Semaphore::new(2);
@@ -50,7 +52,7 @@ async fn two_at_a_time() -> Result<(), FlowError> {
     Ok(())
 }
 
-/// A task can need several permits: here each brings three people into a room for four.
+/// A task can hold several permits: here some tasks need three of four, others one.
 async fn several_permits() -> Result<(), FlowError> {
     static ROOM: Room = Room::new();
     let semaphore = Semaphore::new(4);
@@ -65,7 +67,7 @@ async fn several_permits() -> Result<(), FlowError> {
     Ok(())
 }
 
-/// One lock excludes across flows too. As a `static` it is one for the whole program.
+/// A lock can be shared by several flows. A `static` lock is shared by the whole program.
 async fn one_lock_for_two_flows() -> Result<(), FlowError> {
     static LOCK: Lock = Lock::new();
     static ROOM: Room = Room::new();
@@ -77,7 +79,7 @@ async fn one_lock_for_two_flows() -> Result<(), FlowError> {
             flow.add((|| ROOM.visit(1)).with_lock(&LOCK));
         }
     }
-    // Both run from here on; awaiting one after the other waits for both.
+    // Both run from here on, although they are awaited one after the other.
     let (first, second) = (first.start(), second.start());
     first.await?;
     second.await?;
@@ -85,7 +87,7 @@ async fn one_lock_for_two_flows() -> Result<(), FlowError> {
     Ok(())
 }
 
-/// Counts who is inside, and remembers the most that were at once.
+/// Counts how much of the room is taken, and remembers the maximum.
 struct Room {
     inside: AtomicUsize,
     most: AtomicUsize,
@@ -99,11 +101,11 @@ impl Room {
         }
     }
 
-    async fn visit(&self, people: usize) {
-        let inside = self.inside.fetch_add(people, Relaxed) + people;
+    async fn visit(&self, size: usize) {
+        let inside = self.inside.fetch_add(size, Relaxed) + size;
         self.most.fetch_max(inside, Relaxed);
         sleep(Duration::from_millis(20)).await;
-        self.inside.fetch_sub(people, Relaxed);
+        self.inside.fetch_sub(size, Relaxed);
     }
 
     fn most(&self) -> usize {

@@ -1,4 +1,4 @@
-//! A page made of what a slow service answers: typed data between tasks.
+//! Makes a page from the answers of a slow service: typed data passes from task to task.
 //!
 //! ```text
 //!         ╭──▶ posts ────╮
@@ -9,11 +9,13 @@
 //! ```text
 //! cargo run --example page --features tokio
 //! ```
+//!
+//! Compare the two times in the last line: `posts` and `friends` run at the same time.
 
 mod backend;
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use asyncflow::FlowError;
 use asyncflow::prelude::*;
@@ -36,25 +38,25 @@ fn main() -> Result<(), FlowError> {
 
     #[task(flow)]
     async fn user() -> io::Result<User> {
-        let name = "Ada Lovelace".to_owned();
-        ask("/me", User { id: 1815, name }).await
+        let name = "user 7".to_owned();
+        ask("/me", User { id: 7, name }).await
     }
 
-    // Both need the user and neither needs the other, so they are asked for side by side.
+    // `posts` and `friends` need the user but not each other, so they run at the same time.
     #[task(flow)]
     async fn posts(user: &User) -> io::Result<Vec<Post>> {
-        let title = "On numbers".to_owned();
-        let posts = vec![Post { title, likes: 1843 }];
+        let title = "first post".to_owned();
+        let posts = vec![Post { title, likes: 12 }];
         ask(&format!("/users/{}/posts", user.id), posts).await
     }
 
     #[task(flow)]
     async fn friends(user: &User) -> io::Result<Vec<String>> {
-        let friends = vec!["Charles".to_owned(), "Mary".to_owned()];
+        let friends = vec!["user 3".to_owned(), "user 9".to_owned()];
         ask(&format!("/users/{}/friends", user.id), friends).await
     }
 
-    // It borrows what the others returned: nothing is copied on the way.
+    // Borrows the outputs of the other tasks; nothing is copied.
     #[task(flow)]
     fn html(user: &User, posts: &Vec<Post>, friends: &Vec<String>) -> Html {
         let mut html = format!("<h1>{}</h1>\n", user.name);
@@ -64,19 +66,16 @@ fn main() -> Result<(), FlowError> {
         Html(html + &format!("<p>friends: {}</p>", friends.join(", ")))
     }
 
-    let start = Instant::now();
     let run = block_on(flow.execute().timed())?;
-    let took = start.elapsed();
     println!("\n{}\n", run[html].0);
 
-    let times = run.report().tasks().filter_map(|task| task.times());
-    let ran = times.filter_map(|times| Some(times.ended? - times.started?));
-    let parts: Duration = ran.sum();
-    println!("It took {took:.0?}; its parts, one after the other, take {parts:.0?}.");
+    let took = run.report().wall().unwrap_or_default();
+    let parts: Duration = run.report().tasks().filter_map(|task| task.ran()).sum();
+    println!("The run took {took:.0?}; its tasks, one after the other, would take {parts:.0?}.");
     Ok(())
 }
 
-/// A service that takes its time to answer.
+/// Asks a service that takes some time to answer.
 async fn ask<T>(path: &str, answer: T) -> io::Result<T> {
     println!("GET {path}");
     sleep(Duration::from_millis(150)).await;

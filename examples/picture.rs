@@ -1,11 +1,12 @@
-//! Draws the picture at the top of the README: a run of a small flow, as `report.to_svg()` sees it.
+//! Draws the picture at the top of the README: the timeline of a run, as `report.to_svg()` draws it.
 //!
 //! ```text
 //! cargo run --example picture --features view,tokio -- [FILE]
 //! ```
 //!
-//! Without a FILE it writes `target/timeline.svg`. The README has it from
-//! `… -- docs/timeline.svg`; it is the same on every backend, but for fractions of milliseconds.
+//! Without a FILE it writes `target/timeline.svg`; open that in a browser, and look at how tasks wait
+//! for their upstreams and for the lock. The README has `docs/timeline.svg`. On other backends the
+//! picture differs by fractions of milliseconds only.
 
 mod backend;
 
@@ -30,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A site is built: some of it waits on the network, some computes, and some needs the disk alone.
+/// Builds a site. Some tasks wait for the network, some compute, and some need the disk exclusively.
 fn site() -> AppFlow {
     let mut flow = AppFlow::new();
     let disk = Lock::named("disk");
@@ -45,30 +46,22 @@ fn site() -> AppFlow {
     let check = flow.add(computes(26).named("validate").after((users, schema)));
     let render = computes(36).named("render").after((posts, check, images));
     let render = flow.add(render);
-    let pages = flow.add(
-        computes(30)
-            .named("write pages")
-            .after(render)
-            .with_lock(&disk),
-    );
-    let feed = flow.add(
-        computes(22)
-            .named("write feed")
-            .after(render)
-            .with_lock(&disk),
-    );
+    let pages = computes(30).named("write pages").after(render);
+    let pages = flow.add(pages.with_lock(&disk));
+    let feed = computes(22).named("write feed").after(render);
+    let feed = flow.add(feed.with_lock(&disk));
     flow.add(waits(18).named("publish").after([pages, feed]));
     flow
 }
 
-/// An async function that takes some time.
+/// An async function that takes this many milliseconds.
 fn waits(millis: u64) -> impl Fn() -> Pause + Send + Sync + 'static {
     move || Box::pin(sleep(Duration::from_millis(millis)))
 }
 
 type Pause = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A plain function that takes some time.
+/// A plain function that takes this many milliseconds.
 fn computes(millis: u64) -> impl Fn() + Send + Sync + 'static {
     move || thread::sleep(Duration::from_millis(millis))
 }

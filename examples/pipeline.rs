@@ -1,5 +1,5 @@
-//! A pipeline of big buffers, built like a makefile: nothing is copied on the way, and a second
-//! run repeats only what has changed.
+//! Passes a large buffer through a pipeline without copying it, and repeats only what has changed in
+//! a second run.
 //!
 //! ```text
 //!  source ──▶ decode ──▶ filter ──▶ checksum ──╮
@@ -9,6 +9,9 @@
 //! ```text
 //! cargo run --example pipeline --features async-std
 //! ```
+//!
+//! Look at the addresses of the buffer, which stay the same, and at the report of the second run, in
+//! which most tasks did not run.
 
 mod backend;
 
@@ -18,7 +21,7 @@ use backend::{AppFlow, block_on};
 
 const SIZE: usize = 64 << 20;
 
-/// Where a buffer lies: it stays the same as long as it is not copied.
+/// The address of the buffer. It changes if the buffer is copied.
 fn address(buffer: &[u8]) -> String {
     format!("{:p}", buffer.as_ptr())
 }
@@ -29,7 +32,7 @@ fn source() -> Vec<u8> {
     buffer
 }
 
-/// Takes the buffer by value, since nobody else needs it, and passes it on.
+/// Takes the buffer by value, changes it in place and returns it.
 fn decode(mut buffer: Vec<u8>) -> Vec<u8> {
     buffer.iter_mut().for_each(|byte| *byte ^= 0x20);
     println!("  decode:   in place at {}", address(&buffer));
@@ -42,7 +45,7 @@ fn filter(mut buffer: Vec<u8>) -> Vec<u8> {
     buffer
 }
 
-/// Only looks at the buffer.
+/// Borrows the buffer.
 fn checksum(buffer: &[u8]) -> u64 {
     println!("  checksum: borrows what is at {}", address(buffer));
     buffer.iter().map(|byte| u64::from(*byte)).sum()
@@ -63,8 +66,8 @@ fn main() -> Result<(), FlowError> {
     let published = flow.add(publish.inputs((checksum, title)));
 
     block_on(async {
-        println!("everything is new:");
-        // Only the targets are kept: the buffer is freed as soon as it is summed up.
+        println!("the first run:");
+        // Only these outputs are kept: the buffer is freed as soon as it is summed up.
         let first = flow
             .execute()
             .given(title, "first".into())
@@ -72,8 +75,8 @@ fn main() -> Result<(), FlowError> {
         let first = first.await?;
         println!("  {}", first[published]);
 
-        println!("\nonly the title has changed:");
-        // What is given is not made again, nor what only that needs.
+        println!("\nwith another title:");
+        // A task whose output is given does not run, nor do tasks that only it needs.
         let sum = first[checksum];
         let second = flow
             .execute()

@@ -1,8 +1,10 @@
-//! Setup, two works side by side, shutdown.
+//! The smallest flow with parallel work: setup, two tasks at the same time, shutdown.
 //!
 //! ```text
 //! cargo run --example quickstart --features tokio
 //! ```
+//!
+//! Look at the order of the lines: both tasks start after the setup, and the shutdown waits for both.
 
 mod backend;
 
@@ -20,14 +22,14 @@ async fn setup() {
     say("setup is done");
 }
 
-// An async function runs on the executor ..
+// An async function runs on the executor.
 async fn work_1() {
     say("work_1 starts");
     sleep(Duration::from_millis(200)).await;
     say("work_1 is done");
 }
 
-// .. and any other on a thread of its own, where it may block.
+// Any other function runs on a blocking thread.
 fn work_2() {
     say("work_2 starts");
     thread::sleep(Duration::from_millis(100));
@@ -50,7 +52,7 @@ fn main() -> Result<(), FlowError> {
     Ok(())
 }
 
-/// Prints what happens, and how long after the first time that something did.
+/// Prints a line with the time since the first line.
 fn say(what: &str) {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     println!("{:4} ms  {what}", START.elapsed().as_millis());

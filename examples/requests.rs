@@ -1,4 +1,4 @@
-//! One flow, built once, serves every request of an axum server, with different data each.
+//! Builds a flow once, and executes it for every request of an axum server, with different data.
 //!
 //! ```text
 //!           ╭──▶ user ──╮
@@ -10,7 +10,8 @@
 //! cargo run --example requests --features tokio
 //! ```
 //!
-//! It sends itself some requests at the same time, prints the answers, and ends.
+//! It sends itself four requests at the same time, prints the answers, and exits. Look at the last
+//! one: its run fails, and the others do not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-/// The flow, with the handles of what goes in and what comes out.
+/// The flow, with the handles of its input and its output.
 struct Pages {
     flow: TokioFlow,
     id: Task<u64>,
@@ -61,8 +62,8 @@ impl Pages {
     }
 }
 
-/// Runs the flow with the id of this request. If the client goes away, axum drops this future,
-/// and with it everything that the run was doing.
+/// Executes the flow with the id of this request. If the client disconnects, axum drops this future,
+/// which cancels the run.
 async fn page(
     State(pages): State<Arc<Pages>>,
     Path(id): Path<u64>,

@@ -1,9 +1,11 @@
-//! The third style, for functions that come from elsewhere: what runs one after the other, and
-//! what runs side by side.
+//! Declares flows as groups: functions that run in series, and functions that run in parallel. The
+//! functions know nothing of flows.
 //!
 //! ```text
 //! cargo run --example series_parallel --features tokio
 //! ```
+//!
+//! Compare the order of the lines with the two declarations in `main`.
 
 mod backend;
 
@@ -14,7 +16,7 @@ use backend::{AppFlow, block_on};
 fn main() -> Result<(), FlowError> {
     use kitchen::*;
 
-    println!("A flow that is one literal:");
+    println!("A flow written as one expression:");
     let stove = Lock::new();
     let flow = AppFlow::from(series![
         wash,
@@ -27,22 +29,22 @@ fn main() -> Result<(), FlowError> {
     ]);
     block_on(flow.execute())?;
 
-    println!("Groups that the program makes, and tasks beside them:");
+    println!("Groups made at run time, with other tasks:");
     let mut flow = AppFlow::new();
 
-    // A group comes after a task, and a task after a group.
+    // A group can run after a task, and a task after a group.
     let washed = flow.add(wash);
     let cooked = flow.add(parallel![boil, fry].after(washed));
     let laid = flow.add(lay_table.after(washed));
 
-    // A group grows, with `.with` beside the others and with `.then` after them ..
+    // `with` adds a member to a parallel group, and `then` adds one to a series.
     let mut arrivals = Parallel::new();
-    for guest in ["Ada", "Grace"] {
-        arrivals = arrivals.with(move || seat(guest));
+    for table in [1, 2] {
+        arrivals = arrivals.with(move || seat(table));
     }
     let evening = Series::new().then(arrivals).then(light_candles);
 
-    // .. or is collected: async functions as they are, everything else as `Member`s.
+    // A group can also be collected, from async functions or from `Member`s.
     let courses = ["soup", "fish", "cake"].into_iter();
     let meal: Series = courses.clone().map(|dish| move || serve(dish)).collect();
     let clearing: Parallel = courses
@@ -55,7 +57,6 @@ fn main() -> Result<(), FlowError> {
     Ok(())
 }
 
-/// Functions that know nothing of flows.
 mod kitchen {
     use std::time::Duration;
 
@@ -85,8 +86,8 @@ mod kitchen {
         step("light candles").await;
     }
 
-    pub(crate) async fn seat(guest: &str) {
-        step(&format!("seat {guest}")).await;
+    pub(crate) async fn seat(table: u32) {
+        step(&format!("seat the guests at table {table}")).await;
     }
 
     pub(crate) async fn serve(dish: &str) {

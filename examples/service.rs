@@ -1,19 +1,19 @@
-//! A TCP service that starts up in the right order, answers, and shuts down in the reverse order.
+//! Starts the parts of a TCP service in order, serves, and shuts the parts down in reverse order.
 //!
 //! ```text
 //!              ╭─▶ open_database ──╮
 //! configure ───┤                   ├──▶ listen ──┬─▶ serve
 //!              ╰─▶ prepare_cache ──╯             ╰─▶ visit
 //!
-//! remove_folder ◀── close_database ◀── flush_cache ◀── all of it has ended
+//! remove_folder ◀── close_database ◀── flush_cache ◀── serve and visit have ended
 //! ```
 //!
 //! ```text
 //! cargo run --example service --features tokio
 //! ```
 //!
-//! To see a start-up that fails, give it an address that it cannot have: `-- 192.0.2.1:80`. What
-//! was opened by then is closed all the same.
+//! Look at the order of the lines. To see a start-up that fails, pass an address that it cannot bind:
+//! `-- 192.0.2.1:80`. The parts that were started are shut down all the same.
 
 mod backend;
 
@@ -25,7 +25,7 @@ use std::{env, process};
 
 use asyncflow::FlowError;
 use asyncflow::prelude::*;
-// These work on every executor, as they bring a thread of their own that waits for the network.
+// These work on every executor, because a thread of their own polls the network.
 use smol::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use smol::net::{TcpListener, TcpStream};
 
@@ -34,17 +34,17 @@ use backend::{AppFlow, block_on};
 fn main() -> Result<(), FlowError> {
     let mut flow = AppFlow::new();
 
-    // Start-up: each part receives those that it is built on.
+    // Start-up: each part receives the parts that it needs.
     let config = flow.add(configure);
     let database = flow.add(open_database.inputs(config));
     let cache = flow.add(prepare_cache.inputs(config));
     let listener = flow.add(listen.inputs(config).after((database, cache)));
 
-    // The service runs until it is told to stop, which is what its visitor does in the end.
+    // The service runs until a client tells it to stop. Here `visit` is the client.
     let served = flow.add(serve.inputs((listener, cache)));
     let visited = flow.add(visit.inputs(listener));
 
-    // Shutdown, however that ended: of each part, if it exists.
+    // Shutdown: runs whether the tasks before it succeeded or not, and receives the parts that exist.
     let (config, database, cache) = (config.optional(), database.optional(), cache.optional());
     let ended = (served, visited);
     let flushed = flow.add(flush_cache.inputs((cache, database)).after(ended).always());
@@ -58,13 +58,13 @@ fn main() -> Result<(), FlowError> {
 struct Config {
     address: String,
     folder: PathBuf,
-    expected_guests: usize,
+    expected_lines: usize,
 }
 
-/// The guests who are in the database already.
+/// The file to which lines are written in the end.
 struct Database(File);
 
-/// The guests who are not yet.
+/// The lines that are not in the file yet.
 struct Cache(Mutex<Vec<String>>);
 
 fn configure() -> io::Result<Config> {
@@ -74,20 +74,20 @@ fn configure() -> io::Result<Config> {
     Ok(Config {
         address: env::args().nth(1).unwrap_or("127.0.0.1:0".to_owned()),
         folder,
-        expected_guests: 2,
+        expected_lines: 2,
     })
 }
 
 fn open_database(config: &Config) -> io::Result<Database> {
-    let file = File::create_new(config.folder.join("guests.txt"))?;
+    let file = File::create_new(config.folder.join("lines.txt"))?;
     println!("database open");
     Ok(Database(file))
 }
 
 async fn prepare_cache(config: &Config) -> io::Result<Cache> {
-    let guests = Vec::with_capacity(config.expected_guests);
+    let lines = Vec::with_capacity(config.expected_lines);
     println!("cache ready");
-    Ok(Cache(Mutex::new(guests)))
+    Ok(Cache(Mutex::new(lines)))
 }
 
 async fn listen(config: &Config) -> io::Result<TcpListener> {
@@ -96,7 +96,7 @@ async fn listen(config: &Config) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Answers every line, each of which comes on a connection of its own.
+/// Answers one line per connection, until the line is `stop`.
 async fn serve(listener: &TcpListener, cache: &Cache) -> io::Result<()> {
     loop {
         let (mut stream, _) = listener.accept().await?;
@@ -104,20 +104,20 @@ async fn serve(listener: &TcpListener, cache: &Cache) -> io::Result<()> {
         BufReader::new(&mut stream).read_line(&mut line).await?;
         match line.trim_end() {
             "stop" => return stream.write_all(b"bye").await,
-            guest => stream.write_all(welcome(guest, cache).as_bytes()).await?,
+            line => stream.write_all(store(line, cache).as_bytes()).await?,
         }
     }
 }
 
-fn welcome(guest: &str, Cache(guests): &Cache) -> String {
-    let mut guests = guests.lock().unwrap();
-    guests.push(guest.to_owned());
-    format!("welcome {guest}, you are number {}", guests.len())
+fn store(line: &str, Cache(lines): &Cache) -> String {
+    let mut lines = lines.lock().unwrap();
+    lines.push(line.to_owned());
+    format!("stored as number {}", lines.len())
 }
 
 async fn visit(listener: &TcpListener) -> io::Result<()> {
     let address = listener.local_addr()?;
-    for line in ["Ada", "Grace", "stop"] {
+    for line in ["first", "second", "stop"] {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(format!("{line}\n").as_bytes()).await?;
         let mut answer = String::new();
@@ -128,10 +128,10 @@ async fn visit(listener: &TcpListener) -> io::Result<()> {
 }
 
 fn flush_cache(cache: Option<&Cache>, database: Option<&Database>) -> io::Result<()> {
-    if let (Some(Cache(guests)), Some(Database(file))) = (cache, database) {
-        let (mut file, guests) = (file, guests.lock().unwrap());
-        file.write_all(guests.join("\n").as_bytes())?;
-        println!("cache flushed, with {} guests", guests.len());
+    if let (Some(Cache(lines)), Some(Database(file))) = (cache, database) {
+        let (mut file, lines) = (file, lines.lock().unwrap());
+        file.write_all(lines.join("\n").as_bytes())?;
+        println!("cache flushed, with {} lines", lines.len());
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Map and reduce: the words of some text files, counted in parallel on threads and merged
-//! pairwise, in a tree of tasks.
+//! Counts the words of text files with map and reduce: chunks are counted in parallel on blocking
+//! threads, and the counts are merged in pairs, in a tree of tasks.
 //!
 //! ```text
 //!  split ──▶ chunk 1 ──▶ count ─╮
@@ -12,7 +12,8 @@
 //! cargo run --example wordcount --features smol -- [FILE …]
 //! ```
 //!
-//! Without arguments it reads the licences and documents of this repository.
+//! Without arguments it reads the licences and documents of this repository. It prints the most
+//! frequent words. Look at the loop that builds the tree, and at `moved`, which avoids copying maps.
 
 mod backend;
 
@@ -24,7 +25,7 @@ use asyncflow::FlowError;
 use asyncflow::prelude::*;
 use backend::{AppFlow, block_on};
 
-/// Into how many chunks the text is split.
+/// The number of chunks into which the text is split.
 const CHUNKS: usize = 8;
 
 type Counts = HashMap<String, u64>;
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
 async fn top_words(files: Vec<PathBuf>) -> Result<Vec<(String, u64)>, FlowError> {
     let mut flow = AppFlow::new();
 
-    // A task for each file: they are read side by side, and one that cannot be read is named.
+    // One task per file, with a name that says in an error which file could not be read.
     let texts: Vec<Task<String>> = files
         .into_iter()
         .map(|file| {
@@ -70,7 +71,7 @@ async fn top_words(files: Vec<PathBuf>) -> Result<Vec<(String, u64)>, FlowError>
         .collect();
     let chunks = flow.add(split.inputs(texts));
 
-    // Map: each task borrows the same chunks, and counts one of them.
+    // Map: every task borrows all chunks, and counts one of them.
     let mut counts: Vec<Task<Counts>> = (0..CHUNKS)
         .map(|number| {
             let count = move |chunks: &Vec<String>| count(&chunks[number]);
@@ -78,7 +79,7 @@ async fn top_words(files: Vec<PathBuf>) -> Result<Vec<(String, u64)>, FlowError>
         })
         .collect();
 
-    // Reduce: pairs are merged until one is left. Each merge takes over the left map.
+    // Reduce: merge pairs until one map is left. Each merge takes the left map by value.
     while counts.len() > 1 {
         counts = counts
             .chunks(2)
@@ -94,7 +95,7 @@ async fn top_words(files: Vec<PathBuf>) -> Result<Vec<(String, u64)>, FlowError>
     Ok(run.take(top).expect("the last task succeeded"))
 }
 
-/// The text in chunks of about the same size. No word is cut in two.
+/// Splits the text into chunks of about the same size, between words.
 fn split(texts: Vec<&String>) -> Vec<String> {
     let text = texts
         .into_iter()
@@ -111,7 +112,7 @@ fn split(texts: Vec<&String>) -> Vec<String> {
         chunks.push(chunk.to_owned());
         rest = after;
     }
-    // A short text has fewer.
+    // A short text has fewer chunks; the rest are empty.
     chunks.resize_with(CHUNKS, String::new);
     chunks
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Measures everything anew: the tables in BENCHMARKS.md, below its marker, and the chart of growth.
+# Measures everything again. Writes the tables in BENCHMARKS.md, below its marker, and the chart
+# docs/growth.svg.
 #
-#   scripts/benchmarks.sh              all groups, some half an hour on two cores
-#   scripts/benchmarks.sh --quick      a minute, to see that it works; do not keep what it writes
+#   scripts/benchmarks.sh              all groups: about half an hour on two cores
+#   scripts/benchmarks.sh --quick      a minute, to test the script; discard the results
 #
-# Leave the machine alone meanwhile. With oneTBB, if g++ and libtbb-dev are installed.
+# Run nothing else on the machine meanwhile. oneTBB takes part if g++ and libtbb-dev are installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every example on every backend.
+# Builds and runs every example on every backend. Prints the output of an example that fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,7 @@ for feature in tokio smol async-std; do
             */main.rs) name=$(basename "$(dirname "$path")") ;;
             *) name=$(basename "$path" .rs) ;;
         esac
-        # Not built: it needs another backend.
+        # An example that needs another backend was not built.
         [ -x "target/debug/examples/$name" ] || continue
         printf -- '-- %s on %s\n' "$name" "$feature"
         timeout 120 "target/debug/examples/$name" >"target/$name.out" 2>&1 </dev/null || {

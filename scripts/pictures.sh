@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Shows the pages of asyncflow-view to a browser without a screen: at the sizes of a phone, a tablet
-# and a desk, light and dark. Fails if the browser complains of one, or if one's script did not run.
+# Takes screenshots of the pages of asyncflow-view in a headless Chromium: at the sizes of a phone, a
+# tablet and a desktop, light and dark. Fails if a page writes to the console, or if its script did
+# not run.
 #
-# The pictures are to be looked at: they are in target/pictures.
+# Look at the screenshots in target/pictures.
 #
-#     scripts/pictures.sh          # all of them
-#     scripts/pictures.sh --short  # one of each page, for .ci/run
+#     scripts/pictures.sh          # all sizes and schemes
+#     scripts/pictures.sh --short  # a few, for .ci/run
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || {
-    echo 'NOTICE: there is no Chromium here, so no page was shown to a browser'
+    echo 'NOTICE: Chromium is not installed, so the pages were not tested in a browser'
     exit 0
 }
 pictures=target/pictures
@@ -33,9 +34,9 @@ show() {
         cat "$pictures/log" >&2
         exit 1
     }
-    # What a page writes to its console, errors of scripts and refusals of its policy included.
+    # The console includes script errors and violations of the content security policy.
     if grep -F ':CONSOLE' "$pictures/log" >&2; then
-        echo "the page $page has complaints" >&2
+        echo "the page $page wrote to the console" >&2
         exit 1
     fi
 }
@@ -47,16 +48,16 @@ picture() {
     show "$1" --window-size="$2,$3" --blink-settings=preferredColorScheme=$scheme \
         --screenshot="$PWD/$pictures/$1-$2-$4.png" >/dev/null
     [ -s "$pictures/$1-$2-$4.png" ] || {
-        echo "there is no picture of $1"
+        echo "no screenshot was taken of $1"
         exit 1
     }
 }
 
-# expect PAGE TEXT: the page has it after its script ran, and hostile names made nothing of their own.
+# expect PAGE TEXT: after its script ran, the page has the text, and hostile names made no elements.
 expect() {
     show "$1" --window-size=1024,768 --dump-dom >"$pictures/dom"
     if ! grep -qF -- "$2" "$pictures/dom" || grep -qE '<img|onerror=[^"]*>[^<]*<script' "$pictures/dom"; then
-        echo "the page $1 is not as expected: $2"
+        echo "the page $1 does not have the text, or has unexpected elements: $2"
         exit 1
     fi
 }

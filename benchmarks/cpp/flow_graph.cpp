@@ -1,17 +1,17 @@
 // oneTBB's flow graph on the shapes of src/shape.rs.
 //
-// Reads one command a line and answers each with one line, so that the Rust program can let its
-// contenders take turns round by round. Times are in nanoseconds, one raw sample an answer.
+// Reads one command per line and answers each with one line, so that it can take turns with the
+// other contenders. Times are in nanoseconds; each answer is one sample.
 //
-//   build SHAPE TASKS ROUNDS   builds a graph and keeps it; answers the time
-//   run                        runs the kept graph; answers the time
-//   drop                       drops the kept graph; answers the time
-//   life SHAPE TASKS ROUNDS    builds, runs and drops a graph; answers the time
-//   check SHAPE TASKS          answers "ok", or what was wrong
-//   checksum SHAPE TASKS       answers the checksum of the shape's edges
-//   peak                       answers VmHWM in bytes
+//   build SHAPE TASKS ROUNDS   builds a graph and keeps it; prints the time
+//   run                        runs the kept graph; prints the time
+//   drop                       drops the kept graph; prints the time
+//   life SHAPE TASKS ROUNDS    builds, runs and drops a graph; prints the time
+//   check SHAPE TASKS          prints "ok", or what was wrong
+//   checksum SHAPE TASKS       prints the checksum of the edges
+//   peak                       prints VmHWM in bytes
 //
-// ROUNDS is the CPU work of each task, as in src/spin.rs; 0 is none.
+// ROUNDS is the CPU work of each task, as in src/spin.rs; 0 for none.
 
 #include <oneapi/tbb/flow_graph.h>
 #include <oneapi/tbb/global_control.h>

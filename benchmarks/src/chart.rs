@@ -1,7 +1,7 @@
 //! A line chart with logarithmic axes, as SVG.
 //!
-//! Its background is transparent, its lines are of medium brightness, and its text follows the
-//! reader's colour scheme: so it is legible on light and on dark pages.
+//! It is legible on light and on dark pages: its background is transparent, its lines have a medium
+//! brightness, and its text follows the reader's colour scheme.
 
 use std::fmt::Write;
 
@@ -13,31 +13,31 @@ const LEFT: f64 = 84.0;
 const RIGHT: f64 = 190.0;
 const TOP: f64 = 76.0;
 const BOTTOM: f64 = 64.0;
-/// Height of a line's label, which labels keep from each other.
+/// The height of a line's label, and the least distance between two labels.
 const LABEL: f64 = 17.0;
 
-/// Distinct hues, each of a contrast of at least 3 to 1 with white and with black.
+/// Distinct hues, each with a contrast of at least 3 to 1 to white and to black.
 const COLOURS: [&str; 8] = [
     "#2f7ed8", "#d9534f", "#2e9e5b", "#a463d0", "#c27c0e", "#0f9aa5", "#d1498b", "#7d8590",
 ];
-/// When the colours are used up, they come again with the next pattern.
+/// If there are more lines than colours, the colours repeat with the next pattern.
 const DASHES: [&str; 3] = ["none", "7 4", "2 4"];
 
-/// One line.
+/// A line.
 #[derive(Clone, Debug)]
 pub struct Series {
     /// What it shows.
     pub name: String,
-    /// Its points, from left to right; both coordinates above 0.
+    /// Its points, from left to right. Both coordinates are above 0.
     pub points: Vec<(f64, f64)>,
 }
 
 /// The chart.
 #[derive(Clone, Debug)]
 pub struct Chart {
-    /// The line above it.
+    /// The title.
     pub title: String,
-    /// The smaller line below that.
+    /// The smaller text below the title.
     pub subtitle: String,
     /// What the horizontal axis shows.
     pub x: String,
@@ -52,13 +52,13 @@ struct Axis {
     /// Its ends, as powers of ten.
     low: f64,
     high: f64,
-    /// Where they are drawn.
+    /// Where its ends are drawn.
     from: f64,
     to: f64,
 }
 
 impl Axis {
-    /// An axis for `values`, that begins and ends at 1, 2 or 5 times a power of ten.
+    /// An axis for `values` that begins and ends at 1, 2 or 5 times a power of ten.
     fn around(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Axis {
         let (mut low, mut high) = (f64::INFINITY, 0.0_f64);
         for value in values {
@@ -186,7 +186,7 @@ impl Chart {
         );
     }
 
-    /// How high each line's label is: near the line's end, and clear of the other labels.
+    /// The height of each line's label: near the end of the line, without overlapping other labels.
     fn labels(&self, y: &Axis) -> Vec<f64> {
         let ends = self.series.iter().map(|series| {
             let last = series.points.last();
@@ -199,7 +199,7 @@ impl Chart {
             *place = place.max(above + LABEL);
             above = *place;
         }
-        // What was pushed out below moves back up.
+        // Labels that were pushed below the chart move back up.
         let mut below = HEIGHT - BOTTOM + LABEL;
         for (_, place) in order.iter_mut().rev() {
             *place = place.min(below - LABEL);
@@ -257,7 +257,8 @@ fn line(svg: &mut String, index: usize, series: &Series, label: f64, x: &Axis, y
 }
 
 fn write_to(svg: &mut String, arguments: std::fmt::Arguments<'_>) {
-    svg.write_fmt(arguments).expect("a String takes everything");
+    svg.write_fmt(arguments)
+        .expect("writing to a `String` does not fail");
 }
 
 fn readable_mark(value: f64) -> String {

@@ -1,20 +1,22 @@
-//! What is measured: the [`Contender`] trait, and [`Engine`], by which most contenders come by it.
+//! What is measured: the [`Contender`] trait, and [`Engine`], which most contenders implement
+//! instead.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::job::{Body, Clock, Nothing, Record, Sleep, Spin, Yield};
+use crate::job::{Body, Nothing, Record, Sleep, Spin, Yield};
 use crate::plan::{Functions, Permits, Plan, Work};
 use crate::recorder::Recorder;
+use crate::runtime::Runtime;
 
-/// Why a contender takes no part in something.
+/// Why a contender is not measured on a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// It has no way to express the plan, or nobody wrote it down.
+    /// It cannot express the plan, or its adapter here does not.
     Unsupported(String),
     /// It would take too long.
     TooSlow(String),
-    /// It failed its check: wrong results, a crash, a hang.
+    /// It failed its check: a wrong result, a crash or a hang.
     Broken(String),
 }
 
@@ -30,7 +32,7 @@ impl fmt::Display for Unfit {
 
 /// A way to execute graphs.
 pub trait Contender: Sync {
-    /// Its name in tables and on the command line.
+    /// The name in tables and on the command line.
     fn name(&self) -> &'static str;
 
     /// Whether it can express `plan`.
@@ -39,52 +41,68 @@ pub trait Contender: Sync {
     /// [`Unfit::Unsupported`] if not.
     fn accepts(&self, plan: &Plan) -> Result<(), Unfit>;
 
-    /// Builds the graph of an accepted plan, to be run any number of times.
+    /// Builds the graph of an accepted plan.
     fn prepare(&self, plan: &Plan) -> Box<dyn Prepared + '_>;
 
-    /// How long it takes to build, run and drop the graph of an accepted plan.
+    /// Builds, runs and drops the graph of an accepted plan, and returns how long that took.
     fn life(&self, plan: &Plan) -> Duration;
 
-    /// Runs an accepted plan with tasks that record what they see.
+    /// Runs an accepted plan with tasks that record when they start and end.
     ///
     /// # Errors
-    /// Says what was wrong.
+    /// A description of what was wrong.
     fn check(&self, plan: &Plan) -> Result<(), String>;
 
-    /// The most memory that the executing process has ever had, in bytes.
+    /// The peak memory of the process that executes the graphs, in bytes.
     fn peak_memory(&self) -> u64 {
         crate::memory::peak()
     }
 }
 
-/// A graph that was built.
+/// A graph that was built, and can be run any number of times.
 pub trait Prepared {
-    /// Runs it, and says how long that took. Where the contender's graphs can be run only once,
-    /// it is rebuilt outside of the time measured.
+    /// Runs the graph, and returns how long that took. If the contender's graphs can be run only
+    /// once, the graph is rebuilt first, which is not timed.
     fn run(&mut self) -> Duration;
 }
 
 /// A contender that runs in this process.
 pub trait Engine: Sync {
-    /// How its tasks sleep and yield.
-    type Clock: Clock;
-    /// The value of that.
-    const CLOCK: Self::Clock;
-    /// Its name.
+    /// The runtime that it runs on, whose timers its tasks use.
+    type Runtime: Runtime;
+    /// The name in tables and on the command line.
     const NAME: &'static str;
     /// Whether a graph can be run more than once.
     const REUSABLE: bool;
+    /// Whether it can pass data along.
+    const DATA: bool = false;
+    /// The most upstreams that a task can have.
+    const MOST_UPSTREAMS: usize = usize::MAX;
 
-    /// Whether it can express `plan`. Unless it says more, it takes async functions that hold no
-    /// permits and pass no data, with any number of upstreams.
+    /// Whether it can express `plan`. By default it takes async functions without permits, within
+    /// the limits that the constants state.
     ///
     /// # Errors
     /// [`Unfit::Unsupported`] if not.
     fn accepts(&self, plan: &Plan) -> Result<(), Unfit> {
-        only_async(plan)
+        let refuse = |what: String| Err(Unfit::Unsupported(what));
+        if plan.functions != Functions::Async {
+            return refuse("no plain functions on blocking threads".to_owned());
+        }
+        if plan.permits != Permits::None {
+            return refuse("no permits".to_owned());
+        }
+        if plan.data && !Self::DATA {
+            return refuse("no data version".to_owned());
+        }
+        if plan.shape.widest_join(plan.tasks) > Self::MOST_UPSTREAMS {
+            let limit = Self::MOST_UPSTREAMS;
+            return refuse(format!("a task has at most {limit} upstreams"));
+        }
+        Ok(())
     }
 
-    /// Whether it claims to run tasks in order; where not, it is not checked.
+    /// Whether it runs tasks in order. If not, it is not checked.
     fn is_engine(&self) -> bool {
         true
     }
@@ -92,19 +110,19 @@ pub trait Engine: Sync {
     /// Builds the graph.
     fn build<B: Body>(&self, plan: &Plan, body: &B) -> Box<dyn Runnable>;
 
-    /// Builds the chain that passes a `usize` along, whose last value is checked by its `run`.
-    /// Only called when `accepts` took a plan with data.
+    /// Builds the chain that passes a `usize` along. Its `run` panics if the last value is wrong.
+    /// Called only if `accepts` took a plan with data.
     fn build_data(&self, _plan: &Plan) -> Box<dyn Runnable> {
-        unreachable!("{} did not accept a plan with data", Self::NAME)
+        unreachable!("{} does not accept plans with data", Self::NAME)
     }
 }
 
 /// A graph that an [`Engine`] built.
 pub trait Runnable {
-    /// Runs it.
+    /// Runs the graph.
     fn run(&mut self);
 
-    /// Runs it, and says how long that took.
+    /// Runs the graph, and returns how long that took.
     fn run_timed(&mut self) -> Duration {
         let start = Instant::now();
         self.run();
@@ -112,51 +130,29 @@ pub trait Runnable {
     }
 }
 
-/// Refuses everything but async functions that hold no permits and pass no data.
-///
-/// # Errors
-/// [`Unfit::Unsupported`], which says what it refuses.
-pub fn only_async(plan: &Plan) -> Result<(), Unfit> {
-    let refuse = |what: &str| Err(Unfit::Unsupported(what.to_owned()));
-    if plan.functions != Functions::Async {
-        return refuse("no plain functions on blocking threads");
+/// A graph that is run by calling `run`.
+pub fn from_fn(run: impl FnMut() + 'static) -> Box<dyn Runnable> {
+    struct FromFn<F>(F);
+    impl<F: FnMut()> Runnable for FromFn<F> {
+        fn run(&mut self) {
+            (self.0)();
+        }
     }
-    if plan.permits != Permits::None {
-        return refuse("no permits");
-    }
-    if plan.data {
-        return refuse("no data version");
-    }
-    Ok(())
-}
-
-/// Refuses graphs in which a task has more than `limit` upstreams.
-///
-/// # Errors
-/// [`Unfit::Unsupported`], which names the limit.
-pub fn at_most_upstreams(plan: &Plan, limit: usize) -> Result<(), Unfit> {
-    if plan.shape.widest_join(plan.tasks) > limit {
-        let why = format!("a task has at most {limit} upstreams");
-        return Err(Unfit::Unsupported(why));
-    }
-    Ok(())
+    Box::new(FromFn(run))
 }
 
 fn build<E: Engine>(engine: &E, plan: &Plan) -> Box<dyn Runnable> {
     if plan.data {
         return engine.build_data(plan);
     }
-    let sleep = |millis, skewed| Sleep {
-        length: Duration::from_millis(millis),
-        skewed,
-        clock: E::CLOCK,
-    };
     match plan.work {
         Work::Nothing => engine.build(plan, &Nothing),
         Work::Spin(rounds) => engine.build(plan, &Spin(rounds)),
-        Work::Sleep(millis) => engine.build(plan, &sleep(millis, None)),
-        Work::SkewedSleep(millis) => engine.build(plan, &sleep(millis, Some(*plan))),
-        Work::Yield(times) => engine.build(plan, &Yield(times, E::CLOCK)),
+        Work::Sleep(millis) => engine.build(plan, &Sleep::<E::Runtime>::new(millis, None)),
+        Work::SkewedSleep(millis) => {
+            engine.build(plan, &Sleep::<E::Runtime>::new(millis, Some(*plan)))
+        }
+        Work::Yield(times) => engine.build(plan, &Yield::<E::Runtime>::new(times)),
     }
 }
 
@@ -190,7 +186,7 @@ impl<E: Engine> Contender for E {
             return Ok(());
         }
         if plan.data {
-            // The last value tells that every task ran, in order; `run` panics if it is wrong.
+            // The last value shows that every task ran, in order; `run` panics if it is wrong.
             build(self, plan).run();
             return Ok(());
         }
@@ -204,7 +200,7 @@ impl<E: Engine> Contender for E {
 struct Reusing<'a, E> {
     engine: &'a E,
     plan: Plan,
-    /// `None` where every run needs a new graph.
+    /// `None` if every run needs a new graph.
     built: Option<Box<dyn Runnable>>,
 }
 

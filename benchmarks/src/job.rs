@@ -1,9 +1,10 @@
 //! The functions that the tasks of every contender call.
 //!
-//! [`Work`](crate::plan::Work) is turned into a type here, so that a task which does nothing is a
-//! zero-sized function for every contender alike, and the compiler sees through it.
+//! Each kind of [`Work`](crate::plan::Work) is a type here. So a task that does nothing is a
+//! zero-sized function for every contender, and the compiler can inline it.
 
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use crate::plan::Plan;
 use crate::recorder::Recorder;
+use crate::runtime::Runtime;
 use crate::spin::spin;
 
 /// The function of one task.
@@ -23,60 +25,10 @@ pub trait Job: Clone + Send + Sync + 'static {
 
 /// Makes the functions of a graph's tasks.
 pub trait Body: Clone + Send + Sync + 'static {
-    /// The type of its functions.
+    /// The type of the functions.
     type Job: Job;
     /// The function of `task`.
     fn job(&self, task: usize) -> Self::Job;
-}
-
-/// How a runtime waits: jobs sleep and yield in the way of the runtime that they run on.
-pub trait Clock: Copy + Send + Sync + 'static {
-    /// Waits so long.
-    fn sleep(length: Duration) -> impl Future<Output = ()> + Send + 'static;
-    /// Lets other tasks of the runtime go first.
-    fn yield_now() -> impl Future<Output = ()> + Send + 'static;
-}
-
-/// Tokio's way.
-#[derive(Clone, Copy, Debug)]
-pub struct TokioClock;
-
-impl Clock for TokioClock {
-    fn sleep(length: Duration) -> impl Future<Output = ()> + Send + 'static {
-        tokio::time::sleep(length)
-    }
-
-    fn yield_now() -> impl Future<Output = ()> + Send + 'static {
-        tokio::task::yield_now()
-    }
-}
-
-/// async-std's way.
-#[derive(Clone, Copy, Debug)]
-pub struct AsyncStdClock;
-
-impl Clock for AsyncStdClock {
-    fn sleep(length: Duration) -> impl Future<Output = ()> + Send + 'static {
-        async_std::task::sleep(length)
-    }
-
-    fn yield_now() -> impl Future<Output = ()> + Send + 'static {
-        async_std::task::yield_now()
-    }
-}
-
-/// smol's way.
-#[derive(Clone, Copy, Debug)]
-pub struct SmolClock;
-
-impl Clock for SmolClock {
-    async fn sleep(length: Duration) {
-        smol::Timer::after(length).await;
-    }
-
-    fn yield_now() -> impl Future<Output = ()> + Send + 'static {
-        smol::future::yield_now()
-    }
 }
 
 /// [`Work::Nothing`](crate::plan::Work::Nothing).
@@ -116,25 +68,34 @@ impl Body for Spin {
 }
 
 /// [`Work::Sleep`](crate::plan::Work::Sleep) and
-/// [`Work::SkewedSleep`](crate::plan::Work::SkewedSleep).
+/// [`Work::SkewedSleep`](crate::plan::Work::SkewedSleep), on the timer of the runtime `R`.
 #[derive(Clone, Copy, Debug)]
-pub struct Sleep<C> {
-    /// How long.
-    pub length: Duration,
-    /// Where only some tasks sleep, the plan that tells which.
-    pub skewed: Option<Plan>,
-    /// On whose timer.
-    pub clock: C,
+pub struct Sleep<R> {
+    length: Duration,
+    /// If only some tasks sleep: the plan that tells which.
+    skewed: Option<Plan>,
+    runtime: PhantomData<R>,
+}
+
+impl<R> Sleep<R> {
+    /// Every task sleeps for `millis`; with `skewed`, only the slow tasks of that plan.
+    pub fn new(millis: u64, skewed: Option<Plan>) -> Sleep<R> {
+        Sleep {
+            length: Duration::from_millis(millis),
+            skewed,
+            runtime: PhantomData,
+        }
+    }
 }
 
 /// The function of one task of [`Sleep`].
 #[derive(Clone, Copy, Debug)]
-pub struct SleepJob<C>(Duration, C);
+pub struct SleepJob<R>(Duration, PhantomData<R>);
 
-impl<C: Clock> Job for SleepJob<C> {
+impl<R: Runtime> Job for SleepJob<R> {
     async fn run(self) {
         if !self.0.is_zero() {
-            C::sleep(self.0).await;
+            R::sleep(self.0).await;
         }
     }
     fn call(self) {
@@ -142,23 +103,30 @@ impl<C: Clock> Job for SleepJob<C> {
     }
 }
 
-impl<C: Clock> Body for Sleep<C> {
-    type Job = SleepJob<C>;
-    fn job(&self, task: usize) -> SleepJob<C> {
+impl<R: Runtime> Body for Sleep<R> {
+    type Job = SleepJob<R>;
+    fn job(&self, task: usize) -> SleepJob<R> {
         let sleeps = self.skewed.is_none_or(|plan| plan.is_slow(task));
         let length = if sleeps { self.length } else { Duration::ZERO };
-        SleepJob(length, self.clock)
+        SleepJob(length, PhantomData)
     }
 }
 
-/// [`Work::Yield`](crate::plan::Work::Yield): so many times, in the way of that runtime.
+/// [`Work::Yield`](crate::plan::Work::Yield), to the runtime `R`.
 #[derive(Clone, Copy, Debug)]
-pub struct Yield<C>(pub u64, pub C);
+pub struct Yield<R>(u64, PhantomData<R>);
 
-impl<C: Clock> Job for Yield<C> {
+impl<R> Yield<R> {
+    /// Every task yields this many times.
+    pub fn new(times: u64) -> Yield<R> {
+        Yield(times, PhantomData)
+    }
+}
+
+impl<R: Runtime> Job for Yield<R> {
     async fn run(self) {
         for _ in 0..self.0 {
-            C::yield_now().await;
+            R::yield_now().await;
         }
     }
     fn call(self) {
@@ -168,15 +136,15 @@ impl<C: Clock> Job for Yield<C> {
     }
 }
 
-impl<C: Clock> Body for Yield<C> {
-    type Job = Yield<C>;
-    fn job(&self, _task: usize) -> Yield<C> {
+impl<R: Runtime> Body for Yield<R> {
+    type Job = Yield<R>;
+    fn job(&self, _task: usize) -> Yield<R> {
         *self
     }
 }
 
-/// Tells a [`Recorder`] when each task starts and ends, and waits in between, so that an engine
-/// that does not order its tasks is caught.
+/// Tells a [`Recorder`] when each task starts and ends. Each task yields in between, so that an
+/// engine that does not order its tasks is found out.
 #[derive(Clone, Debug)]
 pub struct Record(pub Arc<Recorder>);
 
@@ -204,7 +172,7 @@ impl Body for Record {
     }
 }
 
-/// Pending once, on any executor.
+/// Is pending once, on any executor.
 struct YieldOnce(bool);
 
 impl Future for YieldOnce {

@@ -1,8 +1,8 @@
-//! The outer process: prepares what must be there before the first runtime starts, and runs the
-//! benchmarks as a child.
+//! The outer process: sets environment variables, compiles the oneTBB program, and runs the
+//! benchmarks in a child process.
 //!
 //! smol and async-std read their thread counts from environment variables when they are first
-//! used, and setting a variable in one's own process is unsafe; hence the child.
+//! used. Setting a variable of the current process is `unsafe`, so a child gets them.
 
 use std::env;
 use std::ffi::OsString;
@@ -15,16 +15,15 @@ use crate::contenders::{PROGRAM_VARIABLE, compile};
 use crate::options::Options;
 use crate::runtime::{ENTRY_VARIABLE, WORKERS};
 
-/// The variable by which the child knows that it is the child. Its value says why oneTBB is
-/// missing, if it is.
+/// The environment variable that marks the child. Its value says why oneTBB is missing, or is empty.
 const LAUNCHED_VARIABLE: &str = "ASYNCFLOW_BENCHMARKS_LAUNCHED";
 
-/// In the child: why oneTBB takes no part, or an empty string. `None` in the outer process.
+/// In the child, why oneTBB is missing, or an empty string. `None` in the outer process.
 pub fn launched() -> Option<String> {
     env::var(LAUNCHED_VARIABLE).ok()
 }
 
-/// Runs this program again, with `arguments`, prepared. Returns its exit code.
+/// Runs this program as the child, with `arguments`. Returns its exit code.
 ///
 /// # Errors
 /// If the child cannot be started.
@@ -47,7 +46,7 @@ pub fn relaunch(options: &Options, arguments: &[OsString]) -> io::Result<i32> {
     Ok(status.code().unwrap_or(1))
 }
 
-/// Removed when it is dropped.
+/// A folder that is removed when this is dropped.
 struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
@@ -61,7 +60,7 @@ impl TemporaryFolder {
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        // Left behind, it does no harm.
+        // A folder that is left behind does no harm.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

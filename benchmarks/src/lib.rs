@@ -1,11 +1,15 @@
-//! asyncflow side by side with hand-written graphs, its peers and oneTBB: in one process, taking
-//! turns round by round. `README.md` explains the method and the commands.
+//! Benchmarks of asyncflow, hand-written graphs, its peers and oneTBB, which take turns in one
+//! process. `README.md` explains the method and the commands.
 //!
 //! # Layout
-//! What is executed: [`shape`], [`plan`] and [`job`]. Who executes it: [`contender`] and
-//! [`contenders`]. Whether it was done right: [`recorder`] and [`trial`]. How long it took:
-//! [`measure`], [`statistics`] and [`sheet`]. What is measured: [`groups`] and [`dagx_set`]. What comes out:
-//! [`table`] and [`chart`]. The program: [`options`], [`launch`] and [`session`].
+//!
+//! * what is executed: [`shape`], [`plan`], [`job`] and [`dagx_set`];
+//! * what executes it: [`runtime`], [`contender`] and [`contenders`];
+//! * whether the result is right: [`recorder`] and [`trial`];
+//! * how long it takes: [`measure`], [`statistics`] and [`sheet`];
+//! * what is compared: [`groups`];
+//! * the output: [`table`] and [`chart`];
+//! * the program: [`options`], [`launch`] and [`suite`].
 
 #![forbid(unsafe_code)]
 
@@ -22,10 +26,10 @@ pub mod options;
 pub mod plan;
 pub mod recorder;
 pub mod runtime;
-pub mod session;
 pub mod shape;
 pub mod sheet;
 pub mod spin;
 pub mod statistics;
+pub mod suite;
 pub mod table;
 pub mod trial;

@@ -7,7 +7,7 @@ use asyncflow_benchmarks::contenders;
 use asyncflow_benchmarks::groups::GROUPS;
 use asyncflow_benchmarks::launch;
 use asyncflow_benchmarks::options::{HELP, Options};
-use asyncflow_benchmarks::session::Session;
+use asyncflow_benchmarks::suite::Suite;
 use asyncflow_benchmarks::trial;
 
 fn main() -> ExitCode {
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     match launch::launched() {
-        Some(onetbb_missing) => match Session::new(options).run(&onetbb_missing) {
+        Some(onetbb_missing) => match Suite::new(options).run(&onetbb_missing) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error.to_string()),
         },
@@ -49,7 +49,7 @@ fn list() {
     for group in GROUPS {
         println!("  {:<10} {}", group.name, group.about);
     }
-    println!("contenders (and onetbb, where g++ and oneTBB are installed):");
+    println!("contenders (and onetbb, if g++ and oneTBB are installed):");
     for contender in contenders::all() {
         println!("  {}", contender.name());
     }

@@ -1,11 +1,11 @@
-//! Timing: in every round, each contender has a turn, so that whatever the machine does meanwhile
-//! hits all of them alike.
+//! Timing. In every round each contender has a turn, so that other load on the machine affects all
+//! of them alike. Each round begins with a different contender.
 //!
-//! A turn begins with a run that is not timed: else a contender would pay for the caches that the
-//! one before it left cold, and for its own threads that fell asleep meanwhile; and contenders that
-//! share a runtime would pay less than those that have their own. Then come up to five samples.
-//! Rounds begin with another contender each time.
+//! A turn begins with a run that is not timed. Without it, a contender would pay for cold caches and
+//! for its threads that have gone to sleep, and contenders that share a runtime would pay less than
+//! the others. Then up to five samples are taken.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::contender::{Contender, Prepared, Unfit};
@@ -22,28 +22,37 @@ pub enum Mode {
     Life,
 }
 
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mode::Run => "run only",
+            Mode::Life => "build, run and drop",
+        })
+    }
+}
+
 /// How much effort is spent on a case.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Rounds, after a first one that only warms up.
+    /// The number of rounds, after one that only warms up.
     pub rounds: usize,
-    /// A contender that has spent so much time on a case takes no part in its further rounds.
+    /// A contender that has spent this much time on a case sits out its remaining rounds.
     pub budget: Duration,
 }
 
-/// Rounds that every contender takes part in, however slow it is.
+/// The number of rounds that every contender takes part in, however slow it is.
 const LEAST_ROUNDS: usize = 3;
-/// A run shorter than this is repeated, and the mean of the repetitions is one sample: else the
-/// clock and the entry into the runtime would be most of what is measured.
+/// A shorter run is repeated, and the mean of the repetitions is one sample. Otherwise the clock and
+/// entering the runtime would be most of what is measured.
 const SHORTEST_SAMPLE: Duration = Duration::from_micros(300);
-/// At most so many repetitions make one sample.
+/// The most repetitions in one sample.
 const MOST_REPETITIONS: u32 = 100;
-/// A turn ends with the sample after which it has lasted this long.
+/// A turn takes no more samples once it has lasted this long.
 const TURN: Duration = Duration::from_millis(5);
-/// At most so many samples are taken in a turn.
+/// The most samples in a turn.
 const MOST_SAMPLES: usize = 5;
 
-/// One contender's result in a case.
+/// The result of one contender in one case.
 pub type Outcome = Result<Figure, Unfit>;
 
 /// Measures all contenders on `plan`.
@@ -88,11 +97,11 @@ pub fn measure(
 struct Lane<'a> {
     contender: &'a dyn Contender,
     plan: &'a Plan,
-    /// `None` when whole lives are measured.
+    /// `None` if whole lives are measured.
     prepared: Option<Box<dyn Prepared + 'a>>,
     repetitions: u32,
     samples: Samples,
-    /// With everything around the samples: what the benchmark's user waits for.
+    /// The time of all turns, including what is not timed.
     spent: Duration,
 }
 

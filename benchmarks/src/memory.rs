@@ -1,9 +1,8 @@
-//! Peak memory of this process.
+//! The peak memory of this process.
 
 use std::fs;
 
-/// The most resident memory that this process has ever had (`VmHWM`), in bytes; 0 where
-/// `/proc` does not tell.
+/// The peak resident memory of this process (`VmHWM`), in bytes; 0 if `/proc` does not have it.
 pub fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

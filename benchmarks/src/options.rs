@@ -6,20 +6,20 @@ use crate::runtime::Entry;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
-asyncflow side by side with hand-written graphs, its peers and oneTBB
+asyncflow compared with hand-written graphs, its peers and oneTBB
 
 usage: asyncflow-benchmarks [options]
 
-  --quick             small sizes and few rounds: a minute at most
+  --quick             small sizes and few rounds: about a minute
   --only GROUP        only this group; may be repeated (see --list)
   --contender NAME    only contenders whose name contains NAME; may be repeated
-  --size TASKS        instead of 10,000 and 100,000 tasks; may be repeated
-  --rounds N          rounds per case, where a contender's share of time allows it
-  --entry WHERE       execute from `block-on` (default, as in #[tokio::main]) or from a `worker`
-  --markdown FILE     write the tables as Markdown, too
-  --svg FILE          write the chart of the group `growth`
+  --size TASKS        size of `shapes`, instead of 10,000 and 100,000; may be repeated
+  --rounds N          rounds per case; a slow contender may take part in fewer
+  --entry WHERE       execute from `block-on` (default, as in #[tokio::main]) or `worker`
+  --markdown FILE     also write the tables to FILE, as Markdown
+  --svg FILE          write the chart of the group `growth` to FILE
   --list              list groups and contenders
-  --help              this text
+  --help              print this text
 ";
 
 /// The parsed options.
@@ -27,13 +27,13 @@ usage: asyncflow-benchmarks [options]
 pub struct Options {
     /// Small sizes and few rounds.
     pub quick: bool,
-    /// Print what there is, and measure nothing.
+    /// Print the groups and contenders, and measure nothing.
     pub list: bool,
     /// Print [`HELP`], and measure nothing.
     pub help: bool,
     /// Groups to run; empty for all.
     pub only: Vec<String>,
-    /// Parts of names of contenders; empty for all.
+    /// Parts of the names of contenders; empty for all.
     pub contenders: Vec<String>,
     /// Sizes given on the command line.
     pub sizes: Vec<usize>,
@@ -48,10 +48,21 @@ pub struct Options {
 }
 
 impl Options {
-    /// Parses arguments, without the program's name.
+    /// `quick` with `--quick`, `full` otherwise.
+    pub fn pick(&self, quick: usize, full: usize) -> usize {
+        if self.quick { quick } else { full }
+    }
+
+    /// Whether the contender of this name takes part.
+    pub fn wants(&self, contender: &str) -> bool {
+        let parts = &self.contenders;
+        parts.is_empty() || parts.iter().any(|part| contender.contains(part))
+    }
+
+    /// Parses the arguments, without the name of the program.
     ///
     /// # Errors
-    /// Says which argument is wrong.
+    /// A message that names the wrong argument.
     pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, String> {
         let mut options = Options {
             quick: false,
@@ -85,7 +96,11 @@ impl Options {
                     options.entry = match value()?.as_str() {
                         "block-on" => Entry::BlockOn,
                         "worker" => Entry::Worker,
-                        other => return Err(format!("`{other}` is no entry")),
+                        other => {
+                            return Err(format!(
+                                "`{other}` is not an entry: use `block-on` or `worker`"
+                            ));
+                        }
                     }
                 }
                 other => return Err(format!("unknown option `{other}`; see --help")),
@@ -95,7 +110,7 @@ impl Options {
     }
 }
 
-/// A positive number, in which `_` and `k`/`M` at the end are allowed.
+/// Parses a positive number. It may contain `_` and `,`, and end with `k` or `M`.
 fn number(text: &str) -> Result<usize, String> {
     let plain = text.replace(['_', ','], "");
     let (digits, factor) = match plain.strip_suffix('k') {

@@ -1,4 +1,4 @@
-//! What is executed: a graph's shape and size, and what its tasks do.
+//! What is executed: the shape and size of a graph, and what its tasks do.
 
 use std::fmt;
 
@@ -7,22 +7,23 @@ use crate::shape::{SKEWED_LEVELS, Shape};
 /// What each task does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Work {
-    /// Nothing: what remains is the cost of the engine.
+    /// Nothing, which leaves the cost of the engine.
     Nothing,
-    /// So many rounds of [`spin`](crate::spin::spin), CPU work.
+    /// CPU work: this many rounds of [`spin`](crate::spin::spin).
     Spin(u64),
-    /// Sleeps so many milliseconds, on the timer of the contender's runtime.
+    /// Sleeps for this many milliseconds, on the timer of the contender's runtime.
     Sleep(u64),
-    /// Sleeps so many milliseconds, but only in one task of each chain of [`Shape::Skewed`].
+    /// Sleeps for this many milliseconds in one task of each chain of [`Shape::Skewed`], and not in
+    /// the others.
     SkewedSleep(u64),
-    /// Yields to the runtime so many times.
+    /// Yields to the runtime this many times.
     Yield(u64),
 }
 
 /// What kind of functions the tasks are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Functions {
-    /// Futures, on the executor.
+    /// Async functions, on the executor.
     Async,
     /// Plain functions, on blocking threads.
     Plain,
@@ -35,31 +36,32 @@ pub enum Functions {
 pub enum Permits {
     /// Nothing.
     None,
-    /// All the same lock.
+    /// One lock, the same for all.
     Lock,
-    /// One permit each of the same semaphore, which has so many.
+    /// One permit each of a semaphore with this many, the same for all.
     Semaphore(usize),
 }
 
-/// One thing to execute.
+/// What is executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Plan {
     /// How the tasks depend on each other.
     pub shape: Shape,
-    /// How many there are.
+    /// The number of tasks.
     pub tasks: usize,
-    /// What each does.
+    /// What each task does.
     pub work: Work,
-    /// What kind of functions they are.
+    /// What kind of functions the tasks are.
     pub functions: Functions,
-    /// What they hold while they run.
+    /// What the tasks hold while they run.
     pub permits: Permits,
-    /// Whether each receives a `usize` from its upstream and returns the next one; chains only.
+    /// Whether each task receives a `usize` from its upstream and returns the next number. Only for
+    /// chains.
     pub data: bool,
 }
 
 impl Plan {
-    /// Async functions that do nothing.
+    /// A plan with async functions that do nothing.
     pub fn new(shape: Shape, tasks: usize) -> Plan {
         Plan {
             shape,
@@ -71,27 +73,27 @@ impl Plan {
         }
     }
 
-    /// The same, with that work in each task.
+    /// The same plan with this work in each task.
     pub fn work(self, work: Work) -> Plan {
         Plan { work, ..self }
     }
 
-    /// The same, with that kind of functions.
+    /// The same plan with this kind of functions.
     pub fn functions(self, functions: Functions) -> Plan {
         Plan { functions, ..self }
     }
 
-    /// The same, with tasks that hold that.
+    /// The same plan with tasks that hold these permits.
     pub fn permits(self, permits: Permits) -> Plan {
         Plan { permits, ..self }
     }
 
-    /// The same, with a `usize` passed along.
+    /// The same plan with a `usize` passed along.
     pub fn data(self) -> Plan {
         Plan { data: true, ..self }
     }
 
-    /// The same at another size.
+    /// The same plan at another size.
     pub fn resized(self, tasks: usize) -> Plan {
         Plan { tasks, ..self }
     }
@@ -105,19 +107,19 @@ impl Plan {
         }
     }
 
-    /// Whether `task` is the slow one of its chain in [`Shape::Skewed`].
+    /// Whether `task` is the slow task of its chain in [`Shape::Skewed`].
     pub fn is_slow(&self, task: usize) -> bool {
         let chains = (self.tasks / SKEWED_LEVELS).max(1);
         let (level, chain) = (task / chains, task % chains);
         level == chain % SKEWED_LEVELS
     }
 
-    /// Puts the upstreams of `task` into `upstreams`.
+    /// Replaces the contents of `upstreams` by the upstreams of `task`.
     pub fn upstreams(&self, task: usize, upstreams: &mut Vec<usize>) {
         self.shape.upstreams(task, self.tasks, upstreams);
     }
 
-    /// The plan that [`Display`](fmt::Display) wrote, for child processes.
+    /// Parses what [`Display`](fmt::Display) writes: plans are arguments of child processes.
     pub fn parse(text: &str) -> Option<Plan> {
         let mut fields = text.split(':');
         let mut next = || fields.next();

@@ -1,20 +1,20 @@
-//! Checks that an engine ran every task exactly once, and in a legal order.
+//! Checks that an engine runs every task exactly once, and after its upstreams.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use crate::plan::Plan;
 
-/// Notes what the tasks of one execution see.
+/// Records when the tasks of one execution start and end.
 #[derive(Debug)]
 pub struct Recorder {
     plan: Plan,
-    /// How often each task has started.
+    /// How many times each task has started.
     starts: Vec<AtomicU32>,
-    /// Which tasks have ended. Stored with `Release` and read with `Acquire`, as the data of a
-    /// user's task would have to be.
+    /// Which tasks have ended. Stored with `Release` and loaded with `Acquire`, as a user's
+    /// own flag would be.
     ended: Vec<AtomicBool>,
-    /// How many tasks started before one of their upstreams had ended.
+    /// How many tasks started before all of their upstreams had ended.
     early: AtomicUsize,
 }
 
@@ -29,7 +29,7 @@ impl Recorder {
         })
     }
 
-    /// To be called by `task` when it starts.
+    /// Records that `task` starts.
     pub fn start(&self, task: usize) {
         let mut upstreams = Vec::new();
         self.plan.upstreams(task, &mut upstreams);
@@ -42,15 +42,15 @@ impl Recorder {
         self.starts[task].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// To be called by `task` when it ends.
+    /// Records that `task` ends.
     pub fn end(&self, task: usize) {
         self.ended[task].store(true, Ordering::Release);
     }
 
-    /// What was wrong, once the execution has returned.
+    /// Checks what was recorded, after the execution has returned.
     ///
     /// # Errors
-    /// Says how many tasks did not run, ran more than once, started too early or had not ended.
+    /// How many tasks did not run, ran more than once, started too early or had not ended.
     pub fn verdict(&self) -> Result<(), String> {
         let starts = |test: fn(u32) -> bool| {
             let counts = self.starts.iter();

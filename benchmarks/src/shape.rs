@@ -1,16 +1,16 @@
 //! The shapes of the measured graphs.
 //!
-//! A shape is a function from a task to its upstreams, never a stored graph: so the harness adds
-//! nothing to the peak memory of a contender. Tasks are numbered such that every upstream has a
-//! smaller number. `cpp/flow_graph.cpp` has the same functions; the two are compared by checksum.
+//! A shape is a function from a task to its upstreams. No graph is stored, so the harness adds
+//! nothing to the peak memory of a contender. The upstreams of a task have smaller numbers than the
+//! task. `cpp/flow_graph.cpp` has the same functions; the two are compared by checksum.
 
 use std::fmt;
 
-/// Tasks per level of [`Shape::Layers`].
+/// The number of tasks in each layer of [`Shape::Layers`].
 const LAYER_WIDTH: usize = 100;
-/// Which tasks of the level above a task of [`Shape::Layers`] depends on, relative to its own slot.
+/// The upstreams of a task of [`Shape::Layers`]: offsets from its own position, in the layer above.
 const LAYER_EDGES: [usize; 4] = [0, 1, 7, 31];
-/// Tasks of each chain of [`Shape::Skewed`].
+/// The number of tasks in each chain of [`Shape::Skewed`].
 pub const SKEWED_LEVELS: usize = 10;
 
 /// How the tasks of a graph depend on each other.
@@ -20,14 +20,14 @@ pub enum Shape {
     Chain,
     /// No dependencies.
     Independent,
-    /// One task, then all others but one, then that one.
+    /// One task, then all others except the last, then the last.
     OneToNToOne,
-    /// Levels of 100 tasks, each after four tasks of the level above.
+    /// Layers of 100 tasks, each after four tasks of the layer above.
     Layers,
     /// Each task after its parent in a binary tree.
     Tree,
     /// Parallel chains of ten. With [`Work::SkewedSleep`](crate::plan::Work::SkewedSleep), each
-    /// has one slow task, at another level than its neighbours'.
+    /// chain has one slow task; neighbouring chains have it at different levels.
     Skewed,
 }
 
@@ -63,12 +63,12 @@ impl Shape {
         }
     }
 
-    /// The shape of that name.
+    /// The shape with this name.
     pub fn parse(name: &str) -> Option<Shape> {
         Shape::ALL.into_iter().find(|shape| shape.name() == name)
     }
 
-    /// Puts the upstreams of `task` in a graph of `tasks` into `upstreams`, which it clears first.
+    /// Replaces the contents of `upstreams` by the upstreams of `task` in a graph of `tasks`.
     pub fn upstreams(self, task: usize, tasks: usize, upstreams: &mut Vec<usize>) {
         upstreams.clear();
         match self {
@@ -80,10 +80,9 @@ impl Shape {
             Shape::OneToNToOne => upstreams.push(0),
             Shape::Layers => {
                 if let Some(above) = (task / LAYER_WIDTH).checked_sub(1) {
-                    let slot = task % LAYER_WIDTH;
-                    upstreams.extend(
-                        LAYER_EDGES.map(|edge| above * LAYER_WIDTH + (slot + edge) % LAYER_WIDTH),
-                    );
+                    let position = task % LAYER_WIDTH;
+                    let upstream = |edge| above * LAYER_WIDTH + (position + edge) % LAYER_WIDTH;
+                    upstreams.extend(LAYER_EDGES.map(upstream));
                 }
             }
             Shape::Skewed => {
@@ -92,7 +91,7 @@ impl Shape {
         }
     }
 
-    /// The most upstreams that any task has in a graph of `tasks`.
+    /// The largest number of upstreams of a task in a graph of `tasks`.
     pub fn widest_join(self, tasks: usize) -> usize {
         match self {
             Shape::Independent => 0,

@@ -1,14 +1,14 @@
-//! A sheet: some cases side by side, all contenders on each.
+//! A sheet: several cases side by side, with all contenders in each.
 
 use crate::contender::Unfit;
 use crate::contenders::baseline;
 use crate::measure::{Mode, Outcome, measure};
 use crate::plan::Plan;
-use crate::session::Session;
 use crate::statistics::{Figure, geometric_mean};
-use crate::table::{Table, readable};
+use crate::suite::Suite;
+use crate::table::{Table, cell, readable};
 
-/// In what a sheet's figures are given.
+/// The unit of a sheet's figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Nanoseconds per task.
@@ -28,7 +28,7 @@ impl Unit {
         }
     }
 
-    /// What seconds are multiplied with.
+    /// The factor that converts seconds.
     fn factor(self, tasks: usize) -> f64 {
         match self {
             Unit::NanosPerTask => 1e9 / tasks as f64,
@@ -47,13 +47,13 @@ pub struct Sheet {
     pub cases: Vec<(String, Plan)>,
     /// What is timed.
     pub mode: Mode,
-    /// In what.
+    /// The unit of the figures.
     pub unit: Unit,
-    /// Whether the geometric mean over the cases makes sense.
+    /// Whether a geometric mean over the cases makes sense.
     pub mean: bool,
 }
 
-/// One contender's figures, a case each, in the sheet's unit.
+/// The figures of one contender, one per case, in the unit of the sheet.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The contender.
@@ -76,10 +76,10 @@ impl Row {
 }
 
 impl Sheet {
-    /// Measures the sheet and reports it; returns the figures.
-    pub fn run(&self, session: &mut Session) -> Vec<Row> {
+    /// Measures and reports the sheet. Returns the figures.
+    pub fn run(&self, suite: &mut Suite) -> Vec<Row> {
         let mut rows: Vec<Row> = Vec::new();
-        for contender in &session.contenders {
+        for contender in &suite.contenders {
             rows.push(Row {
                 name: contender.name(),
                 outcomes: Vec::new(),
@@ -89,56 +89,48 @@ impl Sheet {
             eprintln!("  {}: {label} …", self.title);
             let factor = self.unit.factor(plan.tasks);
             let outcomes = measure(
-                &session.contenders,
-                &mut session.trials,
+                &suite.contenders,
+                &mut suite.trials,
                 plan,
                 self.mode,
-                session.effort,
+                suite.effort,
             );
             for (row, outcome) in rows.iter_mut().zip(outcomes) {
                 row.outcomes
                     .push(outcome.map(|figure| figure.scaled(factor)));
             }
         }
-        // Who can express none of the cases is left out of the tables: it would say nothing.
+        // A contender that can express none of the cases would be an empty row.
         rows.retain(|row| {
             let unsupported = |outcome: &Outcome| matches!(outcome, Err(Unfit::Unsupported(_)));
             !row.outcomes.iter().all(unsupported)
         });
-        self.report(session, &rows);
+        self.report(suite, &rows);
         rows
     }
 
-    fn report(&self, session: &mut Session, rows: &[Row]) {
+    fn report(&self, suite: &mut Suite, rows: &[Row]) {
         let mean = self.mean && self.cases.len() > 1;
-        let columns = |first: &str| {
-            let mut columns = vec![first.to_owned()];
-            columns.extend(self.cases.iter().map(|(label, _)| label.clone()));
-            columns.extend(mean.then(|| "geometric mean".to_owned()));
-            columns
-        };
-        let cells = |figures: Vec<Option<Figure>>, show: fn(f64) -> String| {
-            let mut cells = Vec::new();
-            for figure in figures {
-                cells.push(match figure {
-                    Some(figure) => format!("{} ({})", show(figure.median), show(figure.minimum)),
-                    None => "–".to_owned(),
-                });
-            }
-            cells
+        let mut columns = vec!["contender".to_owned()];
+        columns.extend(self.cases.iter().map(|(label, _)| label.clone()));
+        columns.extend(mean.then(|| "geometric mean".to_owned()));
+        let line = |name: &str, figures: Vec<Option<Figure>>, show: fn(f64) -> String| {
+            let cells = figures.into_iter().map(|figure| cell(figure, show));
+            [name.to_owned()]
+                .into_iter()
+                .chain(cells)
+                .collect::<Vec<_>>()
         };
 
         let title = format!("{}: {}, median (minimum)", self.title, self.unit.name());
-        let mut table = Table::new(title, columns("contender"));
+        let mut table = Table::new(title, columns.clone());
         for row in rows {
             let mut figures = row.figures();
             figures.extend(mean.then(|| row.mean()));
-            let mut line = vec![row.name.to_owned()];
-            line.extend(cells(figures, readable));
-            table.rows.push(line);
+            table.rows.push(line(row.name, figures, readable));
         }
         table.notes = self.notes(rows);
-        session.report(table);
+        suite.report(table);
 
         let Some(base) = rows.iter().find(|row| row.name == baseline()) else {
             return;
@@ -147,7 +139,7 @@ impl Sheet {
             "{}: ratio to {}, of medians (of minima)",
             self.title, base.name
         );
-        let mut table = Table::new(title, columns("contender"));
+        let mut table = Table::new(title, columns);
         for row in rows {
             let pairs = row.figures().into_iter().zip(base.figures());
             let mut ratios: Vec<Option<Figure>> = pairs
@@ -156,14 +148,13 @@ impl Sheet {
             if mean {
                 ratios.push(geometric_mean(&ratios));
             }
-            let mut line = vec![row.name.to_owned()];
-            line.extend(cells(ratios, |ratio| format!("{ratio:.2}")));
-            table.rows.push(line);
+            let show = |ratio| format!("{ratio:.2}");
+            table.rows.push(line(row.name, ratios, show));
         }
-        session.report(table);
+        suite.report(table);
     }
 
-    /// Why cells are empty: a line for each reason and the cases that it holds for.
+    /// Why cells are empty: a line for each reason, with the cases to which it applies.
     fn notes(&self, rows: &[Row]) -> Vec<String> {
         let mut notes: Vec<(String, Vec<&str>)> = Vec::new();
         for row in rows {
@@ -186,7 +177,7 @@ impl Sheet {
     }
 }
 
-/// Puts `item` with the others that have the same key.
+/// Adds `item` to the group with this key.
 fn gather<'a>(groups: &mut Vec<(String, Vec<&'a str>)>, key: String, item: &'a str) {
     match groups.iter_mut().find(|(known, _)| *known == key) {
         Some((_, items)) => items.push(item),

@@ -1,12 +1,12 @@
 //! CPU work of a known length.
 //!
-//! A task spins a fixed number of rounds rather than until a moment in time: a thread that was
-//! preempted has not worked, and must not be credited for it.
+//! A task spins for a fixed number of rounds. If it spun until a deadline, time in which its thread
+//! was preempted would count as work.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// Spins so many rounds: a chain of operations that each wait for the one before.
+/// Spins for `rounds`. Each operation depends on the one before.
 pub fn spin(rounds: u64) {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     for _ in 0..rounds {
@@ -17,8 +17,8 @@ pub fn spin(rounds: u64) {
     black_box(state);
 }
 
-/// How many rounds take so long on this machine, now: the fastest of several tries, because a
-/// disturbance only ever makes them slower.
+/// How many rounds take `length` on this machine. Takes the fastest of several tries, because other
+/// load only makes them slower.
 pub fn calibrate(length: Duration) -> u64 {
     const ROUNDS: u64 = 200_000;
     let fastest = (0..20)

@@ -1,4 +1,4 @@
-//! Medians, minima and geometric means: the same for every contender.
+//! Medians, minima and geometric means.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use std::time::Duration;
 pub struct Samples(Vec<Duration>);
 
 impl Samples {
-    /// Adds one.
+    /// Adds a sample.
     pub fn push(&mut self, sample: Duration) {
         self.0.push(sample);
     }
 
-    /// How many there are.
+    /// The number of samples.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// All of them together.
+    /// The sum of all samples.
     pub fn total(&self) -> Duration {
         self.0.iter().sum()
     }
@@ -41,17 +41,17 @@ impl Samples {
     }
 }
 
-/// What is reported of some samples, in seconds.
+/// What is reported of the samples: in seconds, unless it was scaled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figure {
-    /// Half of the samples are smaller.
+    /// The median.
     pub median: f64,
-    /// The smallest.
+    /// The minimum.
     pub minimum: f64,
 }
 
 impl Figure {
-    /// Both scaled.
+    /// Multiplies both.
     pub fn scaled(self, factor: f64) -> Figure {
         Figure {
             median: self.median * factor,
@@ -59,7 +59,7 @@ impl Figure {
         }
     }
 
-    /// Both divided by those of `other`.
+    /// Divides both by those of `other`.
     pub fn relative_to(self, other: Figure) -> Figure {
         Figure {
             median: self.median / other.median,
@@ -68,7 +68,7 @@ impl Figure {
     }
 }
 
-/// The geometric mean of medians, and that of minima; `None` if one is missing.
+/// The geometric mean of the medians, and that of the minima; `None` if a figure is missing.
 pub fn geometric_mean(figures: &[Option<Figure>]) -> Option<Figure> {
     let (mut median, mut minimum) = (0.0, 0.0);
     for figure in figures {

@@ -2,16 +2,18 @@
 
 use std::fmt;
 
+use crate::statistics::Figure;
+
 /// A table with a title, and notes below it.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     /// What it shows.
     pub title: String,
-    /// The names of the columns; the first is that of the row names.
+    /// The names of the columns; the first column has the names of the rows.
     pub columns: Vec<String>,
-    /// The rows, each with as many cells as there are columns.
+    /// The rows, each with one cell per column.
     pub rows: Vec<Vec<String>>,
-    /// What a reader must know.
+    /// What a reader must know to read it.
     pub notes: Vec<String>,
 }
 
@@ -71,7 +73,15 @@ impl fmt::Display for Table {
     }
 }
 
-/// A number with three significant digits or so, and thousands separated.
+/// A cell with a median and a minimum, both written by `show`.
+pub fn cell(figure: Option<Figure>, show: fn(f64) -> String) -> String {
+    match figure {
+        Some(figure) => format!("{} ({})", show(figure.median), show(figure.minimum)),
+        None => "–".to_owned(),
+    }
+}
+
+/// A number with about three significant digits, and thousands separated.
 pub fn readable(number: f64) -> String {
     if !number.is_finite() {
         return number.to_string();

@@ -1,5 +1,5 @@
-//! What a contender has to pass before it is timed, in a process of its own: a crash, a stack
-//! overflow or a hang costs it its place, and not the benchmark.
+//! Checks that a contender has to pass before it is timed. They run in a child process, so that a
+//! crash, a stack overflow or a hang excludes the contender and does not end the benchmark.
 
 use std::collections::HashMap;
 use std::env;
@@ -15,26 +15,26 @@ use crate::plan::Plan;
 /// The first argument of a child process; see [`answer`].
 pub const CHILD: &str = "--child";
 
-/// The size of the first check, small enough for contenders whose cost is cubic.
+/// The size of the first check; small enough for contenders whose cost is cubic.
 const SMALL: usize = 500;
-/// From this size on, a contender's time is worth extrapolating.
+/// The smallest size from which times are extrapolated.
 const FORECAST_FROM: usize = 250;
-/// Up to this size, the check is repeated at full size.
+/// The largest size at which the check is repeated at full size.
 const FULL_CHECK: usize = 200_000;
-/// A forecast needs a life at least as long as the limit divided by this: a shorter one may say more
-/// about what else the machine did.
+/// A forecast needs a life that takes at least the limit divided by this. Shorter ones depend too
+/// much on other load on the machine.
 const SIGNIFICANT_PART: u32 = 20;
 
-/// Remembers who passed what.
+/// The results of all checks so far.
 #[derive(Debug)]
 pub struct Trials {
     verdicts: HashMap<(&'static str, Plan), Result<(), Unfit>>,
-    /// Who would take longer to build and run a graph once is not timed.
+    /// A contender that would take much longer than this to build and run the graph is not timed.
     limit: Duration,
 }
 
 impl Trials {
-    /// No verdicts yet.
+    /// No results yet.
     pub fn new(limit: Duration) -> Trials {
         Trials {
             verdicts: HashMap::new(),
@@ -42,10 +42,10 @@ impl Trials {
         }
     }
 
-    /// Whether `contender` is correct on `plan`, and fast enough to be measured.
+    /// Checks that `contender` is correct on `plan`, and fast enough to be measured.
     ///
     /// # Errors
-    /// Says why not.
+    /// Why it is not.
     pub fn verdict(&mut self, contender: &dyn Contender, plan: &Plan) -> Result<(), Unfit> {
         contender.accepts(plan)?;
         let limit = self.limit;
@@ -77,14 +77,14 @@ fn ask(contender: &dyn Contender, plan: &Plan, limit: Duration) -> Result<(), Un
 /// The peak memory, in bytes, of a process in which `contender` builds and runs `plan` once.
 ///
 /// # Errors
-/// Says what happened to the process.
+/// What happened to the process.
 pub fn peak_memory(contender: &dyn Contender, plan: &Plan) -> Result<u64, String> {
     let arguments = ["peak", contender.name(), &plan.to_string()];
     let answer = child(&arguments, Duration::from_secs(60))?;
     answer.parse().map_err(|_| answer)
 }
 
-/// Runs this program as a child that answers one line.
+/// Runs this program as a child process, and returns the line that it prints.
 fn child(arguments: &[&str], patience: Duration) -> Result<String, String> {
     let program = env::current_exe().map_err(|error| error.to_string())?;
     let mut child = Command::new(program)
@@ -101,7 +101,6 @@ fn child(arguments: &[&str], patience: Duration) -> Result<String, String> {
             Ok(Some(status)) => break status,
             Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(2)),
             Ok(None) => {
-                // This is the child started above, and it is still ours to end.
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(format!("no end within {} s", patience.as_secs()));
@@ -124,7 +123,7 @@ fn child(arguments: &[&str], patience: Duration) -> Result<String, String> {
     Err(format!("{status}: {}", first.unwrap_or("no message")))
 }
 
-/// In a child process: the line to print, for the arguments after [`CHILD`].
+/// In a child process, carries out the arguments after [`CHILD`] and returns the line to print.
 pub fn answer(arguments: &[String]) -> String {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (name, plan) = match arguments[..] {
@@ -161,12 +160,12 @@ fn examine(contender: &dyn Contender, plan: &Plan, limit: Duration) -> Result<()
     Ok(())
 }
 
-/// Doubles the size until it is clear whether the full size stays within `limit`.
+/// Doubles the size until it is clear whether the full size stays within twice the `limit`.
 fn forecast(contender: &dyn Contender, plan: &Plan, limit: Duration) -> Result<(), String> {
     let significant = limit / SIGNIFICANT_PART;
     let mut last: Option<(usize, Duration)> = None;
     let mut size = FORECAST_FROM;
-    // The first execution also pays for starting the runtime.
+    // The first execution also starts the runtime.
     contender.life(&plan.resized(size.min(plan.tasks)));
     while size < plan.tasks {
         let time = quickest_life(contender, &plan.resized(size), significant);
@@ -174,7 +173,7 @@ fn forecast(contender: &dyn Contender, plan: &Plan, limit: Duration) -> Result<(
             let growth = (time.as_secs_f64() / last_time.as_secs_f64()).log2();
             let factor = (plan.tasks as f64 / size as f64).powf(growth.clamp(1.0, 3.0));
             let expected = time.as_secs_f64() * factor;
-            // A forecast is off by a factor of two easily; and twice the limit does no harm.
+            // A forecast may well be wrong by a factor of two.
             if expected > 2.0 * limit.as_secs_f64() {
                 return Err(format!(
                     "slow: {last_size} tasks took {:.0} ms to build and run, {size} took {:.0} ms",
@@ -189,8 +188,8 @@ fn forecast(contender: &dyn Contender, plan: &Plan, limit: Duration) -> Result<(
     Ok(())
 }
 
-/// The shortest of three lives, as a single one may be interrupted for longer than it lasts, and
-/// that must not cost a contender its place. One that is `long_enough` is not repeated.
+/// The shortest of three lives, because a single one may be interrupted for longer than it lasts.
+/// A life that takes at least `long_enough` is not repeated.
 fn quickest_life(contender: &dyn Contender, plan: &Plan, long_enough: Duration) -> Duration {
     let mut quickest = contender.life(plan);
     for _ in 0..2 {

@@ -1,13 +1,13 @@
-//! Which backend an example runs on: that of the first feature which is enabled.
+//! Selects the backend of an example: Tokio, smol or async-std, the first whose feature is enabled.
 //!
-//! Only the examples need this, to run on any of them. A program of your own names its flow type,
-//! and nothing else in it depends on the backend:
+//! Only the examples need this, because each runs on any backend. Your own program names its flow
+//! type once, and nothing else in it depends on the backend:
 //!
 //! ```text
 //! use asyncflow::TokioFlow as AppFlow;
 //! ```
 
-// Not every example uses all of it.
+// Not every example uses every item.
 #![allow(dead_code, unused_imports)]
 
 #[cfg(feature = "tokio")]
@@ -17,7 +17,7 @@ mod chosen {
 
     pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         tokio::runtime::Runtime::new()
-            .expect("the system has threads for a runtime")
+            .expect("a Tokio runtime starts")
             .block_on(future)
     }
 }

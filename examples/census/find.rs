@@ -1,4 +1,4 @@
-//! Finding the files.
+//! Finds the files.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use asyncflow::Output;
 
-/// Folders that are made, not written.
+/// Folders with generated files, which are skipped.
 const SKIPPED: [&str; 2] = ["target", ".git"];
 
 /// A file to be measured.
@@ -19,7 +19,7 @@ pub(crate) struct File {
     pub(crate) bytes: u64,
 }
 
-/// Something that could not be measured, and why.
+/// A path that could not be measured, and why.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     pub(crate) path: PathBuf,
@@ -35,15 +35,15 @@ impl Problem {
     }
 }
 
-/// All that was found.
+/// What was found.
 #[derive(Debug, Default, Output)]
 pub(crate) struct Found {
-    /// By the name of the top-level folder; `.` for files that are in none.
+    /// The files by top-level folder; those directly in the root are under `.`.
     pub(crate) folders: BTreeMap<String, Arc<Vec<File>>>,
     pub(crate) problems: Vec<Problem>,
 }
 
-/// Finds every file below `root`. Links are not followed, so there are no loops.
+/// Finds every file below `root`. Does not follow links, so it cannot loop.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub(crate) fn files(root: &Path) -> Result<Found, String> {
     let entries = fs::read_dir(root).map_err(|error| format!("{}: {error}", root.display()))?;
     let mut folders: BTreeMap<String, Vec<File>> = BTreeMap::new();
     let mut problems = Vec::new();
-    // Paths, not entries: an entry keeps its folder open, and a deep tree has many folders.
+    // Stores paths instead of entries, because an entry keeps its folder open.
     let paths = |entries: fs::ReadDir| entries.map(|entry| entry.map(|entry| entry.path()));
     let mut stack: Vec<(String, io::Result<PathBuf>)> =
         paths(entries).map(|path| (".".to_owned(), path)).collect();
@@ -66,12 +66,9 @@ pub(crate) fn files(root: &Path) -> Result<Found, String> {
         };
         let name = path.file_name().unwrap_or_default();
         if name.to_str().is_none() {
-            problems.push(Problem::new(
-                &path,
-                "its name is not UTF-8 (counted all the same)",
-            ));
+            problems.push(Problem::new(&path, "its name is not UTF-8 (still counted)"));
         }
-        // Of the entry itself, not of what it links to.
+        // The metadata of the entry itself, not of what it links to.
         let metadata = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata,
             Err(error) => {
@@ -105,10 +102,7 @@ pub(crate) fn files(root: &Path) -> Result<Found, String> {
                 .push(File { path, bytes });
         } else if metadata.is_symlink() {
             if let Err(error) = fs::metadata(&path) {
-                problems.push(Problem::new(
-                    &path,
-                    format!("a link that leads nowhere: {error}"),
-                ));
+                problems.push(Problem::new(&path, format!("a broken link: {error}")));
             }
         } else {
             // Reading a pipe or a device might never end.

@@ -18,7 +18,7 @@ pub(crate) fn finding(folder: PathBuf) -> (AppFlow, Task<Found>) {
     (flow, find)
 }
 
-/// The flow that measures what was found; its last task gives a summary.
+/// The flow that measures the files; its last task returns a summary.
 pub(crate) fn measuring(folder: PathBuf, found: Found, report: PathBuf) -> (AppFlow, Task<String>) {
     let mut flow = AppFlow::new();
     let open_files = Semaphore::new(2 * available_parallelism().map_or(1, usize::from));
@@ -27,7 +27,7 @@ pub(crate) fn measuring(folder: PathBuf, found: Found, report: PathBuf) -> (AppF
     let mut contents: Vec<Task<Contents>> = Vec::new();
     let mut longest: Vec<Task<Longest>> = Vec::new();
     for (name, files) in &found.folders {
-        // Shared by the three tasks, and by every execution of the flow.
+        // The three tasks share the list.
         let files = || Arc::clone(files);
         let (counted, hashed, measured) = (files(), files(), files());
         let task = (move || measure::lines(&counted)).with_lock(&open_files);

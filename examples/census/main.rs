@@ -1,8 +1,9 @@
-//! A census of a folder: every file found, counted, hashed and measured in parallel, as a flow.
+//! Measures all files of a folder in parallel: a flow whose tasks depend on what an earlier flow
+//! found.
 //!
-//! For each top-level folder three tasks run on blocking threads: one counts lines by language, one
-//! hashes contents, one finds the longest files. A semaphore bounds how many files are open at a
-//! time. When all are done their results are merged, and one report is written.
+//! Three tasks for each top-level folder run on blocking threads: one counts lines by language, one
+//! hashes contents, and one finds the longest files. A semaphore limits how many of them run at a
+//! time. Their results are merged, and one report is written.
 //!
 //! ```text
 //!           ╭─▶ lines of a ───▶ ╭─ lines ──────╮
@@ -15,7 +16,8 @@
 //! cargo run --release --example census --features tokio -- [FOLDER [REPORT]]
 //! ```
 //!
-//! What cannot be read is listed in the report, and stops nothing.
+//! Compare the two times in the last line: the work of all tasks, and how long the run took. Files
+//! that cannot be read are listed in the report and do not stop the run.
 
 #[path = "../backend/mod.rs"]
 mod backend;
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Two flows, because which tasks the second has is known only when the first is done.
+/// Uses two flows, because the tasks of the second depend on what the first finds.
 async fn census(folder: PathBuf, report: PathBuf) -> Result<String, FlowError> {
     let (flow, find) = flow::finding(folder.clone());
     let found = flow.execute().await?.take(find).expect("`find` succeeded");

@@ -1,4 +1,4 @@
-//! Measuring files: the functions that run on blocking threads.
+//! Measures the files: functions that run on blocking threads.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -10,10 +10,10 @@ use asyncflow::Output;
 
 use crate::find::{File, Problem};
 
-/// How many of the longest files are kept.
+/// The number of longest files that are kept.
 pub(crate) const KEPT: usize = 10;
 
-/// Lines by language.
+/// The number of lines by language.
 #[derive(Debug, Default, Output)]
 pub(crate) struct Lines {
     pub(crate) languages: BTreeMap<&'static str, Count>,
@@ -26,11 +26,11 @@ pub(crate) struct Count {
     pub(crate) lines: u64,
 }
 
-/// Files by what is in them.
+/// Files by length and hash.
 #[derive(Debug, Default, Output)]
 pub(crate) struct Contents(HashMap<(u64, u64), Vec<PathBuf>>);
 
-/// Groups of files with the same contents, and how many bytes each of a group has.
+/// Groups of files with the same contents, and the length of each group's files in bytes.
 #[derive(Debug, Default, Output)]
 pub(crate) struct Duplicates(pub(crate) Vec<(u64, Vec<PathBuf>)>);
 
@@ -38,7 +38,7 @@ pub(crate) struct Duplicates(pub(crate) Vec<(u64, Vec<PathBuf>)>);
 #[derive(Debug, Default, Output)]
 pub(crate) struct Longest(pub(crate) Vec<(u64, PathBuf)>);
 
-/// Counts the lines of every file in a language that is known.
+/// Counts the lines of every file in a known language.
 pub(crate) fn lines(files: &[File]) -> Lines {
     let mut lines = Lines::default();
     for file in files {
@@ -57,12 +57,12 @@ pub(crate) fn lines(files: &[File]) -> Lines {
     lines
 }
 
-/// Hashes what is in every file. Empty files are left out: they are all the same.
+/// Hashes the contents of every file, except for empty files.
 pub(crate) fn contents(files: &[File]) -> Contents {
     let mut contents = Contents::default();
     for file in files.iter().filter(|file| file.bytes > 0) {
         let mut hasher = DefaultHasher::new();
-        // Unreadable files are reported by those who count lines.
+        // `lines` reports the files that cannot be read.
         if let Ok(bytes) = in_pieces(&file.path, |piece| hasher.write(piece)) {
             let key = (bytes, hasher.finish());
             contents.0.entry(key).or_default().push(file.path.clone());
@@ -78,14 +78,14 @@ pub(crate) fn longest(files: &[File]) -> Longest {
     Longest(keep_longest(counted.collect()))
 }
 
-/// The longest few, the longest first.
+/// Keeps the longest files, the longest first.
 pub(crate) fn keep_longest(mut files: Vec<(u64, PathBuf)>) -> Vec<(u64, PathBuf)> {
     files.sort_by(|(a, path_a), (b, path_b)| b.cmp(a).then_with(|| path_a.cmp(path_b)));
     files.truncate(KEPT);
     files
 }
 
-/// Puts together what was hashed in all folders. Equal hashes are a hint; equal bytes are proof.
+/// Merges the hashes of all folders. Files with equal hashes are compared byte by byte.
 pub(crate) fn duplicates(folders: Vec<&Contents>) -> Duplicates {
     let mut all: BTreeMap<(u64, u64), Vec<&PathBuf>> = BTreeMap::new();
     for Contents(folder) in folders {
@@ -123,11 +123,11 @@ fn count_lines(path: &Path) -> io::Result<u64> {
         lines += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
         last = piece.last().copied().unwrap_or(last);
     })?;
-    // A last line without an end is a line, too.
+    // A last line without a line feed also counts.
     Ok(lines + u64::from(last != b'\n'))
 }
 
-/// Reads a file in pieces, however large it is; gives its length.
+/// Reads a file piece by piece, and returns its length.
 fn in_pieces(path: &Path, mut piece: impl FnMut(&[u8])) -> io::Result<u64> {
     let mut file = fs::File::open(path)?;
     let mut buffer = vec![0; 64 << 10];

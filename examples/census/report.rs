@@ -1,4 +1,4 @@
-//! The report, as Markdown.
+//! Writes the report, as Markdown.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -8,13 +8,13 @@ use std::path::Path;
 use crate::find::{Found, Problem};
 use crate::measure::{Count, Duplicates, Lines, Longest, keep_longest};
 
-/// How many groups of duplicates and problems are listed one by one.
+/// The most duplicates and the most problems that are listed.
 const LISTED: usize = 50;
 
-/// Everything there is to report.
+/// What the report is made of.
 pub(crate) struct Census<'a> {
     pub(crate) folder: &'a Path,
-    /// Of the top-level folders, in the order of `lines` and `longest`.
+    /// The names of the top-level folders, in the order of `lines` and `longest`.
     pub(crate) names: &'a [String],
     pub(crate) found: &'a Found,
     pub(crate) lines: Vec<&'a Lines>,
@@ -23,7 +23,7 @@ pub(crate) struct Census<'a> {
 }
 
 impl Census<'_> {
-    /// Writes the report; gives a summary.
+    /// Writes the report, and returns a summary.
     ///
     /// # Errors
     ///
@@ -71,7 +71,7 @@ impl Census<'_> {
 
     fn name(&self, path: &Path) -> String {
         let path = path.strip_prefix(self.folder).unwrap_or(path);
-        // As a line of code, so that no name is taken for Markdown.
+        // In backticks, so that a name is not taken for Markdown.
         let name: String = path
             .to_string_lossy()
             .chars()
@@ -129,7 +129,7 @@ impl fmt::Display for Census<'_> {
     }
 }
 
-/// A list of the first few, and how many more there are.
+/// Lists the first `LISTED` items, and how many more there are.
 fn list<T>(
     f: &mut fmt::Formatter<'_>,
     items: &[T],

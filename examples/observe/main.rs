@@ -1,19 +1,21 @@
-//! A flow with everything there is to look at: the census with a progress bar, a log of spans, and
-//! after the run its report, its critical path, diagrams and timelines.
+//! Shows all ways to observe a run: the example `census` with a progress bar and a log of spans, and
+//! after the run its report, critical path, diagrams and timelines.
 //!
 //! ```text
 //! cargo run --release --example observe --features tokio,progress,tracing -- [FOLDER [OUTPUT]]
 //! ```
 //!
-//! Into the folder `OUTPUT`, `target/observe` if none is given, it writes
+//! It writes these files to the folder `OUTPUT`, by default `target/observe`:
 //!
-//! | file | what it is, and what to open it with |
+//! | file | what it shows, and what opens it |
 //! |---|---|
 //! | `timeline.html` | when each task waited and ran; a browser |
 //! | `trace.json` | the same; <https://ui.perfetto.dev> |
-//! | `flow.dot`, `flow.mmd` | the flow, coloured by what became of it; Graphviz, Mermaid |
-//! | `log.txt` | every span with its time, as `tracing-subscriber` prints them |
-//! | `census.md` | the report of the census itself |
+//! | `flow.dot`, `flow.mmd` | the flow, coloured by status; Graphviz, Mermaid |
+//! | `log.txt` | every span with its time, as `tracing-subscriber` prints it |
+//! | `census.md` | the report of the census |
+//!
+//! Look at the progress bar while it runs, and then at `timeline.html`.
 
 #[path = "../backend/mod.rs"]
 mod backend;
@@ -57,7 +59,7 @@ fn main() -> ExitCode {
 
 async fn observe(folder: PathBuf, output: &Path) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(output)?;
-    // To a file: on the terminal is the progress bar.
+    // To a file, because the progress bar is on the terminal.
     tracing_subscriber::fmt()
         .with_max_level(Level::DEBUG)
         .with_span_events(FmtSpan::CLOSE)
@@ -72,11 +74,11 @@ async fn observe(folder: PathBuf, output: &Path) -> Result<(), Box<dyn Error>> {
         let found = run.take(find).ok_or("nothing was found")?;
 
         let (flow, summary) = flow::measuring(folder, found, output.join("census.md"));
-        // Before the run: what it will do.
+        // The flow before the run. It is overwritten by the flow with the statuses of the run.
         fs::write(output.join("flow.dot"), flow.to_dot())?;
         let execute = flow.execute().timed();
         let result = execute.observe((Tracer::new(), Progress::new())).await;
-        // Also of a run that failed, when one wants to see it most.
+        // A run that failed has a report, too.
         let report = match &result {
             Ok(run) => Some(run.report()),
             Err(error) => error.report(),

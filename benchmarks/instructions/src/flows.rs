@@ -1,4 +1,4 @@
-//! The flows whose tasks are counted: functions that do nothing, so that what is counted is ours.
+//! The flows that are counted. Their functions do nothing, so that only the library is counted.
 
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ pub(crate) struct Counted {
     pub(crate) name: &'static str,
     pub(crate) tasks: usize,
     pub(crate) declare: fn(&mut TokioFlow),
-    /// The flow whose tasks do the same: what is different is used by one other task alone.
+    /// A flow whose count must be the same, because the features in which it differs are used by other
+    /// tasks.
     pub(crate) same_as: Option<&'static str>,
 }
 
 const TASKS: usize = 1000;
 
-/// How many tasks are in a layer, and on how many of the one before each depends.
+/// The number of tasks in a layer, and the offsets of each task's upstreams in the layer before.
 const WIDTH: usize = 100;
 const UPSTREAMS: [usize; 4] = [0, 1, 7, 31];
 
@@ -118,7 +119,7 @@ fn layered(flow: &mut TokioFlow) {
     }
 }
 
-/// Two tasks that use what the others do not.
+/// Two tasks that use features which the others do not use.
 fn features(flow: &mut TokioFlow) {
     let (lock, twice) = (Lock::new(), ConstantBuilder::new().with_max_times(2));
     flow.add(nothing.with_lock(&lock).timeout(Duration::from_secs(60)));

@@ -1,15 +1,15 @@
-//! Counts the instructions that a task costs, with callgrind, and compares them with those on record.
+//! Counts the instructions per task with callgrind, and compares them with the counts on record.
 //!
 //! ```text
 //! cargo run --release -p asyncflow-instructions              # fails if a count has grown by more than 5 %
 //! cargo run --release -p asyncflow-instructions -- --update  # puts the counts on record
 //! ```
 //!
-//! Instructions do not depend on the machine's load. Each flow is executed in a process of its own,
-//! on Tokio's current-thread runtime, 2 times and 12 times under `valgrind --tool=callgrind`; the
-//! difference, divided by ten executions and by the number of tasks, is what a task costs, without
-//! building the flow and without the start of the process. That still has in it what an execution
-//! costs as a whole, spread over its tasks.
+//! Instructions do not depend on the load of the machine. Each flow is executed on Tokio's
+//! current-thread runtime under `valgrind --tool=callgrind`, 2 times in one process and 12 times in
+//! another. The difference, divided by ten executions and by the number of tasks, is the count. It
+//! excludes the start of the process and building the flow. It includes the fixed cost of an
+//! execution, spread over the tasks.
 
 mod flows;
 mod record;
@@ -21,13 +21,13 @@ use std::process::{Command, ExitCode};
 use flows::FLOWS;
 use record::Record;
 
-/// A flow is executed so often in one process, and in the other.
+/// How many times a flow is executed in the two processes.
 const EXECUTIONS: (u32, u32) = (2, 12);
 
-/// A count may grow by this much before it is an error.
+/// The growth of a count from which on it is an error.
 const TOLERANCE: f64 = 0.05;
 
-/// Of flows that differ in nothing that a task uses, the counts may differ by this much.
+/// The same for a flow compared with its `same_as`.
 const UNUSED: f64 = 0.02;
 
 fn main() -> ExitCode {
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         ["execute", flow, executions] => execute(flow, executions),
         [] => compare(),
         ["--update"] => update(),
-        _ => Err("the only argument that there is: --update".to_owned()),
+        _ => Err("unknown arguments: the only option is --update".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,10 +48,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// What runs under callgrind.
+/// Runs under callgrind.
 fn execute(flow: &str, executions: &str) -> Result<(), String> {
     let flow = flows::find(flow)?;
-    let executions = executions.parse().map_err(|_| "no number of executions")?;
+    let executions = executions
+        .parse()
+        .map_err(|_| "the number of executions is not a number")?;
     flows::execute(flow, executions);
     Ok(())
 }
@@ -88,18 +90,18 @@ fn compare() -> Result<(), String> {
             counts
                 .iter()
                 .find(|(other, _)| *other == name)
-                .expect("all were counted")
+                .expect("every flow is counted")
                 .1
         };
         let change = of(flow.name) / of(plain) - 1.0;
         println!(
-            "{} costs {:+.2} % beside {plain}",
+            "{} costs {:+.2} % compared with {plain}",
             flow.name,
             change * 100.0
         );
         if change > UNUSED {
             grown.push(format!(
-                "`{}` beside `{plain}` by {:.1} %",
+                "`{}` compared with `{plain}` by {:.1} %",
                 flow.name,
                 change * 100.0
             ));
@@ -108,7 +110,7 @@ fn compare() -> Result<(), String> {
     match grown.is_empty() {
         true => Ok(()),
         false => Err(format!(
-            "the instructions per task have grown: {}; if they must, run with --update and say why in the commit",
+            "the instructions per task have grown: {}; if that is intended, run with --update and explain it in the commit message",
             grown.join(", ")
         )),
     }
@@ -125,7 +127,7 @@ fn count_all() -> Result<Vec<(&'static str, f64)>, String> {
     counts.collect()
 }
 
-/// All instructions of a process that executes a flow so often.
+/// The instructions of a process that executes a flow this many times.
 fn instructions(flow: &str, executions: u32) -> Result<u64, String> {
     let program = env::current_exe().map_err(|error| error.to_string())?;
     let output = Command::new("valgrind")

@@ -1,4 +1,4 @@
-//! The counts on record: a line for each flow, after one that says what they were made with.
+//! The counts on record: a header line that names the compiler, then a line for each flow.
 
 use std::fs;
 use std::path::Path;
@@ -33,7 +33,10 @@ impl Record {
                 Some((name.to_owned(), count))
             });
             count.ok_or_else(|| {
-                format!("{}: not a name, a tab and a number: {line}", path.display())
+                format!(
+                    "{}: expected a name, a tab and a number: {line}",
+                    path.display()
+                )
             })
         });
         Ok(Self {
@@ -51,7 +54,7 @@ impl Record {
     }
 }
 
-/// With another one the counts may be others.
+/// The version of the compiler, on which the counts depend.
 fn compiler() -> String {
     let output = Command::new("rustc").arg("--version").output();
     let version = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());

@@ -1,30 +1,23 @@
-//! async_dag: one future that polls all running ones with `select_all`.
+//! async_dag: one future polls all running tasks with `select_all`.
 
 use ::async_dag::{Graph, NodeIndex};
 
-use crate::contender::{Engine, Runnable, Unfit, at_most_upstreams, only_async};
-use crate::job::{Body, Job, TokioClock};
+use crate::contender::{Engine, Runnable, from_fn};
+use crate::job::{Body, Job};
 use crate::plan::Plan;
-use crate::runtime;
+use crate::runtime::Tokio;
 
 /// The contender.
 #[derive(Debug)]
 pub(super) struct AsyncDag;
 
 impl Engine for AsyncDag {
-    type Clock = TokioClock;
-    const CLOCK: TokioClock = TokioClock;
+    type Runtime = Tokio;
     const NAME: &'static str = "async_dag";
     const REUSABLE: bool = false;
-
-    fn accepts(&self, plan: &Plan) -> Result<(), Unfit> {
-        only_async(&Plan {
-            data: false,
-            ..*plan
-        })?;
-        // async_dag itself takes up to 12; the shapes have none between 4 and 12.
-        at_most_upstreams(plan, 12)
-    }
+    const DATA: bool = true;
+    // The limit of async_dag. `build` has no cases between 4 and 12, because the shapes have none.
+    const MOST_UPSTREAMS: usize = 12;
 
     fn build<B: Body>(&self, plan: &Plan, body: &B) -> Box<dyn Runnable> {
         let mut graph = Graph::new();
@@ -50,7 +43,7 @@ impl Engine for AsyncDag {
                 _ => unreachable!("no shape has {} upstreams", upstreams.len()),
             });
         }
-        Box::new(Built(graph))
+        from_fn(move || enter(&mut graph))
     }
 
     fn build_data(&self, plan: &Plan) -> Box<dyn Runnable> {
@@ -61,32 +54,15 @@ impl Engine for AsyncDag {
                 .add_child_task(last, |value: usize| async move { value + 1 }, 0)
                 .expect("the upstream's output has the input's type");
         }
-        Box::new(DataChain {
-            graph,
-            last,
-            expected: plan.tasks - 1,
+        let expected = plan.tasks - 1;
+        from_fn(move || {
+            enter(&mut graph);
+            assert_eq!(graph.get_value(last), Some(expected));
         })
     }
 }
 
-// The graph is not `Send`, so it cannot be run from a worker: it always runs in `block_on`.
-struct Built(Graph<'static>);
-
-impl Runnable for Built {
-    fn run(&mut self) {
-        runtime::tokio().block_on(self.0.run());
-    }
-}
-
-struct DataChain {
-    graph: Graph<'static>,
-    last: NodeIndex,
-    expected: usize,
-}
-
-impl Runnable for DataChain {
-    fn run(&mut self) {
-        runtime::tokio().block_on(self.graph.run());
-        assert_eq!(self.graph.get_value(self.last), Some(self.expected));
-    }
+// The graph is not `Send`, so a worker cannot run it: it always runs in `block_on`.
+fn enter(graph: &mut Graph<'static>) {
+    Tokio::block_on(graph.run());
 }

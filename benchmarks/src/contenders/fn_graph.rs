@@ -1,21 +1,18 @@
-//! fn_graph: a stream of functions whose upstreams have ended, run by `for_each_concurrent`.
-
-use std::sync::Arc;
+//! fn_graph: streams the functions whose upstreams have ended; run by `for_each_concurrent`.
 
 use ::fn_graph::{DataAccessDyn, FnGraphBuilder, TypeIds};
 
-use crate::contender::{Engine, Runnable};
-use crate::job::{Body, Job, TokioClock};
+use crate::contender::{Engine, Runnable, from_fn};
+use crate::job::{Body, Job};
 use crate::plan::Plan;
-use crate::runtime;
+use crate::runtime::Tokio;
 
 /// The contender.
 #[derive(Debug)]
 pub(super) struct FnGraph;
 
 impl Engine for FnGraph {
-    type Clock = TokioClock;
-    const CLOCK: TokioClock = TokioClock;
+    type Runtime = Tokio;
     const NAME: &'static str = "fn_graph";
     const REUSABLE: bool = true;
 
@@ -31,11 +28,15 @@ impl Engine for FnGraph {
                 added.expect("the shapes have no cycles");
             }
         }
-        Box::new(Built(Arc::new(builder.build())))
+        let graph = builder.build();
+        from_fn(move || {
+            let start = |function: &Function<B::Job>| function.0.clone().run();
+            Tokio::block_on(graph.for_each_concurrent(None, start));
+        })
     }
 }
 
-/// A function that borrows nothing that fn_graph has to know of.
+/// A function that borrows no data, so that only the edges order it.
 struct Function<J>(J);
 
 impl<J> DataAccessDyn for Function<J> {
@@ -45,16 +46,5 @@ impl<J> DataAccessDyn for Function<J> {
 
     fn borrow_muts(&self) -> TypeIds {
         TypeIds::new()
-    }
-}
-
-struct Built<J>(Arc<::fn_graph::FnGraph<Function<J>>>);
-
-impl<J: Job> Runnable for Built<J> {
-    fn run(&mut self) {
-        let execution = self
-            .0
-            .for_each_concurrent(None, |function| function.0.clone().run());
-        runtime::tokio().block_on(execution);
     }
 }

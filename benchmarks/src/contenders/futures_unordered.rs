@@ -1,40 +1,35 @@
 //! One `FuturesUnordered` in one task: cheap, but on one thread.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 
-use super::wiring::Wiring;
-use crate::contender::{Engine, Runnable};
-use crate::job::{Body, Job, TokioClock};
+use super::wiring::{Function, Wiring, function};
+use crate::contender::{Engine, Runnable, from_fn};
+use crate::job::Body;
 use crate::plan::Plan;
-use crate::runtime;
+use crate::runtime::{Runtime, Tokio};
 
 /// The contender.
 #[derive(Debug)]
 pub(super) struct OneFuturesUnordered;
 
 impl Engine for OneFuturesUnordered {
-    type Clock = TokioClock;
-    const CLOCK: TokioClock = TokioClock;
+    type Runtime = Tokio;
     const NAME: &'static str = "futures-unordered";
     const REUSABLE: bool = true;
 
     fn build<B: Body>(&self, plan: &Plan, body: &B) -> Box<dyn Runnable> {
-        let function = |task| {
-            let job = body.job(task);
-            Box::new(move || Box::pin(job.clone().run()) as Future) as Function
-        };
-        Box::new(Arc::new(Graph {
-            functions: (0..plan.tasks).map(function).collect(),
+        let graph = Arc::new(Graph {
+            functions: (0..plan.tasks).map(|task| function(body, task)).collect(),
             wiring: Wiring::of(plan),
-        }))
+        });
+        from_fn(move || {
+            let graph = graph.clone();
+            Tokio::enter(async move { graph.execute().await });
+        })
     }
 }
-
-type Future = Pin<Box<dyn std::future::Future<Output = ()> + Send>>;
-type Function = Box<dyn Fn() -> Future + Send + Sync>;
 
 struct Graph {
     functions: Vec<Function>,
@@ -61,12 +56,5 @@ impl Graph {
                 }
             }
         }
-    }
-}
-
-impl Runnable for Arc<Graph> {
-    fn run(&mut self) {
-        let graph = self.clone();
-        runtime::enter_tokio(async move { graph.execute().await });
     }
 }

@@ -1,25 +1,24 @@
-//! The work alone, without a graph: what no engine can beat.
+//! The CPU work alone, without a graph: a lower bound for every engine.
 
 use std::thread;
 
-use crate::contender::{Engine, Runnable, Unfit, only_async};
-use crate::job::{Body, Job, TokioClock};
+use crate::contender::{Engine, Runnable, Unfit};
+use crate::job::{Body, Job};
 use crate::plan::{Plan, Work};
-use crate::runtime::WORKERS;
+use crate::runtime::{Tokio, WORKERS};
 use crate::shape::Shape;
 
-/// As many threads as workers, each with its share of the CPU work; one thread for a chain.
+/// As many threads as the others have workers, each with its share of the work; one thread for a
+/// chain.
 #[derive(Debug)]
 pub(super) struct Ideal;
 
 impl Engine for Ideal {
-    type Clock = TokioClock;
-    const CLOCK: TokioClock = TokioClock;
+    type Runtime = Tokio;
     const NAME: &'static str = "ideal (no graph)";
     const REUSABLE: bool = true;
 
     fn accepts(&self, plan: &Plan) -> Result<(), Unfit> {
-        only_async(plan)?;
         match plan.work {
             Work::Spin(_) => Ok(()),
             _ => Err(Unfit::Unsupported("only measured with CPU work".to_owned())),
@@ -53,8 +52,8 @@ impl<J: Job> Runnable for Shares<J> {
         let work = |jobs: &[J]| jobs.iter().cloned().for_each(Job::call);
         thread::scope(|scope| {
             let mut shares = self.jobs.chunks(share);
-            // This thread takes a share, too: one that slept meanwhile would leave its core free,
-            // and the scheduler may start two new threads on the same core.
+            // This thread takes a share, too. If it slept instead, the system might start two new
+            // threads on one core.
             let own = shares.next();
             for jobs in shares {
                 scope.spawn(move || work(jobs));

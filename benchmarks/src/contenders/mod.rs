@@ -1,8 +1,8 @@
-//! Everything that is measured.
+//! The contenders: one file each, except for the hand-written graphs that share one.
 
 mod async_dag;
 #[cfg(feature = "asyncflow")]
-mod asyncflow;
+pub(crate) mod asyncflow;
 mod dagrs;
 mod dagx;
 mod fn_graph;
@@ -17,9 +17,10 @@ mod wiring;
 pub use onetbb::{PROGRAM_VARIABLE, compile};
 
 use crate::contender::Contender;
+use crate::dagx_set::SetContender;
 
-/// The contender that the others are compared with: asyncflow on Tokio, or the hand-written graph
-/// while asyncflow is switched off.
+/// The contender that the others are compared with: asyncflow on Tokio, or a hand-written graph if
+/// the feature `asyncflow` is off.
 pub fn baseline() -> &'static str {
     if cfg!(feature = "asyncflow") {
         "asyncflow-tokio"
@@ -28,21 +29,21 @@ pub fn baseline() -> &'static str {
     }
 }
 
-/// All contenders. oneTBB is among them when its program was compiled.
+/// All contenders. oneTBB is among them if its program was compiled.
 pub fn all() -> Vec<Box<dyn Contender>> {
     let mut all: Vec<Box<dyn Contender>> = vec![
         #[cfg(feature = "asyncflow")]
-        Box::new(asyncflow::OnTokio),
+        Box::new(asyncflow::ON_TOKIO),
         #[cfg(feature = "asyncflow")]
-        Box::new(asyncflow::OnAsyncStd),
+        Box::new(asyncflow::ON_ASYNC_STD),
         #[cfg(feature = "asyncflow")]
-        Box::new(asyncflow::OnSmol),
+        Box::new(asyncflow::ON_SMOL),
         Box::new(ideal::Ideal),
-        Box::new(spawn::TokioSpawn),
-        Box::new(spawn::TokioInline),
+        Box::new(spawn::Spawn(spawn::TokioSpawn)),
+        Box::new(spawn::Spawn(spawn::TokioInline)),
         Box::new(tokio_joinset::TokioJoinSet),
-        Box::new(spawn::AsyncStdSpawn),
-        Box::new(spawn::SmolSpawn),
+        Box::new(spawn::Spawn(spawn::AsyncStdSpawn)),
+        Box::new(spawn::Spawn(spawn::SmolSpawn)),
         Box::new(futures_unordered::OneFuturesUnordered),
         Box::new(dagx::Dagx),
         Box::new(dagrs::Dagrs),
@@ -54,4 +55,18 @@ pub fn all() -> Vec<Box<dyn Contender>> {
         all.push(Box::new(onetbb));
     }
     all
+}
+
+/// The contenders of dagx's own comparison set.
+pub fn dagx_set() -> Vec<Box<dyn SetContender>> {
+    vec![
+        #[cfg(feature = "asyncflow")]
+        Box::new(asyncflow::ON_TOKIO),
+        #[cfg(feature = "asyncflow")]
+        Box::new(asyncflow::ON_ASYNC_STD),
+        #[cfg(feature = "asyncflow")]
+        Box::new(asyncflow::ON_SMOL),
+        Box::new(dagx::Dagx),
+        Box::new(dagrs::Dagrs),
+    ]
 }

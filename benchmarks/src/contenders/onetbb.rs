@@ -1,4 +1,4 @@
-//! oneTBB's flow graph (C++), in a child process that answers one command a line.
+//! oneTBB's flow graph (C++), in a child process that answers each line with a line.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use crate::plan::{Functions, Permits, Plan, Work};
 use crate::runtime::WORKERS;
 use crate::shape::Shape;
 
-/// The variable that tells this process and its children where the compiled program is.
+/// The environment variable with the path of the compiled program.
 pub const PROGRAM_VARIABLE: &str = "ASYNCFLOW_BENCHMARKS_ONETBB";
 
 const SOURCE: &str = include_str!("../../cpp/flow_graph.cpp");
@@ -20,7 +20,7 @@ const SOURCE: &str = include_str!("../../cpp/flow_graph.cpp");
 /// Compiles the C++ program to `program`.
 ///
 /// # Errors
-/// Says what is missing: a C++ compiler, or oneTBB's headers and library.
+/// What is missing: a C++ compiler, or oneTBB's headers and library.
 pub fn compile(program: &Path) -> Result<(), String> {
     let mut compiler = Command::new("g++")
         .args(["-std=c++17", "-O3", "-DNDEBUG", "-x", "c++", "-", "-o"])
@@ -32,7 +32,7 @@ pub fn compile(program: &Path) -> Result<(), String> {
         .spawn()
         .map_err(|error| format!("g++ does not start ({error}); install g++ and libtbb-dev"))?;
     if let Some(mut stdin) = compiler.stdin.take() {
-        // A compiler that gives up early closes the pipe; its exit status tells then.
+        // A compiler that fails early closes the pipe; its exit status is checked below.
         let _ = stdin.write_all(SOURCE.as_bytes());
     }
     let output = compiler
@@ -49,11 +49,11 @@ pub fn compile(program: &Path) -> Result<(), String> {
     ))
 }
 
-/// The contender: two threads, of which the one that waits for the graph is one, as is oneTBB's way.
+/// The contender, on two threads. In oneTBB, the thread that waits for the graph is one of them.
 #[derive(Debug)]
 pub(super) struct OneTbb {
     program: PathBuf,
-    /// Started when it is first asked.
+    /// Started by the first command.
     process: Mutex<Option<Process>>,
 }
 
@@ -92,7 +92,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It holds nothing that a kill could damage.
+        // The process has no state that outlives it.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -153,7 +153,7 @@ impl Contender for OneTbb {
                 work: Work::Sleep(_) | Work::SkewedSleep(_) | Work::Yield(_),
                 ..
             } => refuse("its tasks cannot wait"),
-            // Its tasks are plain functions on worker threads; so it stands beside both kinds.
+            // Its tasks are plain functions on worker threads, so it is compared with both kinds.
             _ => Ok(()),
         }
     }
@@ -171,7 +171,7 @@ impl Contender for OneTbb {
         for shape in Shape::ALL {
             let theirs = self.ask(&format!("checksum {shape} 321"));
             if theirs != shape.checksum(321).to_string() {
-                return Err(format!("its `{shape}` is another graph"));
+                return Err(format!("its `{shape}` is a different graph"));
             }
         }
         match self.ask(&format!("check {} {}", plan.shape, plan.tasks)) {

@@ -1,4 +1,4 @@
-//! taski: one `FuturesUnordered`, with a trace and a label of every task.
+//! taski: one `FuturesUnordered`, with a trace and a label for each task.
 
 use std::time::{Duration, Instant};
 
@@ -6,19 +6,18 @@ use ::taski::execution::Execution;
 use ::taski::{Dependencies, Handle, PolicyExecutor, Schedule, dag::TaskId, make_guard};
 
 use crate::contender::{Engine, Runnable};
-use crate::job::{Body, Job, TokioClock};
+use crate::job::{Body, Job};
 use crate::plan::Plan;
-use crate::runtime;
+use crate::runtime::Tokio;
 
 /// The contender, with its first-in-first-out policy.
 #[derive(Debug)]
 pub(super) struct Taski;
 
 impl Engine for Taski {
-    type Clock = TokioClock;
-    const CLOCK: TokioClock = TokioClock;
+    type Runtime = Tokio;
     const NAME: &'static str = "taski";
-    // A schedule is tied to the scope of its guard, so that each run builds its own.
+    // A schedule cannot leave the scope of its guard, so each run builds its own; see `run_timed`.
     const REUSABLE: bool = true;
 
     fn build<B: Body>(&self, plan: &Plan, body: &B) -> Box<dyn Runnable> {
@@ -29,7 +28,7 @@ impl Engine for Taski {
     }
 }
 
-/// Everything upstream of a task, without its outputs. taski's own tuples end at 8.
+/// The upstreams of a task, without their outputs. taski's own tuples have at most 8.
 struct After<'id>(Vec<Handle<'id, ()>>);
 
 impl<'id> Dependencies<'id, ()> for After<'id> {
@@ -76,8 +75,8 @@ impl<B: Body> Runnable for Recipe<B> {
         let mut executor = PolicyExecutor::fifo(schedule);
 
         let start = Instant::now();
-        // It is not `Send`, so it cannot be run from a worker: it always runs in `block_on`.
-        let report = runtime::tokio().block_on(executor.run());
+        // The executor is not `Send`, so a worker cannot run it: it always runs in `block_on`.
+        let report = Tokio::block_on(executor.run());
         let elapsed = start.elapsed();
 
         let report = report.expect("taski runs the schedule");

@@ -1,14 +1,29 @@
-//! The graph as the hand-written contenders keep it.
+//! A graph as the hand-written contenders keep it.
 
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::job::{Body, Job};
 use crate::plan::Plan;
 
-/// Downstreams of every task in compressed sparse rows, and how many upstreams it waits for.
+/// The function of an async task, its type erased, as any graph of different functions needs it.
+pub(super) type Function = Box<dyn Fn() -> BoxFuture + Send + Sync>;
+
+pub(super) type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The async function of `task`.
+pub(super) fn function<B: Body>(body: &B, task: usize) -> Function {
+    let job = body.job(task);
+    Box::new(move || Box::pin(job.clone().run()))
+}
+
+/// The downstreams of each task, in compressed sparse rows, and its number of upstreams.
 #[derive(Debug)]
 pub(super) struct Wiring {
-    /// Where the downstreams of each task begin in `targets`; one more entry than tasks.
+    /// Where the downstreams of each task begin in `targets`; one entry more than there are tasks.
     offsets: Vec<u32>,
     targets: Vec<u32>,
-    /// How many upstreams each task has.
+    /// The number of upstreams of each task.
     pub(super) upstreams: Vec<u32>,
 }
 
@@ -59,7 +74,7 @@ impl Wiring {
     pub(super) fn levels(&self) -> Vec<Vec<usize>> {
         let mut level = vec![0; self.tasks()];
         let mut levels: Vec<Vec<usize>> = Vec::new();
-        // Upstreams have smaller numbers, so each task's level is final when the loop gets there.
+        // Upstreams have smaller numbers, so the level of a task is final when the loop reaches it.
         for task in 0..self.tasks() {
             if levels.len() <= level[task] {
                 levels.resize(level[task] + 1, Vec::new());

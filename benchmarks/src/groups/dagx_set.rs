@@ -4,14 +4,15 @@ use std::io;
 use std::time::Duration;
 
 use super::Group;
-use crate::dagx_set::{Item, SetContender, all};
+use crate::contenders;
+use crate::dagx_set::{Item, SetContender};
 use crate::measure::Mode;
 use crate::runtime::Entry;
-use crate::session::Session;
 use crate::statistics::{Figure, Samples, geometric_mean};
-use crate::table::{Table, readable};
+use crate::suite::Suite;
+use crate::table::{Table, cell, readable};
 
-/// Lives whose mean is one sample, so that a sample takes about this long.
+/// A sample is the mean of as many lives as take about this long together.
 const SAMPLE: Duration = Duration::from_millis(2);
 const MOST_LIVES: u128 = 500;
 
@@ -21,13 +22,10 @@ pub(super) const GROUP: Group = Group {
     run,
 };
 
-fn run(session: &mut Session) -> io::Result<()> {
-    let wanted = &session.options.contenders;
-    let mut contenders = all();
-    contenders.retain(|contender| {
-        wanted.is_empty() || wanted.iter().any(|part| contender.name().contains(part))
-    });
-    // These graphs are so small that it matters from where they are executed.
+fn run(suite: &mut Suite) -> io::Result<()> {
+    let mut contenders = contenders::dagx_set();
+    contenders.retain(|contender| suite.options.wants(contender.name()));
+    // The graphs are so small that it matters where they are executed from.
     for (entry, text) in [
         (Entry::BlockOn, "from `block_on`, as in #[tokio::main]"),
         (Entry::Worker, "from a spawned task"),
@@ -35,32 +33,29 @@ fn run(session: &mut Session) -> io::Result<()> {
         let columns = Item::ALL.map(|item| item.name().to_owned());
         let columns = ["contender".to_owned()].into_iter().chain(columns);
         let title = format!(
-            "{}, {text}: µs per graph, median (minimum)",
-            mode(Mode::Life)
+            "dagx's set, {}, {text}: µs per graph, median (minimum)",
+            Mode::Life
         );
         let mut table = Table::new(title, columns.chain(["geometric mean".to_owned()]));
         let mut rows = vec![Vec::new(); contenders.len()];
         for item in Item::ALL {
             eprintln!("  dagx's set, {text}: {} …", item.name());
-            let figures = measure(&contenders, item, entry, session, &mut table.notes);
+            let figures = measure(&contenders, item, entry, suite, &mut table.notes);
             for (row, figure) in rows.iter_mut().zip(figures) {
                 row.push(figure);
             }
         }
-        let show = |figure: Option<Figure>, show: fn(f64) -> String| match figure {
-            Some(figure) => format!("{} ({})", show(figure.median), show(figure.minimum)),
-            None => "–".to_owned(),
+        let line = |index: usize, mut figures: Vec<Option<Figure>>| {
+            figures.push(geometric_mean(&figures));
+            let cells = figures.into_iter().map(|figure| cell(figure, readable));
+            let name = contenders[index].name().to_owned();
+            [name].into_iter().chain(cells).collect::<Vec<String>>()
         };
-        let name = |index: usize| contenders[index].name().to_owned();
         for (index, row) in rows.iter().enumerate() {
-            let figures = row.iter().copied().chain([geometric_mean(row)]);
-            let cells = figures.map(|figure| show(figure, readable));
-            table
-                .rows
-                .push([name(index)].into_iter().chain(cells).collect());
+            table.rows.push(line(index, row.clone()));
         }
-        let Some(dagx) = (0..rows.len()).find(|&index| name(index) == "dagx") else {
-            session.report(table);
+        let Some(dagx) = contenders.iter().position(|other| other.name() == "dagx") else {
+            suite.report(table);
             continue;
         };
         let title =
@@ -68,34 +63,22 @@ fn run(session: &mut Session) -> io::Result<()> {
         let mut ratios = Table::new(title, table.columns.clone());
         for (index, row) in rows.iter().enumerate() {
             let pairs = row.iter().zip(&rows[dagx]);
-            let mut figures: Vec<Option<Figure>> = pairs
-                .map(|(figure, dagx)| Some((*dagx)?.relative_to((*figure)?)))
-                .collect();
-            figures.push(geometric_mean(&figures));
-            let cells = figures.into_iter().map(|figure| show(figure, readable));
-            ratios
-                .rows
-                .push([name(index)].into_iter().chain(cells).collect());
+            let figures = pairs.map(|(figure, dagx)| Some((*dagx)?.relative_to((*figure)?)));
+            ratios.rows.push(line(index, figures.collect()));
         }
-        session.report(table);
-        session.report(ratios);
+        suite.report(table);
+        suite.report(ratios);
     }
     Ok(())
 }
 
-fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Run => "dagx's set, run only",
-        Mode::Life => "dagx's set, build, run and drop",
-    }
-}
-
-/// One item on all contenders, taking turns. Contenders with a wrong result are noted, not timed.
+/// Measures one graph on all contenders, which take turns. A contender whose result is wrong is
+/// noted and not timed.
 fn measure(
     contenders: &[Box<dyn SetContender>],
     item: Item,
     entry: Entry,
-    session: &Session,
+    suite: &Suite,
     notes: &mut Vec<String>,
 ) -> Vec<Option<Figure>> {
     let mut lanes: Vec<Option<(u32, Samples)>> = Vec::new();
@@ -118,12 +101,12 @@ fn measure(
             Samples::default(),
         )));
     }
-    for round in 0..=session.effort.rounds {
+    for round in 0..=suite.effort.rounds {
         for (contender, lane) in contenders.iter().zip(&mut lanes) {
-            // A sample is many lives, so that what was cold before it hardly counts.
             let Some((lives, samples)) = lane else {
                 continue;
             };
+            // No warm-up in each turn: a sample has enough lives that cold caches hardly count.
             let (_, time) = contender.lives(item, *lives, entry);
             // The first round only warms up.
             if round > 0 {

@@ -9,21 +9,21 @@ use crate::sheet::{Sheet, Unit};
 pub(super) const GROUP: Group = Group {
     name: "data",
     about: "a chain that passes a `usize` along, beside one that does not",
-    run: |session| {
-        let size = if session.options.quick { 2_000 } else { 10_000 };
+    run: |suite| {
+        let size = suite.options.pick(2_000, 10_000);
         let plan = Plan::new(Shape::Chain, size);
-        for (mode, what) in [(Mode::Run, "run only"), (Mode::Life, "build, run and drop")] {
-            if session.options.quick && mode == Mode::Life {
+        for mode in [Mode::Run, Mode::Life] {
+            if suite.options.quick && mode == Mode::Life {
                 continue;
             }
             let sheet = Sheet {
-                title: format!("chain of {}, {what}", tasks(size)),
+                title: format!("chain of {}, {mode}", tasks(size)),
                 cases: vec![("unit".to_owned(), plan), ("usize".to_owned(), plan.data())],
                 mode,
                 unit: Unit::NanosPerTask,
                 mean: false,
             };
-            sheet.run(session);
+            sheet.run(suite);
         }
         Ok(())
     },

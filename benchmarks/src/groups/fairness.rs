@@ -1,4 +1,4 @@
-//! Whether a large run leaves room for what else is on its runtime.
+//! Whether a large run lets the other tasks of its runtime run.
 
 use super::Group;
 #[cfg(feature = "asyncflow")]
@@ -7,19 +7,15 @@ use super::tasks;
 pub(super) const GROUP: Group = Group {
     name: "fairness",
     about: "a 1 ms ticker on the current-thread runtime on which a large flow runs",
-    run: |session| {
+    run: |suite| {
         #[cfg(feature = "asyncflow")]
         {
-            let size = if session.options.quick {
-                100_000
-            } else {
-                1_000_000
-            };
+            let size = suite.options.pick(100_000, 1_000_000);
             let table = measured::table(size, &tasks(size));
-            session.report(table);
+            suite.report(table);
         }
         #[cfg(not(feature = "asyncflow"))]
-        session.say("left out without `--features asyncflow`");
+        suite.say("left out without `--features asyncflow`");
         Ok(())
     },
 };
@@ -32,16 +28,18 @@ mod measured {
     use std::time::{Duration, Instant};
 
     use asyncflow::TokioFlow;
-    use asyncflow::prelude::*;
     use tokio::task::LocalSet;
     use tokio::time::{MissedTickBehavior, interval};
 
+    use crate::contenders::asyncflow::add_tasks;
+    use crate::job::Nothing;
+    use crate::plan::Plan;
     use crate::shape::Shape;
     use crate::table::Table;
 
     const TICK: Duration = Duration::from_millis(1);
 
-    /// How often each flow is executed.
+    /// How many times each flow is executed.
     const RUNS: usize = 9;
 
     pub(super) fn table(size: usize, label: &str) -> Table {
@@ -55,7 +53,8 @@ mod measured {
             .build();
         let runtime = runtime.expect("a Tokio runtime starts");
         for shape in Shape::FIVE {
-            let flow = declare(shape, size);
+            let mut flow = TokioFlow::new();
+            add_tasks(&mut flow, &Plan::new(shape, size), &Nothing);
             let runs = || LocalSet::new().block_on(&runtime, beside_ticker(execute(&flow)));
             let row = row(shape.to_string(), (0..RUNS).map(|_| runs()).collect());
             table.rows.push(row);
@@ -64,10 +63,10 @@ mod measured {
         let row = row("no flow".to_owned(), (0..RUNS).map(|_| busy()).collect());
         table.rows.push(row);
         table.notes.extend([
-            "a gap is between two ticks, or between a tick and the start or the end of the run; the \
-             first run compiles the flow"
+            "a gap is the time between two ticks, or between a tick and the start or the end of the \
+             run; the first run compiles the flow"
                 .to_owned(),
-            "`no flow`: a task that yields every 0.1 ms, which shows what the machine adds"
+            "`no flow`: a task that yields every 0.1 ms instead, which shows what the machine adds"
                 .to_owned(),
         ]);
         table
@@ -86,18 +85,6 @@ mod measured {
         ]
     }
 
-    fn declare(shape: Shape, size: usize) -> TokioFlow {
-        let mut flow = TokioFlow::new();
-        let mut handles: Vec<Task<()>> = Vec::with_capacity(size);
-        let mut upstreams = Vec::new();
-        for task in 0..size {
-            shape.upstreams(task, size, &mut upstreams);
-            let after: Vec<Task<()>> = upstreams.iter().map(|&task| handles[task]).collect();
-            handles.push(flow.add((async || ()).after(after)));
-        }
-        flow
-    }
-
     async fn execute(flow: &TokioFlow) {
         let result = flow.execute().await;
         result.expect("tasks that do nothing do not fail");
@@ -112,7 +99,7 @@ mod measured {
         }
     }
 
-    /// How long it took, and how long the longest of the gaps between ticks.
+    /// Runs `work` beside a ticker. Returns how long it took, and the longest gap between ticks.
     async fn beside_ticker(work: impl Future<Output = ()>) -> (Duration, Duration) {
         let start = Instant::now();
         // The last tick, and the longest gap so far.

@@ -1,4 +1,4 @@
-//! How the time per task grows with the graph.
+//! How the time per task grows with the size of the graph.
 
 use std::fs;
 
@@ -12,8 +12,8 @@ use crate::sheet::{Sheet, Unit};
 pub(super) const GROUP: Group = Group {
     name: "growth",
     about: "time per task from a thousand tasks to a million, layers of 100 with 4 edges each",
-    run: |session| {
-        let sizes: &[usize] = if session.options.quick {
+    run: |suite| {
+        let sizes: &[usize] = if suite.options.quick {
             &[1_000, 5_000, 20_000]
         } else {
             &[1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
@@ -26,8 +26,8 @@ pub(super) const GROUP: Group = Group {
             unit: Unit::NanosPerTask,
             mean: false,
         };
-        let rows = sheet.run(session);
-        let Some(file) = &session.options.svg else {
+        let rows = sheet.run(suite);
+        let Some(file) = &suite.options.svg else {
             return Ok(());
         };
         let series = rows.into_iter().map(|row| {

@@ -1,4 +1,4 @@
-//! Independent tasks that all want the same permits.
+//! Independent tasks that contend for the same permits.
 
 use super::{Group, tasks};
 use crate::measure::Mode;
@@ -9,8 +9,8 @@ use crate::sheet::{Sheet, Unit};
 pub(super) const GROUP: Group = Group {
     name: "locks",
     about: "independent tasks that contend for a lock, or for a semaphore of four",
-    run: |session| {
-        let size = if session.options.quick { 2_000 } else { 10_000 };
+    run: |suite| {
+        let size = suite.options.pick(2_000, 10_000);
         let mut cases = Vec::new();
         for (name, permits) in [
             ("lock", Permits::Lock),
@@ -28,7 +28,7 @@ pub(super) const GROUP: Group = Group {
             unit: Unit::NanosPerTask,
             mean: false,
         };
-        sheet.run(session);
+        sheet.run(suite);
         Ok(())
     },
 };

@@ -12,25 +12,25 @@ use crate::trial::Trials;
 pub(super) const GROUP: Group = Group {
     name: "million",
     about: "layers of a million tasks with four million edges",
-    run: |session| {
-        if session.options.quick {
-            session.say("left out with --quick");
+    run: |suite| {
+        if suite.options.quick {
+            suite.say("left out with --quick");
             return Ok(());
         }
-        // A single life takes longer here than contenders are otherwise allowed.
-        let trials = std::mem::replace(&mut session.trials, Trials::new(Duration::from_secs(8)));
-        for (mode, what) in [(Mode::Run, "run only"), (Mode::Life, "build, run and drop")] {
+        // One life takes longer here than the limit of the other groups.
+        let trials = std::mem::replace(&mut suite.trials, Trials::new(Duration::from_secs(8)));
+        for mode in [Mode::Run, Mode::Life] {
             let case = |size| (tasks(size), Plan::new(Shape::Layers, size));
             let sheet = Sheet {
-                title: format!("layers of 100 with 4 edges each, {what}"),
+                title: format!("layers of 100 with 4 edges each, {mode}"),
                 cases: [10_000, 1_000_000].map(case).into(),
                 mode,
                 unit: Unit::NanosPerTask,
                 mean: false,
             };
-            sheet.run(session);
+            sheet.run(suite);
         }
-        session.trials = trials;
+        suite.trials = trials;
         Ok(())
     },
 };

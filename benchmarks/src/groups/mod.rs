@@ -1,4 +1,4 @@
-//! What is measured: each group is a question.
+//! What is measured: each group answers one question.
 
 mod dagx_set;
 mod data;
@@ -17,19 +17,19 @@ mod yields;
 
 use std::io;
 
-use crate::plan::{Plan, Work};
-use crate::session::Session;
+use crate::plan::Plan;
 use crate::shape::Shape;
+use crate::suite::Suite;
 
 /// A question, and how it is answered.
 #[expect(missing_debug_implementations, reason = "it is a table of constants")]
 pub struct Group {
-    /// Its name on the command line.
+    /// The name on the command line.
     pub name: &'static str,
-    /// What it tells.
+    /// What it measures, in a line.
     pub about: &'static str,
-    /// Measures it and reports.
-    pub run: fn(&mut Session) -> io::Result<()>,
+    /// Measures and reports.
+    pub run: fn(&mut Suite) -> io::Result<()>,
 }
 
 /// All groups, in the order in which they are run.
@@ -50,13 +50,13 @@ pub const GROUPS: &[Group] = &[
     million::GROUP,
 ];
 
-/// The five shapes at that size with that work, each under its name.
-fn five_shapes(tasks: usize, work: Work) -> Vec<(String, Plan)> {
-    let case = |shape: Shape| (shape.to_string(), Plan::new(shape, tasks).work(work));
-    Shape::FIVE.into_iter().map(case).collect()
+/// A case for each shape, under the name of the shape.
+fn by_shape(shapes: &[Shape], plan: impl Fn(Shape) -> Plan) -> Vec<(String, Plan)> {
+    let cases = shapes.iter().map(|&shape| (shape.to_string(), plan(shape)));
+    cases.collect()
 }
 
-/// A number of tasks, as people write it.
+/// A number of tasks, for people to read.
 fn tasks(count: usize) -> String {
     format!("{} tasks", crate::table::readable(count as f64))
 }

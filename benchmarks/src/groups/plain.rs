@@ -1,6 +1,6 @@
-//! Plain functions on blocking threads, against one `spawn_blocking` per task.
+//! Plain functions on blocking threads, compared with one `spawn_blocking` per task.
 
-use super::{Group, tasks};
+use super::{Group, by_shape, tasks};
 use crate::measure::Mode;
 use crate::plan::{Functions, Plan};
 use crate::shape::Shape;
@@ -9,22 +9,17 @@ use crate::sheet::{Sheet, Unit};
 pub(super) const GROUP: Group = Group {
     name: "plain",
     about: "plain functions on blocking threads",
-    run: |session| {
-        let size = if session.options.quick { 2_000 } else { 10_000 };
-        let case = |shape: Shape| {
-            let plan = Plan::new(shape, size).functions(Functions::Plain);
-            (shape.to_string(), plan)
-        };
+    run: |suite| {
+        let size = suite.options.pick(2_000, 10_000);
+        let plan = |shape| Plan::new(shape, size).functions(Functions::Plain);
         let sheet = Sheet {
             title: format!("plain functions, {}, run only", tasks(size)),
-            cases: [Shape::Independent, Shape::Chain, Shape::Layers]
-                .map(case)
-                .into(),
+            cases: by_shape(&[Shape::Independent, Shape::Chain, Shape::Layers], plan),
             mode: Mode::Run,
             unit: Unit::NanosPerTask,
             mean: false,
         };
-        sheet.run(session);
+        sheet.run(suite);
         Ok(())
     },
 };

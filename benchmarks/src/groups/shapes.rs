@@ -1,24 +1,25 @@
-//! The cost of the engines themselves: tasks that do nothing.
+//! Tasks that do nothing: what an engine costs.
 
-use super::{Group, five_shapes, tasks};
+use super::{Group, by_shape, tasks};
 use crate::measure::Mode;
-use crate::plan::Work;
+use crate::plan::Plan;
+use crate::shape::Shape;
 use crate::sheet::{Sheet, Unit};
 
 pub(super) const GROUP: Group = Group {
     name: "shapes",
     about: "async tasks that do nothing, over five shapes",
-    run: |session| {
-        for size in session.sizes.clone() {
-            for (mode, what) in [(Mode::Run, "run only"), (Mode::Life, "build, run and drop")] {
+    run: |suite| {
+        for size in suite.sizes.clone() {
+            for mode in [Mode::Run, Mode::Life] {
                 let sheet = Sheet {
-                    title: format!("{}, {what}", tasks(size)),
-                    cases: five_shapes(size, Work::Nothing),
+                    title: format!("{}, {mode}", tasks(size)),
+                    cases: by_shape(&Shape::FIVE, |shape| Plan::new(shape, size)),
                     mode,
                     unit: Unit::NanosPerTask,
                     mean: true,
                 };
-                sheet.run(session);
+                sheet.run(suite);
             }
         }
         Ok(())

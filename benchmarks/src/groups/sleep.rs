@@ -1,4 +1,4 @@
-//! Tasks that wait for a timer, all at once.
+//! Tasks that all wait for a timer at the same time.
 
 use super::{Group, tasks};
 use crate::measure::Mode;
@@ -9,8 +9,8 @@ use crate::sheet::{Sheet, Unit};
 pub(super) const GROUP: Group = Group {
     name: "sleep",
     about: "independent tasks that each sleep 10 ms",
-    run: |session| {
-        let size = if session.options.quick { 2_000 } else { 10_000 };
+    run: |suite| {
+        let size = suite.options.pick(2_000, 10_000);
         let plan = Plan::new(Shape::Independent, size).work(Work::Sleep(10));
         let sheet = Sheet {
             title: format!(
@@ -22,7 +22,7 @@ pub(super) const GROUP: Group = Group {
             unit: Unit::Millis,
             mean: false,
         };
-        sheet.run(session);
+        sheet.run(suite);
         Ok(())
     },
 };

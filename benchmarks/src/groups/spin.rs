@@ -1,10 +1,11 @@
-//! Tasks that compute: how much of the machine an engine leaves to them.
+//! Tasks that compute: how much CPU time an engine leaves to them.
 
 use std::time::Duration;
 
-use super::{Group, five_shapes, tasks};
+use super::{Group, by_shape, tasks};
 use crate::measure::Mode;
-use crate::plan::Work;
+use crate::plan::{Plan, Work};
+use crate::shape::Shape;
 use crate::sheet::{Sheet, Unit};
 use crate::spin::calibrate;
 
@@ -13,20 +14,22 @@ const LENGTH: Duration = Duration::from_micros(20);
 pub(super) const GROUP: Group = Group {
     name: "spin",
     about: "20 µs of CPU work in each task",
-    run: |session| {
-        let size = if session.options.quick { 300 } else { 10_000 };
+    run: |suite| {
+        let size = suite.options.pick(300, 10_000);
         let rounds = calibrate(LENGTH);
         let sheet = Sheet {
             title: format!("20 µs of CPU work, {}, run only", tasks(size)),
-            cases: five_shapes(size, Work::Spin(rounds)),
+            cases: by_shape(&Shape::FIVE, |shape| {
+                Plan::new(shape, size).work(Work::Spin(rounds))
+            }),
             mode: Mode::Run,
             unit: Unit::MicrosPerTask,
             mean: false,
         };
-        sheet.run(session);
-        session.say(
-            "`ideal (no graph)` is the same work on two bare threads, one for the chain. \
-             It is measured beside the others: two busy cores may be slower than one.",
+        sheet.run(suite);
+        suite.say(
+            "`ideal (no graph)` is the same work on two plain threads, or one for the chain. It is \
+             measured in the same rounds, because two busy cores may be slower than one.",
         );
         Ok(())
     },

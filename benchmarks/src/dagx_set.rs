@@ -1,20 +1,16 @@
-//! The graphs of dagx's own comparison benchmarks, written in each contender's own way. All pass
-//! data along, and end in a number by which they are checked.
-
-#[cfg(feature = "asyncflow")]
-mod asyncflow;
-mod dagrs;
-mod dagx;
+//! The graphs of dagx's own comparison benchmarks. All pass data along, and end in a number that
+//! is checked.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use crate::runtime::{self, Entry};
+use crate::contender::Engine;
+use crate::runtime::{Entry, Runtime};
 
 /// One graph of the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item {
-    /// Five tasks in a row, each with another sum.
+    /// Five tasks in a row, each with a different function.
     Chain5,
     /// A hundred tasks in a row.
     Chain100,
@@ -24,7 +20,7 @@ pub enum Item {
     Independent,
     /// One task, two after it, one after those.
     Diamond,
-    /// Three lists that are extracted and transformed, then merged, validated and summed up.
+    /// Extracts and transforms three lists, then merges, validates and sums them.
     Etl,
 }
 
@@ -66,27 +62,18 @@ impl Item {
 
 /// A contender in the set.
 pub trait SetContender {
-    /// Its name in tables.
+    /// The name in tables.
     fn name(&self) -> &'static str;
 
-    /// Builds, runs and drops the graph so many times; the last result, and the time of all.
+    /// Builds, runs and drops the graph `times` times. Returns the last result, and how long all
+    /// of them took.
     fn lives(&self, item: Item, times: u32, entry: Entry) -> (i32, Duration);
 }
 
-/// By which contenders come by [`SetContender`].
-trait SetEngine {
-    const NAME: &'static str;
-
-    /// Builds, runs and drops the graph; the result of its last task.
+/// An [`Engine`] that takes part in the set.
+pub(crate) trait SetEngine: Engine {
+    /// Builds, runs and drops the graph. Returns the result of its last task.
     fn life(item: Item) -> impl Future<Output = i32> + Send + 'static;
-
-    /// Runs `future` on the contender's runtime.
-    fn enter<T: Send + 'static>(
-        future: impl Future<Output = T> + Send + 'static,
-        entry: Entry,
-    ) -> T {
-        runtime::enter_tokio_from(entry, future)
-    }
 }
 
 impl<E: SetEngine> SetContender for E {
@@ -103,20 +90,6 @@ impl<E: SetEngine> SetContender for E {
             }
             (value, start.elapsed())
         };
-        E::enter(lives, entry)
+        E::Runtime::enter_from(entry, lives)
     }
-}
-
-/// All contenders of the set.
-pub fn all() -> Vec<Box<dyn SetContender>> {
-    vec![
-        #[cfg(feature = "asyncflow")]
-        Box::new(asyncflow::OnTokio),
-        #[cfg(feature = "asyncflow")]
-        Box::new(asyncflow::OnAsyncStd),
-        #[cfg(feature = "asyncflow")]
-        Box::new(asyncflow::OnSmol),
-        Box::new(dagx::Dagx),
-        Box::new(dagrs::Dagrs),
-    ]
 }

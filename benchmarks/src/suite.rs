@@ -1,4 +1,4 @@
-//! One run of the benchmarks: who takes part, with how much effort, and what was found.
+//! One run of the benchmarks: the contenders, the effort per case, and the output.
 
 use std::fs;
 use std::io;
@@ -18,35 +18,32 @@ use crate::trial::Trials;
     missing_debug_implementations,
     reason = "contenders have nothing to show"
 )]
-pub struct Session {
-    /// Everybody that takes part.
+pub struct Suite {
+    /// The contenders that take part.
     pub contenders: Vec<Box<dyn Contender>>,
-    /// Who is fit for what.
+    /// Which contender may be timed on what.
     pub trials: Trials,
     /// How much effort is spent on each case.
     pub effort: Effort,
-    /// Sizes of the groups that run at several.
+    /// The sizes of the group `shapes`.
     pub sizes: Vec<usize>,
     /// The options of this run.
     pub options: Options,
     markdown: String,
 }
 
-impl Session {
-    /// A session as `options` ask for.
-    pub fn new(options: Options) -> Session {
+impl Suite {
+    /// The suite that these options select.
+    pub fn new(options: Options) -> Suite {
         let mut all = contenders::all();
-        if !options.contenders.is_empty() {
-            let wanted = |name: &str| options.contenders.iter().any(|part| name.contains(part));
-            all.retain(|contender| wanted(contender.name()));
-        }
+        all.retain(|contender| options.wants(contender.name()));
         let quick = options.quick;
         let sizes = match (&options.sizes[..], quick) {
             ([], true) => vec![10_000],
             ([], false) => vec![10_000, 100_000],
             (sizes, _) => sizes.to_vec(),
         };
-        Session {
+        Suite {
             contenders: all,
             trials: Trials::new(Duration::from_millis(if quick { 100 } else { 2_000 })),
             effort: Effort {
@@ -59,10 +56,10 @@ impl Session {
         }
     }
 
-    /// Runs the groups that the options ask for, and writes the files.
+    /// Runs the groups that the options select, and writes the Markdown file.
     ///
     /// # Errors
-    /// If a file cannot be written, or a group is unknown.
+    /// If a file cannot be written, or a group does not exist.
     pub fn run(&mut self, onetbb_missing: &str) -> io::Result<()> {
         let only = self.options.only.clone();
         if let Some(unknown) = only
