@@ -2,7 +2,7 @@
 
 use syn::{Error, Result};
 
-/// `Ok` if there are no errors; otherwise all of them in one, which the compiler reports one by one.
+/// Combines errors into one, of which the compiler reports each. `Ok` if there are none.
 pub(crate) fn combine(errors: impl IntoIterator<Item = Error>) -> Result<()> {
     let combined = errors.into_iter().reduce(|mut first, next| {
         first.combine(next);

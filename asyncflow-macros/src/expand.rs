@@ -64,10 +64,12 @@ fn refused(function: &Function, error: &Error) -> TokenStream {
     let errors = error.to_compile_error();
     let method = function.signature.receiver().is_some();
     if method || !matches!(function.visibility, Visibility::Inherited) {
-        // Probably outside of a function body, where a `let` would be a syntax error that hides ours.
+        // Probably outside of a function body, where a `let` would be a syntax error that hides
+        // ours.
         return errors;
     }
-    // A handle whose initializer is an error causes no errors where it is used; a missing one would.
+    // A handle whose initializer is an error causes no errors where it is used; a missing one
+    // would.
     let name = &function.signature.ident;
     quote!(let #name = { #errors }; let _ = #name;)
 }
@@ -111,8 +113,8 @@ fn declare(args: TokenStream, function: &mut Function) -> Result<TokenStream> {
             #(let #task = #task #calls;)*
             #flow.#add(#task)
         };
-        // Not every handle is used. This is better than an `#[allow]` on the `let` above: outside of
-        // a function body, rustc explains a misplaced `let`, but not one with an attribute.
+        // Not every handle is used. This is better than an `#[allow]` on the `let` above: outside
+        // of a function body, rustc explains a misplaced `let`, but not one with an attribute.
         #(#attributes)*
         let _ = #name;
     })

@@ -128,8 +128,8 @@ impl Function {
         errors::combine(found)
     }
 
-    /// The attributes that apply to the handle as well: `cfg`, which may remove it, and `allow`, for
-    /// lints about its name.
+    /// The attributes that apply to the handle as well: `cfg`, which may remove it, and `allow`,
+    /// for lints about its name.
     pub(crate) fn attributes_of_handle(&self) -> impl Iterator<Item = &Attribute> {
         self.attributes.iter().filter(|attribute| {
             let path = attribute.path();
@@ -138,8 +138,8 @@ impl Function {
     }
 }
 
-/// A reference in an output type whose lifetime is not `'static`. Does not look into types that only
-/// mention references, such as `fn(&str)`.
+/// A reference in an output type whose lifetime is not `'static`. Does not look into types that
+/// only mention references, such as `fn(&str)`.
 fn borrows(output: &Type) -> Option<&TypeReference> {
     match params::ungrouped(output) {
         Type::Reference(reference) => match &reference.lifetime {

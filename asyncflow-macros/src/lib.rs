@@ -95,14 +95,15 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// | `name: Vec<&T>` | `Vec<Task<T>>`, an array or a slice | the output of each |
 /// | `#[moved] name: T` | `Task<T>` | the output, by value; no other task can use it |
 ///
-/// A task has at most twelve parameters. `T` is the exact type of the output: `&String`, not `&str`.
+/// A task has at most twelve parameters. `T` is the exact type of the output: `&String`, not
+/// `&str`.
 ///
 /// # Return type
 ///
 /// If the function returns a `Result<T, E>` (or an alias such as `io::Result<T>`), the handle is a
-/// `Task<T>`. `E` is any type that converts into a `Box<dyn Error + Send + Sync>`. If it returns any
-/// other type `T`, the handle is a `Task<T>` as well. `T` needs to be `Send + Sync + 'static`, but it
-/// need not implement `Output`.
+/// `Task<T>`. `E` is any type that converts into a `Box<dyn Error + Send + Sync>`. If it returns
+/// any other type `T`, the handle is a `Task<T>` as well. `T` needs to be `Send + Sync + 'static`,
+/// but it need not implement `Output`.
 #[proc_macro_attribute]
 pub fn task(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(args.into(), item.into()).into()

@@ -251,7 +251,8 @@ fn find_impl(tokens: TokenStream) -> Option<Span> {
     })
 }
 
-/// Strips the parentheses around a type, or the invisible group that a `$type:ty` of a macro leaves.
+/// Strips the parentheses around a type, or the invisible group that a `$type:ty` of a macro
+/// leaves.
 pub(crate) fn ungrouped(mut declared: &Type) -> &Type {
     loop {
         declared = match declared {

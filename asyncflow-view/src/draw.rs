@@ -12,20 +12,20 @@ use crate::timeline::{html, svg, trace};
 ///
 /// A rounded shape is an async function, a square one is a plain function, a slanted one is an
 /// input. A solid line carries data, a dashed line is only an order, and a line with an `if` is a
-/// condition. A point stands for the end of a group that something follows, a ring for *any of these
-/// tasks*. A frame is a group. A shape also says which locks and permits its task holds. The legend of
-/// a diagram explains what occurs in it.
+/// condition. A point stands for the end of a group that something follows, a ring for *any of
+/// these tasks*. A frame is a group. A shape also says which locks and permits its task holds. The
+/// legend of a diagram explains what occurs in it.
 ///
 /// If a flow has more than 120 nodes, the diagram is folded: similar tasks become one shape, with
-/// their number; then chains of tasks; then groups; and if that is not enough, all tasks that are the
-/// same number of steps from the start. The legend says what was folded.
+/// their number; then chains of tasks; then groups; and if that is not enough, all tasks that are
+/// the same number of steps from the start. The legend says what was folded.
 ///
 /// Names are shortened and escaped, so that a name is always read as text.
 ///
 /// This trait is sealed: it cannot be implemented outside of this crate.
 pub trait DrawFlow: sealed::Sealed {
-    /// Returns the diagram in DOT, the language of [Graphviz](https://graphviz.org). `dot -Tsvg` draws
-    /// it.
+    /// Returns the diagram in DOT, the language of [Graphviz](https://graphviz.org). `dot -Tsvg`
+    /// draws it.
     ///
     /// ```
     /// use asyncflow::TokioFlow;
@@ -41,8 +41,8 @@ pub trait DrawFlow: sealed::Sealed {
     /// ```
     fn to_dot(&self) -> String;
 
-    /// Returns the diagram in [Mermaid](https://mermaid.js.org), which GitHub and other sites render
-    /// from a code block.
+    /// Returns the diagram in [Mermaid](https://mermaid.js.org), which GitHub and other sites
+    /// render from a code block.
     ///
     /// ```
     /// use asyncflow::TokioFlow;
@@ -81,8 +81,8 @@ impl<R: Runtime> DrawFlow for Flow<R> {
 
 /// Draws the [`Report`] of a run: diagrams with the status of each task, and timelines.
 ///
-/// Execute with [`timed`](asyncflow_core::Execute::timed) to get a timeline. Without it, diagrams, the
-/// SVG and the page show only statuses, and the trace is empty.
+/// Execute with [`timed`](asyncflow_core::Execute::timed) to get a timeline. Without it, diagrams,
+/// the SVG and the page show only statuses, and the trace is empty.
 ///
 /// ```
 /// use asyncflow::TokioFlow;
@@ -123,15 +123,15 @@ impl<R: Runtime> DrawFlow for Flow<R> {
 ///
 /// # Three kinds of waiting
 ///
-/// A task waits for its *upstreams* until it is ready; then for the *permits* that it needs; then for
-/// a *slot*, if [`max_concurrency`](asyncflow_core::Execute::max_concurrency) limits how many tasks
-/// run at the same time, or for a *thread*. Then it runs. Timelines draw the first kind of waiting as
-/// a dotted line, the others as a hatched bar, and running as a solid bar.
+/// A task waits for its *upstreams* until it is ready; then for the *permits* that it needs; then
+/// for a *slot*, if [`max_concurrency`](asyncflow_core::Execute::max_concurrency) limits how many
+/// tasks run at the same time, or for a *thread*. Then it runs. Timelines draw the first kind of
+/// waiting as a dotted line, the others as a hatched bar, and running as a solid bar.
 ///
 /// This trait is sealed: it cannot be implemented outside of this crate.
 pub trait DrawReport: sealed::Sealed {
-    /// Returns the diagram of the flow in DOT. The label of each task has its status and how long it
-    /// ran; its colour also shows the status. See [`DrawFlow`].
+    /// Returns the diagram of the flow in DOT. The label of each task has its status and how long
+    /// it ran; its colour also shows the status. See [`DrawFlow`].
     ///
     /// ```
     /// use asyncflow::TokioFlow;
@@ -167,11 +167,11 @@ pub trait DrawReport: sealed::Sealed {
     /// ```
     fn to_mermaid(&self) -> String;
 
-    /// Returns the timeline as a static image, for example for a README. It refers to no other files
-    /// and is readable on light and dark pages.
+    /// Returns the timeline as a static image, for example for a README. It refers to no other
+    /// files and is readable on light and dark pages.
     ///
-    /// Up to 40 tasks have a row each. More tasks share lanes. With more than 1500 tasks, or more than
-    /// 60 at the same time, the image only shows how many ran and how many waited.
+    /// Up to 40 tasks have a row each. More tasks share lanes. With more than 1500 tasks, or more
+    /// than 60 at the same time, the image only shows how many ran and how many waited.
     ///
     /// ```
     /// use asyncflow::TokioFlow;
@@ -191,9 +191,9 @@ pub trait DrawReport: sealed::Sealed {
 
     /// Returns the timeline as an interactive page: one file that loads nothing and sends nothing.
     ///
-    /// It has a chart with zoom and search, the critical path, totals, details of each task with links
-    /// to its upstreams and downstreams, and a table of all tasks. It can be used with a mouse, a touch
-    /// screen, a keyboard and a screen reader.
+    /// It has a chart with zoom and search, the critical path, totals, details of each task with
+    /// links to its upstreams and downstreams, and a table of all tasks. It can be used with a
+    /// mouse, a touch screen, a keyboard and a screen reader.
     ///
     /// ```
     /// use asyncflow::TokioFlow;
@@ -214,9 +214,9 @@ pub trait DrawReport: sealed::Sealed {
     /// Returns the timeline in the Trace Event Format, for <https://ui.perfetto.dev> and
     /// `chrome://tracing`.
     ///
-    /// Tasks that ran are in the lanes of one process. Tasks that waited are in those of another, with
-    /// the category `wait`. Arrows are dependencies; if there are too many, only some have arrows, and
-    /// `otherData` says so.
+    /// Tasks that ran are in the lanes of one process. Tasks that waited are in those of another,
+    /// with the category `wait`. Arrows are dependencies; if there are too many, only some have
+    /// arrows, and `otherData` says so.
     ///
     /// ```
     /// use asyncflow::TokioFlow;

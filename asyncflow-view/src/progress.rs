@@ -16,12 +16,12 @@ use crate::text::{self, SHORT, clean};
 /// The shortest time between two updates. Ten in a second look continuous and cost little.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The thread that draws sleeps at least this many times as long as it takes to look at all tasks, so
-/// that it uses at most about 5 % of a core even for a million tasks.
+/// The thread that draws sleeps at least this many times as long as it takes to look at all tasks,
+/// so that it uses at most about 5 % of a core even for a million tasks.
 const PAUSE_FACTOR: u32 = 20;
 
-/// How long a task runs before it is shown. Found by eye: shorter ones appear and vanish too fast to
-/// be read.
+/// How long a task runs before it is shown. Found by eye: shorter ones appear and vanish too fast
+/// to be read.
 const SHOW_AFTER: Duration = Duration::from_millis(500);
 
 /// How many of the longest-running tasks are shown, so that the bar stays a few lines high.
@@ -56,8 +56,9 @@ const SHOWN_FAILURES: usize = 20;
 ///   1.1 s  upload of c
 /// ```
 ///
-/// A `Progress` is for one run. It draws to stderr, and draws nothing if stderr is not a terminal. The
-/// remaining time is estimated from the number of tasks that have ended, as if all took equally long.
+/// A `Progress` is for one run. It draws to stderr, and draws nothing if stderr is not a terminal.
+/// The remaining time is estimated from the number of tasks that have ended, as if all took equally
+/// long.
 ///
 /// # Cost
 ///
@@ -141,9 +142,9 @@ impl Progress {
     /// ```
     /// use asyncflow::view::progress::Progress;
     ///
-    /// let progress = Progress::new().to_stdout();
+    /// let progress = Progress::new().on_stdout();
     /// ```
-    pub fn to_stdout(self) -> Self {
+    pub fn on_stdout(self) -> Self {
         self.0.multi.set_draw_target(ProgressDrawTarget::stdout());
         self
     }
@@ -411,8 +412,8 @@ impl Counts {
     }
 }
 
-/// What is drawn on the terminal: one bar with a message of several lines. With one bar for each line,
-/// every update of a line would draw all lines again.
+/// What is drawn on the terminal: one bar with a message of several lines. With one bar for each
+/// line, every update of a line would draw all lines again.
 struct Screen {
     multi: MultiProgress,
     bar: ProgressBar,

@@ -1,21 +1,22 @@
 //! How names and durations are written, and escaped in each format.
 //!
 //! The name of a task can be any string. [`clean`] bounds its length and replaces characters that
-//! change the direction of the text, end a line or are forbidden in XML. Each format then escapes the
-//! rest by its own rules, so that a name can never be read as anything but text.
+//! change the direction of the text, end a line or are forbidden in XML. Each format then escapes
+//! the rest by its own rules, so that a name can never be read as anything but text.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The most characters of a name in a picture. Found by eye: a longer label leaves no room for others.
+/// The most characters of a name in a picture. Found by eye: a longer label leaves no room for
+/// others.
 pub(crate) const SHORT: usize = 36;
 
-/// The most characters of a name in tooltips, details, tables and logs. It is long enough for a path or
-/// a URL, and bounds the size of the output.
+/// The most characters of a name in tooltips, details, tables and logs. It is long enough for a
+/// path or a URL, and bounds the size of the output.
 pub(crate) const LONG: usize = 240;
 
-/// Returns a name of at most `width` printable characters. Of a longer one it keeps the beginning and
-/// the end.
+/// Returns a name of at most `width` printable characters. Of a longer one it keeps the beginning
+/// and the end.
 pub(crate) fn clean(name: &str, width: usize) -> String {
     if name.trim().is_empty() {
         return "(no name)".to_owned();
@@ -47,7 +48,8 @@ fn visible(c: char) -> char {
     }
 }
 
-/// Formats a duration with three digits and a unit: `850 ns`, `12.3 µs`, `4.56 ms`, `1.23 s`, `2 min 3 s`.
+/// Formats a duration with three digits and a unit: `850 ns`, `12.3 µs`, `4.56 ms`, `1.23 s`, `2
+/// min 3 s`.
 pub(crate) fn duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
     if nanos < 1000 {
@@ -114,8 +116,8 @@ pub(crate) fn xml(text: &str) -> String {
     escaped
 }
 
-/// Quotes a string for DOT. Graphviz also interprets escape sequences such as `\n` and entities such as
-/// `&amp;` in it.
+/// Quotes a string for DOT. Graphviz also interprets escape sequences such as `\n` and entities
+/// such as `&amp;` in it.
 pub(crate) fn dot(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
@@ -132,8 +134,8 @@ pub(crate) fn dot(text: &str) -> String {
     quoted
 }
 
-/// Escapes text for a quoted string of Mermaid, where `#` begins an entity, and `1. `, `- `, backquotes
-/// and stars begin Markdown. Plain words stay readable.
+/// Escapes text for a quoted string of Mermaid, where `#` begins an entity, and `1. `, `- `,
+/// backquotes and stars begin Markdown. Plain words stay readable.
 pub(crate) fn mermaid(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut escaped = String::new();

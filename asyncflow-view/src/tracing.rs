@@ -11,8 +11,8 @@ use asyncflow_core::{Observer, Permits, Structure, TaskRef, TaskStatus};
 use crate::lock::lock;
 use crate::text::{LONG, clean};
 
-/// An observer that creates spans: one for the run, within it one for each task, and within those one
-/// for each attempt.
+/// An observer that creates spans: one for the run, within it one for each task, and within those
+/// one for each attempt.
 ///
 /// ```
 /// use asyncflow::TokioFlow;
@@ -38,9 +38,9 @@ use crate::text::{LONG, clean};
 /// | `task` | when the task is ready | when the task ends | `name`, `status`, `error` |
 /// | `attempt` | when the function is called | when it returned or failed | `attempt`, `error` |
 ///
-/// So the time that a task waits for permits is in its `task` span, but in no `attempt` span. A task
-/// that is not started has a `task` span that ends at once, with its `status`. A task that is not
-/// selected has no span.
+/// So the time that a task waits for permits is in its `task` span, but in no `attempt` span. A
+/// task that is not started has a `task` span that ends at once, with its `status`. A task that is
+/// not selected has no span.
 ///
 /// The `run` span is a child of the span that was current when the tracer was created. In
 /// `flow.execute().observe(Tracer::new())` that is the span of the caller. The `attempt` span is
@@ -55,13 +55,13 @@ use crate::text::{LONG, clean};
 /// | `WARN` | an attempt of a task with retries failed |
 /// | `ERROR` | a task failed |
 ///
-/// `WARN` and `ERROR` events name their task, so that they can be understood when a filter drops the
-/// spans, whose level is `INFO`. The target of all spans and events is `asyncflow`.
+/// `WARN` and `ERROR` events name their task, so that they can be understood when a filter drops
+/// the spans, whose level is `INFO`. The target of all spans and events is `asyncflow`.
 ///
 /// # Subscriber
 ///
-/// A run uses the threads of the runtime, so the subscriber must be the global one, or be set on each
-/// of these threads.
+/// A run uses the threads of the runtime, so the subscriber must be the global one, or be set on
+/// each of these threads.
 pub struct Tracer {
     parent: Span,
     /// Whether spans get the fields that the layer of `tracing-opentelemetry` reads.
@@ -78,7 +78,8 @@ struct Run {
     span: Mutex<Span>,
     /// The number of failed tasks, for the field of the span.
     failed: AtomicUsize,
-    /// By the number of the node. An entry is `None` before its task is ready and after it has ended.
+    /// By the number of the node. An entry is `None` before its task is ready and after it has
+    /// ended.
     tasks: Box<[Mutex<Option<Box<Spans>>>]>,
 }
 
@@ -131,8 +132,8 @@ impl Tracer {
         }
     }
 
-    /// Adds the fields that the layer of `tracing-opentelemetry` reads: `otel.name`, so that a span has
-    /// the name of its task, and `otel.status_code`.
+    /// Adds the fields that the layer of `tracing-opentelemetry` reads: `otel.name`, so that a span
+    /// has the name of its task, and `otel.status_code`.
     ///
     /// ```
     /// use asyncflow::TokioFlow;

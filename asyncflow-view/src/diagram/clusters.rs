@@ -1,4 +1,4 @@
-//! Groups as clusters: clusters around shapes.
+//! Clusters: the frames that a diagram draws around the shapes of groups.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use asyncflow_core::{GroupKind, Structure};
 use super::fold::MAX_SHAPES;
 
 /// How deeply clusters are nested. The shapes of a deeper group are drawn in the cluster around it.
-/// Found by eye: with more, the clusters take more room than the shapes.
+/// Found by eye: with more, the frames take more room than the shapes.
 const MAX_DEPTH: usize = 4;
 
 /// A frame around the shapes of a group.
@@ -28,8 +28,8 @@ pub(crate) struct Clusters {
 /// The set of shapes in a group, one bit a shape.
 type ShapeSet = [u64; MAX_SHAPES.div_ceil(64)];
 
-/// The clusters of a diagram: a group becomes one if it has at least two shapes, but not all of them,
-/// and no other group has the same.
+/// Returns the clusters of a diagram. A group becomes a cluster if it has at least two shapes, but
+/// not all of them. Of several groups with the same shapes only the innermost becomes one.
 pub(crate) fn around(structure: &Structure, members: &[Vec<usize>]) -> Clusters {
     let nothing = Clusters {
         clusters: Vec::new(),

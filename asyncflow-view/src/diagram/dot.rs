@@ -12,13 +12,13 @@ const GREY: &str = "#7b828c";
 pub(crate) fn write(diagram: &Diagram) -> String {
     let mut out = String::from("digraph flow {\n");
     let direction = if diagram.left_to_right { "LR" } else { "TB" };
-    let notes: Vec<&str> = diagram.notes.iter().map(String::as_str).collect();
+    let legend: Vec<&str> = diagram.legend.iter().map(String::as_str).collect();
     let fonts = "fontname=\"Helvetica,Arial,sans-serif\"";
     let _ = writeln!(
         out,
         "  graph [rankdir={direction}, bgcolor=\"transparent\", pad=0.3, nodesep=0.25, ranksep=0.45, \
          {fonts}, fontsize=10, fontcolor=\"{GREY}\", labelloc=b, label={}];",
-        label(&notes)
+        label(&legend)
     );
     let _ = writeln!(
         out,
@@ -28,7 +28,7 @@ pub(crate) fn write(diagram: &Diagram) -> String {
         out,
         "  edge [{fonts}, fontsize=10, fontcolor=\"{GREY}\", color=\"{GREY}\", arrowsize=0.65];"
     );
-    clusters(&mut out, diagram);
+    clusters(&mut out, diagram, None, "  ");
     for (number, shape) in diagram.shapes.iter().enumerate() {
         let _ = writeln!(out, "  n{number} [{}];", attributes(shape));
     }
@@ -51,37 +51,21 @@ pub(crate) fn write(diagram: &Diagram) -> String {
 }
 
 /// Writes clusters as nested subgraphs. The recursion is only a few levels deep.
-fn clusters(out: &mut String, diagram: &Diagram) {
-    fn open(out: &mut String, diagram: &Diagram, number: usize, indent: &str) {
-        let label = diagram.clusters[number].label;
+fn clusters(out: &mut String, diagram: &Diagram, outer: Option<usize>, indent: &str) {
+    for (number, cluster) in diagram.clusters_in(outer) {
+        let label = cluster.label;
         let _ = writeln!(
             out,
             "{indent}subgraph cluster_{number} {{\n{indent}  label=\"{label}\"; labelloc=t; labeljust=l; \
              style=rounded; color=\"{GREY}\"; penwidth=0.7; margin=10; tooltip=\"{label}\";"
         );
         let inner = format!("{indent}  ");
-        for (shape, _) in diagram
-            .shapes
-            .iter()
-            .enumerate()
-            .filter(|(_, shape)| shape.cluster == Some(number))
-        {
+        for (shape, _) in diagram.shapes_in(Some(number)) {
             let _ = writeln!(out, "{inner}n{shape};");
         }
-        each_in(out, diagram, Some(number), &inner);
+        clusters(out, diagram, Some(number), &inner);
         let _ = writeln!(out, "{indent}}}");
     }
-    fn each_in(out: &mut String, diagram: &Diagram, within: Option<usize>, indent: &str) {
-        for (number, _) in diagram
-            .clusters
-            .iter()
-            .enumerate()
-            .filter(|(_, c)| c.within == within)
-        {
-            open(out, diagram, number, indent);
-        }
-    }
-    each_in(out, diagram, None, "  ");
 }
 
 fn attributes(shape: &Shape) -> String {

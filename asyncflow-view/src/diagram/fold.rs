@@ -3,17 +3,17 @@
 //! These ways of folding are tried in turn, from the one that keeps the most detail to the one that
 //! always works, until the diagram is small enough:
 //!
-//! 1. similar tasks: their names are equal except for a suffix such as `#2`, and their upstreams and
-//!    downstreams are similar;
+//! 1. similar tasks: their names are equal except for a suffix such as `#2`, and their upstreams
+//!    and downstreams are similar;
 //! 2. chains of shapes of 1;
 //! 3. 1 and 2 again with names that may differ in digits, and then with any names;
 //! 4. groups;
 //! 5. ranks: tasks that are the same number of steps from the start.
 //!
 //! No folding makes a cycle. The key of a similar task contains the keys of its upstreams, so no
-//! shape is its own upstream. In a chain only the edge between two shapes is contracted. A group has
-//! consecutive numbers, which are a topological order. Ranks only grow along edges. Each folding
-//! takes linear time in the nodes and dependencies, except for sorting.
+//! shape is its own upstream. In a chain only the edge between two shapes is contracted. A group
+//! has consecutive numbers, which are a topological order. Ranks only grow along edges. Each
+//! folding takes linear time in the nodes and dependencies, except for sorting.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -26,8 +26,8 @@ pub(crate) const MAX_SHAPES: usize = 120;
 /// The most edges in a diagram. Found by eye, and below the 500 at which Mermaid refuses to draw.
 pub(crate) const MAX_EDGES: usize = 300;
 
-/// How many shapes remain when chains are folded, at most. Pieces of chains are only as long as this
-/// needs, so that the diagram still shows that there is a chain.
+/// How many shapes remain when chains are folded, at most. Pieces of chains are only as long as
+/// this needs, so that the diagram still shows that there is a chain.
 const CHAIN_SHAPES: usize = MAX_SHAPES / 3;
 
 /// The most ranks in a diagram, which is then a single column of shapes; found by eye. If there are
@@ -50,7 +50,8 @@ pub(crate) struct Folding {
 }
 
 impl Folding {
-    /// Puts nodes with equal keys into one shape. Numbers the shapes in the order of their first nodes.
+    /// Puts nodes with equal keys into one shape. Numbers the shapes in the order of their first
+    /// nodes.
     fn by_key<K: Eq + Hash>(keys: impl Iterator<Item = K>, what: &'static str) -> Self {
         let mut numbers = HashMap::new();
         let shape_of = keys

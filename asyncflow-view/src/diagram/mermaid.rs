@@ -9,13 +9,8 @@ use crate::text;
 pub(crate) fn write(diagram: &Diagram) -> String {
     let direction = if diagram.left_to_right { "LR" } else { "TD" };
     let mut out = format!("flowchart {direction}\n");
-    clusters(&mut out, diagram);
-    for (number, shape) in diagram
-        .shapes
-        .iter()
-        .enumerate()
-        .filter(|(_, shape)| shape.cluster.is_none())
-    {
+    clusters(&mut out, diagram, None, "  ");
+    for (number, shape) in diagram.shapes_in(None) {
         node(&mut out, number, shape, "  ");
     }
     for edge in &diagram.edges {
@@ -26,13 +21,13 @@ pub(crate) fn write(diagram: &Diagram) -> String {
         };
         let _ = writeln!(out, "  n{} {arrow} n{}", edge.from, edge.to);
     }
-    if !diagram.notes.is_empty() {
-        let notes: Vec<String> = diagram
-            .notes
+    if !diagram.legend.is_empty() {
+        let legend: Vec<String> = diagram
+            .legend
             .iter()
-            .map(|note| text::mermaid(note))
+            .map(|line| text::mermaid(line))
             .collect();
-        let _ = writeln!(out, "  legend[\"{}\"]:::legend", notes.join("<br/>"));
+        let _ = writeln!(out, "  legend[\"{}\"]:::legend", legend.join("<br/>"));
     }
     for style in style::ALL
         .iter()
@@ -47,29 +42,17 @@ pub(crate) fn write(diagram: &Diagram) -> String {
     out
 }
 
-fn clusters(out: &mut String, diagram: &Diagram) {
-    fn each_in(out: &mut String, diagram: &Diagram, within: Option<usize>, indent: &str) {
-        for (number, cluster) in diagram
-            .clusters
-            .iter()
-            .enumerate()
-            .filter(|(_, c)| c.within == within)
-        {
-            let _ = writeln!(out, "{indent}subgraph g{number}[\"{}\"]", cluster.label);
-            let inner = format!("{indent}  ");
-            for (shape, it) in diagram
-                .shapes
-                .iter()
-                .enumerate()
-                .filter(|(_, shape)| shape.cluster == Some(number))
-            {
-                node(out, shape, it, &inner);
-            }
-            each_in(out, diagram, Some(number), &inner);
-            let _ = writeln!(out, "{indent}end");
+/// Writes clusters as nested subgraphs, with the shapes in them.
+fn clusters(out: &mut String, diagram: &Diagram, outer: Option<usize>, indent: &str) {
+    for (number, cluster) in diagram.clusters_in(outer) {
+        let _ = writeln!(out, "{indent}subgraph g{number}[\"{}\"]", cluster.label);
+        let inner = format!("{indent}  ");
+        for (shape_number, shape) in diagram.shapes_in(Some(number)) {
+            node(out, shape_number, shape, &inner);
         }
+        clusters(out, diagram, Some(number), &inner);
+        let _ = writeln!(out, "{indent}end");
     }
-    each_in(out, diagram, None, "  ");
 }
 
 /// Styles clusters without a fill, so that they are readable on a light page and on a dark one.

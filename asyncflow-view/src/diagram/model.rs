@@ -24,7 +24,7 @@ pub(crate) struct Diagram {
     /// shapes side by side than one after another.
     pub(crate) left_to_right: bool,
     /// The legend: what was folded, and what shapes and edges mean.
-    pub(crate) notes: Vec<String>,
+    pub(crate) legend: Vec<String>,
 }
 
 /// One or several nodes.
@@ -83,15 +83,30 @@ impl Diagram {
         for (shape, cluster) in shapes.iter_mut().zip(clusters.of) {
             shape.cluster = cluster;
         }
-        let notes = notes(structure, &folding, &shapes, &edges, hidden);
+        let legend = legend(structure, &folding, &shapes, &edges, hidden);
         let left_to_right = is_wide(&edges, shapes.len());
         Self {
             shapes,
             edges,
             clusters: clusters.clusters,
             left_to_right,
-            notes,
+            legend,
         }
+    }
+
+    /// The clusters directly inside another, or the outermost ones, with their numbers.
+    pub(crate) fn clusters_in(
+        &self,
+        outer: Option<usize>,
+    ) -> impl Iterator<Item = (usize, &Cluster)> {
+        let clusters = self.clusters.iter().enumerate();
+        clusters.filter(move |(_, cluster)| cluster.within == outer)
+    }
+
+    /// The shapes directly inside a cluster, or outside of all, with their numbers.
+    pub(crate) fn shapes_in(&self, outer: Option<usize>) -> impl Iterator<Item = (usize, &Shape)> {
+        let shapes = self.shapes.iter().enumerate();
+        shapes.filter(move |(_, shape)| shape.cluster == outer)
     }
 }
 
@@ -108,7 +123,7 @@ fn edges(structure: &Structure, folding: &Folding) -> Vec<Edge> {
     let mut kinds: HashMap<(u32, u32), EdgeKind> = HashMap::new();
     for node in structure.nodes() {
         let to = folding.shape_of[node.number()];
-        let mut note = |from: usize, kind| {
+        let mut add = |from: usize, kind| {
             let from = folding.shape_of[from];
             if from != to {
                 let known = kinds.entry((from, to)).or_insert(kind);
@@ -116,13 +131,13 @@ fn edges(structure: &Structure, folding: &Folding) -> Vec<Edge> {
             }
         };
         for upstream in node.upstreams() {
-            note(upstream, EdgeKind::Order);
+            add(upstream, EdgeKind::Order);
         }
         for input in node.inputs() {
-            note(input, EdgeKind::Data);
+            add(input, EdgeKind::Data);
         }
         if let Some(condition) = node.condition() {
-            note(condition, EdgeKind::Condition);
+            add(condition, EdgeKind::Condition);
         }
     }
     let sorted: BTreeMap<_, _> = kinds.into_iter().collect();
@@ -186,8 +201,8 @@ fn gate_tooltip(gate: &Node<'_>) -> String {
     }
 }
 
-/// The first two lines of a label for several tasks: their number, with their name if it is the same
-/// for all; and some of their names.
+/// The first two lines of a label for several tasks: their number, with their name if it is the
+/// same for all; and some of their names.
 fn titles(tasks: &[Node<'_>]) -> [String; 2] {
     let name = |task: &Node<'_>| text::clean(task.name().unwrap_or_default(), SHORT);
     let stem = |task: &Node<'_>| fold::stem(task.name().unwrap_or_default()).to_owned();
@@ -283,33 +298,28 @@ impl Statuses {
 
     fn to_text(&self) -> Option<String> {
         let tasks: usize = self.counts.values().sum();
-        let mut words: Vec<String> = match (tasks, self.counts.len()) {
-            (0, _) => return None,
-            (1, _) => self.counts.keys().cloned().collect(),
-            (_, 1) => self
-                .counts
-                .keys()
-                .map(|word| format!("all {word}"))
-                .collect(),
-            _ => {
-                let count =
-                    |(word, count): (&String, &usize)| format!("{} {word}", text::count(*count));
-                vec![self.counts.iter().map(count).collect::<Vec<_>>().join(", ")]
-            }
+        if tasks == 0 {
+            return None;
+        }
+        let count = |(word, count): (&String, &usize)| match *count {
+            _ if tasks == 1 => word.clone(),
+            count if count == tasks => format!("all {word}"),
+            count => format!("{} {word}", text::count(count)),
         };
+        let mut words = vec![self.counts.iter().map(count).collect::<Vec<_>>().join(", ")];
         if tasks == 1 && self.attempts > 1 {
             words.push(format!("{} attempts", self.attempts));
         }
         if let Some(ran) = self.ran {
-            let together = if tasks > 1 { "together " } else { "" };
-            words.push(format!("{together}{}", text::duration(ran)));
+            let total = if tasks > 1 { " in total" } else { "" };
+            words.push(format!("{}{total}", text::duration(ran)));
         }
         Some(words.join(" · "))
     }
 }
 
 /// The legend, which explains only what occurs in this diagram.
-fn notes(
+fn legend(
     structure: &Structure,
     folding: &Folding,
     shapes: &[Shape],

@@ -1,9 +1,9 @@
 //! Timelines as one HTML page without external resources.
 //!
-//! The page is both HTML and XML. Its Content Security Policy forbids it to load anything, and to run
-//! anything except its own script, which the policy names by its hash. Names of tasks occur in it as
-//! escaped text or in a JSON string that cannot end a script element. The script inserts them as
-//! text only.
+//! The page is both HTML and XML. Its Content Security Policy forbids it to load anything, and to
+//! run anything except its own script, which the policy names by its hash. Names of tasks occur in
+//! it as escaped text or in a JSON string that cannot end a script element. The script inserts them
+//! as text only.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -258,7 +258,8 @@ fn row(out: &mut String, bar: &Bar, timed: bool) {
     let _ = writeln!(out, "<td>{}</td></tr>", bar.attempts);
 }
 
-/// Writes the data for the script. Each task is an array; the constants in `data.js` name its elements.
+/// Writes the data for the script. Each task is an array; the constants in `data.js` name its
+/// elements.
 fn data(out: &mut String, timeline: &Timeline) {
     let mut statuses: Vec<(String, &str)> = Vec::new();
     // There may be as many locks as tasks, so a linear search would be quadratic.

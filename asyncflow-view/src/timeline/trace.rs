@@ -1,7 +1,8 @@
 //! Timelines as a Chrome trace, for Perfetto and `chrome://tracing`.
 //!
-//! The format is the "JSON object format" of the Trace Event Format. Tasks that ran are in the lanes
-//! of one process, tasks that waited in those of another, because a task may run while others wait.
+//! The format is the "JSON object format" of the Trace Event Format. Tasks that ran are in the
+//! lanes of one process, tasks that waited in those of another, because a task may run while others
+//! wait.
 
 use std::fmt::Write;
 
@@ -116,7 +117,8 @@ impl Arrows {
                     return;
                 }
                 self.drawn += 1;
-                // A viewer attaches an arrow to the slice at its moment. The end is not in the slice.
+                // A viewer attaches an arrow to the slice at its moment. The end is not in the
+                // slice.
                 let from = ended.saturating_sub(1).max(started);
                 let id = self.drawn;
                 for (phase, lane, moment) in [("s", from_lane, from), ("f", to_lane, to.max(from))]
