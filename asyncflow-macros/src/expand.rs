@@ -6,13 +6,13 @@
 //!         fn html(user: &User, posts: &Vec<Post>) -> Html { .. }
 //!         |input0: &User, input1: &Vec<Post>| {
 //!             let returned = html(input0, input1);
-//!             ::asyncflow::__private::probe::probe(&returned).outcome(returned)
+//!             ::asyncflow::__private::macro_support::probe(&returned).outcome(returned)
 //!         }
 //!     };
 //!     let task = ::asyncflow::TaskExt::named(task, "html");
 //!     let task = task.inputs((
-//!         ::asyncflow::__private::probe::borrowed::<User, _>(user),
-//!         ::asyncflow::__private::probe::borrowed::<Vec<Post>, _>(posts),
+//!         ::asyncflow::__private::macro_support::borrowed::<User, _>(user),
+//!         ::asyncflow::__private::macro_support::borrowed::<Vec<Post>, _>(posts),
 //!     ));
 //!     let task = task.after(&login);
 //!     flow.add(task)
@@ -154,7 +154,7 @@ fn callable(function: &Function, params: &[Param]) -> TokenStream {
 
     let call = quote_spanned!(here=> #name(#(#inputs),*));
     let (asyncness, call) = if signature.asyncness.is_some() || returns_future(&signature.output) {
-        let send = probe("send", here);
+        let send = support("send", here);
         let asyncness = Token![async](here);
         (Some(asyncness), quote_spanned!(here=> #send(#call).await))
     } else {
@@ -174,8 +174,8 @@ fn callable(function: &Function, params: &[Param]) -> TokenStream {
         ReturnType::Default => here,
         ReturnType::Type(_, returned) => hygienic(returned.span()),
     };
-    let probe_value = probe("probe", here);
-    let traits = quote_spanned!(here=> ::asyncflow::__private::probe);
+    let probe_value = support("probe", here);
+    let traits = quote_spanned!(here=> ::asyncflow::__private::macro_support);
     let outcome = Ident::new("outcome", returned_at);
     let returned = Ident::new("returned", returned_at);
     quote_spanned! {here=>
@@ -228,7 +228,7 @@ fn inputs(params: &[Param]) -> Option<TokenStream> {
             PassedAs::Moved => ("moved", None),
             PassedAs::Listed => ("listed", Some(Token![&](handle.span()))),
         };
-        let convert = probe(convert, here);
+        let convert = support(convert, here);
         quote_spanned!(here=> #convert::<#output, _>(#borrow #handle))
     });
     match params {
@@ -311,9 +311,10 @@ fn borrowed(value: &Expr) -> Expr {
     })
 }
 
-fn probe(function: &str, span: Span) -> TokenStream {
+/// The path of a function of the module that expansions use.
+fn support(function: &str, span: Span) -> TokenStream {
     let function = format_ident!("{function}", span = span);
-    quote_spanned!(span=> ::asyncflow::__private::probe::#function)
+    quote_spanned!(span=> ::asyncflow::__private::macro_support::#function)
 }
 
 /// A hygienic span with the location of another.
