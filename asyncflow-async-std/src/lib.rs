@@ -1,13 +1,15 @@
-//! asyncflow on [async-std](https://docs.rs/async-std).
+//! The [async-std](https://docs.rs/async-std) backend of asyncflow.
 //!
-//! async-std is no longer maintained (RUSTSEC-2025-0052); this backend is for programs that are
-//! still on it. Swapping `AsyncStdFlow` for `SmolFlow` is all that a flow needs to move on.
+//! async-std is no longer maintained (RUSTSEC-2025-0052). This backend is for programs that still
+//! use it. To move a flow to smol, replace `AsyncStdFlow` by `SmolFlow`.
+//!
+//! Applications use it as `asyncflow::AsyncStdFlow`, with the feature `async-std` of `asyncflow`:
 //!
 //! ```
-//! use asyncflow_async_std::AsyncStdFlow;
-//! use asyncflow_async_std::prelude::*;
+//! use asyncflow::AsyncStdFlow;
+//! use asyncflow::prelude::*;
 //!
-//! # fn main() -> Result<(), asyncflow_async_std::FlowError> {
+//! # fn main() -> Result<(), FlowError> {
 //! let mut flow = AsyncStdFlow::new();
 //! let setup = flow.add(async || println!("setup"));
 //! flow.add((|| println!("work, on a blocking thread")).after(setup));
@@ -20,18 +22,18 @@ use std::future::Future;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use async_std::task;
-
 use async_lock::Mutex;
+use async_std::task;
 use asyncflow_core::async_locks::TurnstileSemaphore;
-
-pub use asyncflow_core::*;
+use asyncflow_core::{Flow, Runtime};
 
 /// A flow on async-std.
 pub type AsyncStdFlow = Flow<AsyncStdRuntime>;
 
-/// async-std, as a [`Runtime`]: its global executor, which has a thread for each core unless the
-/// environment variable `ASYNC_STD_THREAD_COUNT` says otherwise.
+/// Runs flows on the global executor of async-std.
+///
+/// The executor has one thread for each core, or as many as the environment variable
+/// `ASYNC_STD_THREAD_COUNT` says.
 #[derive(Clone, Debug)]
 pub struct AsyncStdRuntime {
     parallelism: usize,
@@ -39,7 +41,7 @@ pub struct AsyncStdRuntime {
 
 impl Default for AsyncStdRuntime {
     fn default() -> Self {
-        // As async-std itself reads it.
+        // Parsed as async-std parses it.
         let threads = std::env::var("ASYNC_STD_THREAD_COUNT").ok();
         Self {
             parallelism: threads
@@ -58,7 +60,7 @@ impl Runtime for AsyncStdRuntime {
     }
 
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        // Dropping its handle detaches it.
+        // Dropping the handle detaches the task.
         drop(task::spawn(future));
     }
 

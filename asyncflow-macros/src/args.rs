@@ -5,18 +5,18 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Expr, Ident, Result, Token};
 
-/// What `#[task(..)]` was given.
+/// The parsed arguments.
 pub(crate) struct Args {
     pub(crate) flow: Expr,
-    /// In the order in which they were written.
+    /// In source order.
     pub(crate) settings: Vec<Setting>,
 }
 
 pub(crate) struct Setting {
     pub(crate) kind: Kind,
-    /// The argument's name, for its span.
+    /// The name of the argument. Errors point at it.
     pub(crate) key: Ident,
-    /// There is one unless the kind is a [flag](Kind::is_flag).
+    /// `None` if the kind is a [flag](Kind::is_flag).
     pub(crate) value: Option<Expr>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum Kind {
     RunIf,
 }
 
-/// How each argument is spelled, and an example of it for the messages.
+/// The name of each argument, and an example for error messages.
 const KINDS: [(Kind, &str, &str); 8] = [
     (Kind::Upstream, "upstream", "upstream = task"),
     (Kind::Lock, "lock", "lock = disk"),
@@ -48,7 +48,7 @@ const KINDS: [(Kind, &str, &str); 8] = [
     (Kind::AfterAny, "after_any", "after_any = [left, right]"),
 ];
 
-/// What people may write who know the methods, or other libraries.
+/// What a user may write instead, who knows the names of the methods or of another library.
 const OTHER_NAMES: [(&str, Kind); 17] = [
     ("after", Kind::Upstream),
     ("upstreams", Kind::Upstream),
@@ -82,14 +82,14 @@ impl Kind {
         found.map_or("", |(.., example)| example)
     }
 
-    /// Whether it stands alone, without a value.
+    /// Whether the argument takes no value.
     fn is_flag(self) -> bool {
         self == Self::Always
     }
 }
 
 impl Args {
-    /// Whether the argument was given.
+    /// The argument of this kind, if it was given.
     pub(crate) fn find(&self, kind: Kind) -> Option<&Setting> {
         self.settings.iter().find(|setting| setting.kind == kind)
     }
@@ -116,7 +116,7 @@ impl Parse for Args {
 
 fn parse_flow(input: ParseStream<'_>) -> Result<Expr> {
     if input.is_empty() {
-        // An empty `#[task]` has no tokens to point at but the attribute itself.
+        // An empty `#[task]` has no token to point at except the attribute itself.
         return Err(Error::new(Span::call_site(), MISSING_FLOW));
     }
     let ahead = input.fork();
@@ -136,10 +136,7 @@ fn parse_flow(input: ParseStream<'_>) -> Result<Expr> {
 impl Parse for Setting {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         if !input.peek(Ident::peek_any) {
-            let message = format!(
-                "after the flow come arguments, `key = value`; there are {}",
-                known()
-            );
+            let message = format!("expected an argument after the flow, one of {}", known());
             return Err(input.error(message));
         }
         let key = Ident::parse_any(input)?;
@@ -195,7 +192,7 @@ fn unknown(key: &Ident) -> String {
         .or_else(|| misspelled(&name));
     match meant {
         Some(kind) => format!("unknown argument `{name}`: write `{}`", kind.example()),
-        None => format!("unknown argument `{name}`; there are {}", known()),
+        None => format!("unknown argument `{name}`; expected one of {}", known()),
     }
 }
 
@@ -207,7 +204,7 @@ fn known() -> String {
     names.join(", ")
 }
 
-/// The argument that `name` differs from by at most two letters.
+/// The argument whose name differs from `name` by at most two letters.
 fn misspelled(name: &str) -> Option<Kind> {
     let distances = KINDS
         .iter()
@@ -216,7 +213,8 @@ fn misspelled(name: &str) -> Option<Kind> {
     (distance <= 2).then_some(kind)
 }
 
-/// How many letters must be inserted, removed or replaced to make one word the other.
+/// The Levenshtein distance: how many letters must be inserted, removed or replaced to turn `from`
+/// into `to`.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();

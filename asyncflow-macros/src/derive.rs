@@ -30,7 +30,8 @@ pub(crate) fn expand(input: DeriveInput) -> Result<TokenStream> {
     })
 }
 
-/// An output lives in the run, after the function that made it has returned.
+/// Refuses a type with lifetime parameters: the run keeps an output after the function that
+/// returned it.
 fn refuse_lifetimes(ident: &syn::Ident, generics: &Generics) -> Result<()> {
     let Some(lifetime) = generics.lifetimes().next() else {
         return Ok(());

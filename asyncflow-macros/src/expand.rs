@@ -1,4 +1,4 @@
-//! What `#[task]` becomes.
+//! What `#[task]` expands to.
 //!
 //! ```text
 //! let html = {
@@ -20,11 +20,12 @@
 //! let _ = html;
 //! ```
 //!
-//! The function has a block of its own, so that a task `user` can have a parameter `user`: outside
-//! of that block only handles go by their names. The task is complete before the flow is touched,
-//! so that an argument may use the flow too.
+//! The function is declared in an inner block, so that a task `user` can have a parameter `user`:
+//! outside of the block the name means the handle. The task is built before `flow.add` borrows the
+//! flow, so that an argument may use the flow too.
 //!
-//! Names of our own are hygienic ([`Span::mixed_site`]), and located where an error should point.
+//! Names that the macro introduces are hygienic ([`Span::mixed_site`]), and have the location that
+//! an error about them should point at.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -36,11 +37,12 @@ use syn::{
 };
 
 use crate::args::{Args, Kind, Setting};
+use crate::errors;
 use crate::function::Function;
-use crate::params::{self, How, Param};
+use crate::params::{self, Param, PassedAs};
 
-/// As many elements as a tuple of upstreams has.
-const TUPLE: usize = 12;
+/// The most elements that a tuple of upstreams has.
+const MAX_TUPLE: usize = 12;
 
 /// Expands a function with `#[task(..)]` on it.
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -50,22 +52,24 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
         }
         Err(error) => {
             let error = error.to_compile_error();
-            // An item stays, so that whoever uses it gets no error of his own.
+            // Keeps the item, so that its uses cause no further errors.
             let item = syn::parse2::<Item>(item).ok();
             quote!(#error #item)
         }
     }
 }
 
-/// Errors in place of the declaration.
+/// Emits errors instead of the declaration.
 fn refused(function: &Function, error: &Error) -> TokenStream {
     let errors = error.to_compile_error();
     let method = function.signature.receiver().is_some();
     if method || !matches!(function.visibility, Visibility::Inherited) {
-        // Probably not in a body at all, where a `let` would be a syntax error that hides ours.
+        // Probably outside of a function body, where a `let` would be a syntax error that hides
+        // ours.
         return errors;
     }
-    // An erroneous handle causes no errors where it is used; a missing one would.
+    // A handle whose initializer is an error causes no errors where it is used; a missing one
+    // would.
     let name = &function.signature.ident;
     quote!(let #name = { #errors }; let _ = #name;)
 }
@@ -82,19 +86,19 @@ fn declare(args: TokenStream, function: &mut Function) -> Result<TokenStream> {
     let name = &function.signature.ident;
     let attributes: Vec<_> = function.attributes_of_handle().collect();
     let callable = callable(function, &params);
-    let label = label(&args, name);
+    let task_name = task_name(&args, name);
     let calls = inputs(&params)
         .into_iter()
         .chain(args.settings.iter().filter_map(setting));
     let flow = receiver(&args.flow);
-    let task = Ident::new("task", at(name.span()));
-    let add = Ident::new("add", at(args.flow.span()));
-    let named = quote_spanned!(at(name.span())=> ::asyncflow::TaskExt::named);
+    let task = Ident::new("task", hygienic(name.span()));
+    let add = Ident::new("add", hygienic(args.flow.span()));
+    let named = quote_spanned!(hygienic(name.span())=> ::asyncflow::TaskExt::named);
     Ok(quote! {
         #(#attributes)*
         let #name = {
             let #task = {
-                // Its inputs decide how many parameters a task has, and of what types.
+                // The upstreams decide how many parameters a task has, and their types.
                 #[allow(
                     clippy::borrowed_box,
                     clippy::ptr_arg,
@@ -105,33 +109,29 @@ fn declare(args: TokenStream, function: &mut Function) -> Result<TokenStream> {
                 #function
                 #callable
             };
-            let #task = #named(#task, #label);
+            let #task = #named(#task, #task_name);
             #(let #task = #task #calls;)*
             #flow.#add(#task)
         };
-        // Not everybody needs the handle. Instead of an attribute, because rustc explains a `let`
-        // outside of a body, but not an attribute on one.
+        // Not every handle is used. This is better than an `#[allow]` on the `let` above: outside
+        // of a function body, rustc explains a misplaced `let`, but not one with an attribute.
         #(#attributes)*
         let _ = #name;
     })
 }
 
-/// All three, or all of their errors.
+/// All three values, or all of their errors.
 fn all<A, B, C>(a: Result<A>, b: Result<B>, c: Result<C>) -> Result<(A, B, C)> {
     match (a, b, c) {
         (Ok(a), Ok(b), Ok(c)) => Ok((a, b, c)),
         (a, b, c) => {
-            let errors = [a.err(), b.err(), c.err()].into_iter().flatten();
-            let all = errors.reduce(|mut first, next| {
-                first.combine(next);
-                first
-            });
-            Err(all.expect("one of the three is an error"))
+            let combined = errors::combine([a.err(), b.err(), c.err()].into_iter().flatten());
+            Err(combined.expect_err("one of the three is an error"))
         }
     }
 }
 
-/// The flow as one calls a method on it: `(*flow)`, but `flow` and `self.flow`.
+/// The flow as the receiver of a method call: `(*flow)` with parentheses, `self.flow` without.
 fn receiver(flow: &Expr) -> TokenStream {
     match flow {
         Expr::Path(_) | Expr::Field(_) | Expr::Index(_) | Expr::Call(_) | Expr::MethodCall(_) => {
@@ -141,11 +141,11 @@ fn receiver(flow: &Expr) -> TokenStream {
     }
 }
 
-/// A closure around the function, of the same parameters, that returns a `Result` in any case.
+/// A closure with the same parameters that calls the function and always returns a `Result`.
 fn callable(function: &Function, params: &[Param]) -> TokenStream {
     let signature = &function.signature;
     let name = &signature.ident;
-    let here = at(name.span());
+    let here = hygienic(name.span());
     let inputs: Vec<_> = (0..params.len())
         .map(|position| Ident::new(&format!("input{position}"), here))
         .collect();
@@ -154,7 +154,7 @@ fn callable(function: &Function, params: &[Param]) -> TokenStream {
 
     let call = quote_spanned!(here=> #name(#(#inputs),*));
     let (asyncness, call) = if signature.asyncness.is_some() || returns_future(&signature.output) {
-        let send = probe("send", here);
+        let send = support("send", here);
         let asyncness = Token![async](here);
         (Some(asyncness), quote_spanned!(here=> #send(#call).await))
     } else {
@@ -162,8 +162,8 @@ fn callable(function: &Function, params: &[Param]) -> TokenStream {
     };
 
     if let ReturnType::Type(_, returned) = &signature.output {
-        if let Type::Never(_) = params::bare(returned) {
-            // Nothing is returned that could be probed.
+        if let Type::Never(_) = params::ungrouped(returned) {
+            // There is no value whose type could tell.
             let settled = quote_spanned! {here=>
                 ::core::result::Result<(), ::core::convert::Infallible>
             };
@@ -172,9 +172,9 @@ fn callable(function: &Function, params: &[Param]) -> TokenStream {
     }
     let returned_at = match &signature.output {
         ReturnType::Default => here,
-        ReturnType::Type(_, returned) => at(returned.span()),
+        ReturnType::Type(_, returned) => hygienic(returned.span()),
     };
-    let probe_value = probe("probe", here);
+    let probe_value = support("probe", here);
     let traits = quote_spanned!(here=> ::asyncflow::__private::macro_support);
     let outcome = Ident::new("outcome", returned_at);
     let returned = Ident::new("returned", returned_at);
@@ -187,12 +187,12 @@ fn callable(function: &Function, params: &[Param]) -> TokenStream {
     }
 }
 
-/// Whether a function that is not `async` is written to return a future that borrows its inputs.
+/// Whether a function that is not `async` returns `impl Future`, which may borrow its inputs.
 fn returns_future(output: &ReturnType) -> bool {
     let ReturnType::Type(_, returned) = output else {
         return false;
     };
-    let Type::ImplTrait(returned) = params::bare(returned) else {
+    let Type::ImplTrait(returned) = params::ungrouped(returned) else {
         return false;
     };
     returned.bounds.iter().any(|bound| match bound {
@@ -204,31 +204,31 @@ fn returns_future(output: &ReturnType) -> bool {
     })
 }
 
-/// The task's name: what was asked for, or the function's.
-fn label(args: &Args, name: &Ident) -> TokenStream {
+/// The name of the task: the argument `name`, or else the name of the function.
+fn task_name(args: &Args, name: &Ident) -> TokenStream {
     match args.find(Kind::Name) {
         Some(Setting { value, .. }) => value.to_token_stream(),
         None => name.unraw().to_string().to_token_stream(),
     }
 }
 
-/// `.inputs(..)`, unless there are none.
+/// The call of `.inputs(..)`; `None` if there are no parameters.
 fn inputs(params: &[Param]) -> Option<TokenStream> {
     let each = params.iter().map(|param| {
         let Param {
             handle,
-            how,
+            passed_as,
             output,
             ..
         } = param;
-        let here = at(handle.span());
-        let (convert, borrow) = match how {
-            How::Borrowed => ("borrowed", None),
-            How::Optional => ("optional", None),
-            How::Moved => ("moved", None),
-            How::Listed => ("listed", Some(Token![&](handle.span()))),
+        let here = hygienic(handle.span());
+        let (convert, borrow) = match passed_as {
+            PassedAs::Borrowed => ("borrowed", None),
+            PassedAs::Optional => ("optional", None),
+            PassedAs::Moved => ("moved", None),
+            PassedAs::Listed => ("listed", Some(Token![&](handle.span()))),
         };
-        let convert = probe(convert, here);
+        let convert = support(convert, here);
         quote_spanned!(here=> #convert::<#output, _>(#borrow #handle))
     });
     match params {
@@ -238,13 +238,13 @@ fn inputs(params: &[Param]) -> Option<TokenStream> {
     }
 }
 
-/// The method call that an argument stands for; none for the name, which [`label`] takes care of.
+/// The method call that an argument stands for; `None` for the name, which [`task_name`] reads.
 fn setting(setting: &Setting) -> Option<TokenStream> {
     let Setting { kind, key, value } = setting;
-    let here = at(key.span());
+    let here = hygienic(key.span());
     let value = value.as_ref();
     let call = match kind {
-        // One call for each, since they may be handles of different outputs.
+        // One call for each, because the handles may have different output types.
         Kind::Upstream => each(value, |upstream| quote_spanned!(here=> .after(#upstream))),
         Kind::Lock => each(value, |lock| quote_spanned!(here=> .with_lock(#lock))),
         Kind::AfterAny => {
@@ -271,7 +271,7 @@ fn each(value: Option<&Expr>, call: impl Fn(Expr) -> TokenStream) -> TokenStream
         .collect()
 }
 
-/// The elements of an array or tuple literal; anything else is an element itself.
+/// Collects the elements of an array or tuple literal. Any other expression is one element.
 fn flatten<'a>(value: &'a Expr, elements: &mut Vec<&'a Expr>) {
     match value {
         Expr::Array(array) => array.elems.iter().for_each(|each| flatten(each, elements)),
@@ -282,22 +282,23 @@ fn flatten<'a>(value: &'a Expr, elements: &mut Vec<&'a Expr>) {
     }
 }
 
-/// One value for all elements, because they are alternatives: tuples of tuples, if they are many.
+/// One value for all elements, because they are alternatives; a tuple of tuples if there are more
+/// than a tuple holds.
 fn any_of(value: &Expr) -> TokenStream {
     let mut elements = Vec::new();
     flatten(value, &mut elements);
     let elements: Vec<_> = elements.into_iter().map(borrowed).collect();
     match elements.as_slice() {
         [one] => one.to_token_stream(),
-        few if few.len() <= TUPLE => quote!((#(#few),*)),
+        few if few.len() <= MAX_TUPLE => quote!((#(#few),*)),
         many => {
-            let tuples = many.chunks(TUPLE).map(|some| quote!((#(#some,)*)));
+            let tuples = many.chunks(MAX_TUPLE).map(|some| quote!((#(#some,)*)));
             quote!((#(#tuples),*))
         }
     }
 }
 
-/// By reference, so that a list or a lock stays the user's.
+/// Borrows an argument, so that its owner can use the list or the lock again.
 fn borrowed(value: &Expr) -> Expr {
     if let Expr::Reference(_) = value {
         return value.clone();
@@ -310,12 +311,13 @@ fn borrowed(value: &Expr) -> Expr {
     })
 }
 
-fn probe(function: &str, span: Span) -> TokenStream {
+/// The path of a function of the module that expansions use.
+fn support(function: &str, span: Span) -> TokenStream {
     let function = format_ident!("{function}", span = span);
     quote_spanned!(span=> ::asyncflow::__private::macro_support::#function)
 }
 
-/// A hygienic span at the place of another.
-fn at(span: Span) -> Span {
+/// A hygienic span with the location of another.
+fn hygienic(span: Span) -> Span {
     Span::mixed_site().located_at(span)
 }

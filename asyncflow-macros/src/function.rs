@@ -1,4 +1,4 @@
-//! The item that `#[task]` stands on: a function that can be a task, or a refusal.
+//! The function that `#[task]` is applied to: parsing, and refusing what cannot be a task.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,14 +10,15 @@ use syn::{
     Signature, Token, Type, TypeReference, Visibility,
 };
 
-use crate::params;
+use crate::{errors, params};
 
-/// A function, its body untouched.
+/// A function with an unparsed body.
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
     pub(crate) signature: Signature,
-    /// One group of braces. Not parsed, so that nothing in it can be misunderstood or lose a span.
+    /// One group of braces. It is not parsed, so the body keeps every token and every span, and may
+    /// use syntax that `syn` does not know.
     pub(crate) body: TokenTree,
 }
 
@@ -44,7 +45,7 @@ impl Parse for Function {
     }
 }
 
-/// Looks past what may stand before `fn`.
+/// Whether `fn` comes next, after any qualifiers.
 fn is_function(input: ParseStream<'_>) -> bool {
     let ahead = input.fork();
     while !ahead.peek(Token![fn]) && ahead.peek(Ident::peek_any) {
@@ -61,14 +62,15 @@ fn is_function(input: ParseStream<'_>) -> bool {
 }
 
 impl Function {
-    /// Refuses what no task can be. Parameters are checked [elsewhere](crate::params).
+    /// Refuses a function that cannot be a task. [`params`] checks the parameters.
     pub(crate) fn check(&self) -> Result<()> {
         let signature = &self.signature;
-        let mut errors = Vec::new();
-        let mut refuse = |span: Span, message: &str| errors.push(Error::new(span, message));
+        let mut found = Vec::new();
+        let mut refuse = |span: Span, message: &str| found.push(Error::new(span, message));
 
         if !matches!(self.visibility, Visibility::Inherited) {
-            let message = "a task is local to the body that it stands in: remove the visibility";
+            let message =
+                "a task is local to the function body that declares it: remove the visibility";
             refuse(self.visibility.span(), message);
         }
         if let Some(constness) = &signature.constness {
@@ -80,7 +82,7 @@ impl Function {
         match &signature.safety {
             Safety::Unsafe(keyword) => refuse(
                 keyword.span(),
-                "nobody could vouch for the call of an `unsafe` task: remove `unsafe`, and call the unsafe function in an `unsafe` block in the body",
+                "the flow cannot call an `unsafe` function: remove `unsafe`, and call the unsafe function in an `unsafe` block in the body",
             ),
             Safety::Safe(keyword) => refuse(keyword.span(), "remove `safe`"),
             Safety::Default => {}
@@ -100,7 +102,7 @@ impl Function {
         if let Some(clause) = &signature.generics.where_clause {
             refuse(
                 clause.where_token.span(),
-                "a task function is not generic, so nothing is left to bound: remove the `where` clause",
+                "a task function is not generic, so there is nothing to bound: remove the `where` clause",
             );
         }
         if let Some(variadic) = &signature.variadic {
@@ -123,15 +125,11 @@ impl Function {
                 "a function becomes one task: remove the second `#[task]`; to add a function twice, declare it without `#[task]` and use `flow.add(..)`",
             );
         }
-        let first = errors.into_iter().reduce(|mut first, next| {
-            first.combine(next);
-            first
-        });
-        first.map_or(Ok(()), Err)
+        errors::combine(found)
     }
 
-    /// The attributes that must hold for the handle, too: whether it is there at all, and what
-    /// lints are not to say about its name.
+    /// The attributes that apply to the handle as well: `cfg`, which may remove it, and `allow`,
+    /// for lints about its name.
     pub(crate) fn attributes_of_handle(&self) -> impl Iterator<Item = &Attribute> {
         self.attributes.iter().filter(|attribute| {
             let path = attribute.path();
@@ -140,10 +138,10 @@ impl Function {
     }
 }
 
-/// A reference in an output that is not `'static`. Not looked for in what only mentions references,
-/// as `fn(&str)` does.
+/// A reference in an output type whose lifetime is not `'static`. Does not look into types that
+/// only mention references, such as `fn(&str)`.
 fn borrows(output: &Type) -> Option<&TypeReference> {
-    match params::bare(output) {
+    match params::ungrouped(output) {
         Type::Reference(reference) => match &reference.lifetime {
             Some(lifetime) if lifetime.ident == "static" => None,
             _ => Some(reference),

@@ -1,5 +1,5 @@
-//! The parameters of a task function: each names the handle of an upstream, and its type says how
-//! the output arrives.
+//! The parameters of a task function. Each one names the handle of an upstream, and its type says
+//! how the function receives the output.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -7,23 +7,25 @@ use syn::{
     Error, FnArg, GenericArgument, Ident, Pat, PatType, PathArguments, Result, Type, TypeReference,
 };
 
-/// As many as `.inputs` takes.
-const MOST: usize = 12;
+use crate::errors;
+
+/// The most inputs that `.inputs` takes.
+const MAX_INPUTS: usize = 12;
 
 /// A checked parameter.
 pub(crate) struct Param {
-    /// The handle in scope that it names.
+    /// The handle that it names.
     pub(crate) handle: Ident,
-    pub(crate) how: How,
+    pub(crate) passed_as: PassedAs,
     /// The `T` of the upstream's `Task<T>`.
     pub(crate) output: Type,
-    /// The type as it was written.
+    /// The type as written.
     pub(crate) declared: Type,
 }
 
-/// How the output of the upstream arrives.
+/// How the function receives the output of the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
+pub(crate) enum PassedAs {
     /// `&T`
     Borrowed,
     /// `Option<&T>`
@@ -34,30 +36,30 @@ pub(crate) enum How {
     Moved,
 }
 
-/// Checks all parameters and strips our own attributes off them; `always` is whether the task has
-/// that argument. Reports every wrong parameter, not just the first.
+/// Checks all parameters and removes `#[moved]` from them. `always` is whether the task has that
+/// argument. Reports every wrong parameter, not only the first.
 pub(crate) fn check<'a>(
     arguments: impl IntoIterator<Item = &'a mut FnArg>,
     always: bool,
 ) -> Result<Vec<Param>> {
     let mut params = Vec::new();
-    let mut errors: Option<Error> = None;
+    let mut found = Vec::new();
     for (position, argument) in arguments.into_iter().enumerate() {
-        let checked = if position == MOST {
+        let checked = if position == MAX_INPUTS {
             Err(Error::new_spanned(&*argument, TOO_MANY))
         } else {
             check_one(argument, always)
         };
-        match (checked, &mut errors) {
-            (Ok(param), _) => params.push(param),
-            (Err(error), Some(errors)) => errors.combine(error),
-            (Err(error), None) => errors = Some(error),
+        match checked {
+            Ok(param) => params.push(param),
+            Err(error) => found.push(error),
         }
-        if position == MOST {
+        if position == MAX_INPUTS {
             break;
         }
     }
-    errors.map_or(Ok(params), Err)
+    errors::combine(found)?;
+    Ok(params)
 }
 
 const TOO_MANY: &str = "a task has at most 12 inputs: take a `Vec<&T>` of outputs of one type, or let an upstream gather some in a struct";
@@ -72,12 +74,12 @@ fn check_one(argument: &mut FnArg, always: bool) -> Result<Param> {
     };
     let moved = take_moved(parameter)?;
     refuse_impl_trait(&parameter.ty)?;
-    let (how, output) = match moved {
-        Some(_) => (How::Moved, owned(parameter)?),
-        None => lent(parameter)?,
+    let (passed_as, output) = match moved {
+        Some(_) => (PassedAs::Moved, by_move(parameter)?),
+        None => by_reference(parameter)?,
     };
-    let handle = handle(parameter, how)?;
-    if always && how != How::Optional {
+    let handle = handle(parameter, passed_as)?;
+    if always && passed_as != PassedAs::Optional {
         let output = text(&output);
         let message = format!(
             "an `always` task also runs when an upstream has no output: write `{handle}: Option<&{output}>`"
@@ -86,13 +88,13 @@ fn check_one(argument: &mut FnArg, always: bool) -> Result<Param> {
     }
     Ok(Param {
         handle,
-        how,
+        passed_as,
         output,
         declared: (*parameter.ty).clone(),
     })
 }
 
-/// Strips `#[moved]` off a parameter; its span, if it was there.
+/// Removes `#[moved]` from a parameter. Returns its span if it was there.
 fn take_moved(parameter: &mut PatType) -> Result<Option<Span>> {
     let mut moved = None;
     let mut wrong = None;
@@ -113,9 +115,9 @@ fn take_moved(parameter: &mut PatType) -> Result<Option<Span>> {
     wrong.map_or(Ok(moved), Err)
 }
 
-/// The type of a `#[moved]` parameter.
-fn owned(parameter: &PatType) -> Result<Type> {
-    match bare(&parameter.ty) {
+/// The output type of a `#[moved]` parameter.
+fn by_move(parameter: &PatType) -> Result<Type> {
+    match ungrouped(&parameter.ty) {
         Type::Reference(TypeReference {
             mutability: Some(_),
             elem,
@@ -130,11 +132,11 @@ fn owned(parameter: &PatType) -> Result<Type> {
     }
 }
 
-/// How a parameter without `#[moved]` receives the output, and the type of that.
-fn lent(parameter: &PatType) -> Result<(How, Type)> {
-    let declared = bare(&parameter.ty);
-    let (how, reference) = match declared {
-        Type::Reference(reference) => (How::Borrowed, reference),
+/// How a parameter without `#[moved]` receives the output, and the type of the output.
+fn by_reference(parameter: &PatType) -> Result<(PassedAs, Type)> {
+    let declared = ungrouped(&parameter.ty);
+    let (passed_as, reference) = match declared {
+        Type::Reference(reference) => (PassedAs::Borrowed, reference),
         _ => match in_wrapper(declared) {
             Some(found) => found,
             None => return Err(by_value(parameter)),
@@ -154,7 +156,7 @@ fn lent(parameter: &PatType) -> Result<(How, Type)> {
         );
         return Err(Error::new_spanned(lifetime, message));
     }
-    let output = bare(&reference.elem);
+    let output = ungrouped(&reference.elem);
     if let Some(owned) = owned_form(output) {
         let (borrowed, name) = (text(output), text(name_of(&parameter.pat)));
         let declared = text(declared).replacen(&borrowed, &owned, 1);
@@ -163,11 +165,11 @@ fn lent(parameter: &PatType) -> Result<(How, Type)> {
         );
         return Err(Error::new_spanned(parameter, message));
     }
-    Ok((how, output.clone()))
+    Ok((passed_as, output.clone()))
 }
 
-/// What an upstream will have returned, if a parameter borrows it as a type without a size. Those
-/// would be refused as wrong types in any case, but in more words.
+/// The type that the upstream probably returns, if the parameter borrows an unsized type. The
+/// compiler would refuse such a type as well, with a longer error.
 fn owned_form(output: &Type) -> Option<String> {
     match output {
         Type::Slice(slice) => Some(format!("Vec<{}>", text(&slice.elem))),
@@ -177,23 +179,23 @@ fn owned_form(output: &Type) -> Option<String> {
     }
 }
 
-/// The reference in an `Option<&T>` or `Vec<&T>`.
-fn in_wrapper(declared: &Type) -> Option<(How, &TypeReference)> {
+/// The reference inside an `Option<&T>` or `Vec<&T>`.
+fn in_wrapper(declared: &Type) -> Option<(PassedAs, &TypeReference)> {
     let Type::Path(path) = declared else {
         return None;
     };
     let wrapper = path.path.segments.last()?;
-    let how = match wrapper.ident.to_string().as_str() {
-        "Option" => How::Optional,
-        "Vec" => How::Listed,
+    let passed_as = match wrapper.ident.to_string().as_str() {
+        "Option" => PassedAs::Optional,
+        "Vec" => PassedAs::Listed,
         _ => return None,
     };
     let PathArguments::AngleBracketed(arguments) = &wrapper.arguments else {
         return None;
     };
     match arguments.args.first()? {
-        GenericArgument::Type(argument) => match bare(argument) {
-            Type::Reference(reference) => Some((how, reference)),
+        GenericArgument::Type(argument) => match ungrouped(argument) {
+            Type::Reference(reference) => Some((passed_as, reference)),
             _ => None,
         },
         _ => None,
@@ -209,11 +211,11 @@ fn by_value(parameter: &PatType) -> Error {
 }
 
 /// The handle that a parameter names.
-fn handle(parameter: &PatType, how: How) -> Result<Ident> {
+fn handle(parameter: &PatType, passed_as: PassedAs) -> Result<Ident> {
     let declared = text(&parameter.ty);
     let message = match &*parameter.pat {
         Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {
-            if name.mutability.is_none() || how == How::Moved {
+            if name.mutability.is_none() || passed_as == PassedAs::Moved {
                 return Ok(name.ident.clone());
             }
             let ident = &name.ident;
@@ -225,7 +227,7 @@ fn handle(parameter: &PatType, how: How) -> Result<Ident> {
             "a parameter names its upstream: write `name: {declared}` with the name of its handle; or, if only the order matters, `#[task(flow, upstream = name)]` and no parameter"
         ),
         _ => format!(
-            "a parameter names its upstream: write `name: {declared}` with the name of its handle, and take it apart in the body"
+            "a parameter names its upstream: write `name: {declared}` with the name of its handle, and destructure it in the body"
         ),
     };
     Err(Error::new_spanned(parameter, message))
@@ -249,8 +251,9 @@ fn find_impl(tokens: TokenStream) -> Option<Span> {
     })
 }
 
-/// Without the parentheses, or the invisible group that a `$type:ty` leaves around a type.
-pub(crate) fn bare(mut declared: &Type) -> &Type {
+/// Strips the parentheses around a type, or the invisible group that a `$type:ty` of a macro
+/// leaves.
+pub(crate) fn ungrouped(mut declared: &Type) -> &Type {
     loop {
         declared = match declared {
             Type::Group(group) => &group.elem,
@@ -267,7 +270,7 @@ fn name_of(pattern: &Pat) -> &dyn ToTokens {
     }
 }
 
-/// As one would write it; tokens print with a space between any two.
+/// Tokens as a person would write them. `to_string` puts a space between any two.
 fn text(tokens: impl ToTokens) -> String {
     let mut text = tokens.to_token_stream().to_string();
     for (printed, written) in [
@@ -306,17 +309,23 @@ mod tests {
         let params = checked(signature, false).unwrap();
         let found: Vec<_> = params
             .iter()
-            .map(|param| (param.handle.to_string(), param.how, text(&param.output)))
+            .map(|param| {
+                (
+                    param.handle.to_string(),
+                    param.passed_as,
+                    text(&param.output),
+                )
+            })
             .collect();
         let expected = [
-            ("a", How::Borrowed, "A"),
-            ("b", How::Optional, "B<u8>"),
-            ("c", How::Listed, "C"),
-            ("d", How::Moved, "Option<D>"),
-            ("_e", How::Borrowed, "&'static str"),
+            ("a", PassedAs::Borrowed, "A"),
+            ("b", PassedAs::Optional, "B<u8>"),
+            ("c", PassedAs::Listed, "C"),
+            ("d", PassedAs::Moved, "Option<D>"),
+            ("_e", PassedAs::Borrowed, "&'static str"),
         ];
-        let expected =
-            expected.map(|(name, how, output)| (name.to_owned(), how, output.to_owned()));
+        let expected = expected
+            .map(|(name, passed_as, output)| (name.to_owned(), passed_as, output.to_owned()));
         assert_eq!(found, expected);
     }
 

@@ -1,10 +1,12 @@
-//! asyncflow on [smol](https://docs.rs/smol).
+//! The [smol](https://docs.rs/smol) backend of asyncflow.
+//!
+//! Applications use it as `asyncflow::SmolFlow`, with the feature `smol` of `asyncflow`:
 //!
 //! ```
-//! use asyncflow_smol::SmolFlow;
-//! use asyncflow_smol::prelude::*;
+//! use asyncflow::SmolFlow;
+//! use asyncflow::prelude::*;
 //!
-//! # fn main() -> Result<(), asyncflow_smol::FlowError> {
+//! # fn main() -> Result<(), FlowError> {
 //! let mut flow = SmolFlow::new();
 //! let setup = flow.add(async || println!("setup"));
 //! flow.add((|| println!("work, on a blocking thread")).after(setup));
@@ -19,30 +21,28 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use async_executor::Executor;
-
 use async_lock::Mutex;
 use asyncflow_core::async_locks::TurnstileSemaphore;
-
-pub use asyncflow_core::*;
+use asyncflow_core::{Flow, Runtime};
 
 /// A flow on smol.
 pub type SmolFlow = Flow<SmolRuntime>;
 
-/// smol, as a [`Runtime`].
+/// Runs flows on smol.
 ///
-/// `default()`, which [`SmolFlow::new`](Flow::new) uses, is smol's global executor. It has one
-/// thread, unless the environment variable `SMOL_THREADS` says otherwise. `on(executor)` is an
-/// executor of one's own, whose threads one runs oneself.
+/// [`SmolFlow::new`](Flow::new) uses `SmolRuntime::default()`: smol's global executor. It has one
+/// thread, or as many as the environment variable `SMOL_THREADS` says.
+/// [`SmolRuntime::on`] uses an executor that the program runs on its own threads.
 #[derive(Clone, Debug)]
 pub struct SmolRuntime {
-    /// `None` for the global one.
+    /// `None` for the global executor.
     executor: Option<Arc<Executor<'static>>>,
     parallelism: usize,
 }
 
 impl Default for SmolRuntime {
     fn default() -> Self {
-        // As smol itself reads it.
+        // Parsed as smol parses it.
         let threads = std::env::var("SMOL_THREADS").ok();
         Self {
             executor: None,
@@ -54,7 +54,27 @@ impl Default for SmolRuntime {
 }
 
 impl SmolRuntime {
-    /// An executor that somebody runs, on as many threads as the machine runs at a time or fewer.
+    /// Uses an executor that the program itself runs, on one or more threads.
+    ///
+    /// Assumes one thread for each core of the machine; if there are fewer or more,
+    /// [`with_parallelism`](Self::with_parallelism) says so.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::{SmolFlow, SmolRuntime};
+    ///
+    /// # fn main() -> Result<(), FlowError> {
+    /// let executor = Arc::new(smol::Executor::new());
+    /// let runtime = SmolRuntime::on(executor.clone()).with_parallelism(1);
+    /// let mut flow = SmolFlow::on(runtime);
+    /// let answer = flow.add(async || 42);
+    /// let run = smol::block_on(executor.run(async { flow.execute().await }))?;
+    /// assert_eq!(run[answer], 42);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on(executor: Arc<Executor<'static>>) -> Self {
         Self {
             executor: Some(executor),
@@ -62,7 +82,8 @@ impl SmolRuntime {
         }
     }
 
-    /// On how many threads the executor is run, which is how many drivers a flow starts at most.
+    /// Sets the number of threads that run the executor. A flow uses at most that many of them at
+    /// the same time.
     pub fn with_parallelism(self, threads: usize) -> Self {
         Self {
             parallelism: threads,

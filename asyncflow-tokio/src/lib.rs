@@ -1,11 +1,13 @@
-//! asyncflow on [Tokio](https://tokio.rs).
+//! The [Tokio](https://tokio.rs) backend of asyncflow.
+//!
+//! Applications use it as `asyncflow::TokioFlow`, with the feature `tokio` of `asyncflow`:
 //!
 //! ```
-//! use asyncflow_tokio::TokioFlow;
-//! use asyncflow_tokio::prelude::*;
+//! use asyncflow::TokioFlow;
+//! use asyncflow::prelude::*;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), asyncflow_tokio::FlowError> {
+//! # async fn main() -> Result<(), FlowError> {
 //! let mut flow = TokioFlow::new();
 //! let setup = flow.add(async || println!("setup"));
 //! flow.add((|| println!("work, on a blocking thread")).after(setup));
@@ -18,36 +20,51 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use asyncflow_core::{Flow, Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore as TokioSemaphore};
-
-pub use asyncflow_core::*;
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 /// A flow on Tokio.
 pub type TokioFlow = Flow<TokioRuntime>;
 
-/// Tokio, as a [`Runtime`].
+/// Runs flows on Tokio.
 ///
-/// `default()`, which [`TokioFlow::new`](Flow::new) uses, stands for the runtime that is the
-/// current one when a flow is executed; and, if there is none then, for the one that was current
-/// when it was made. So one flow can be kept in a `static` and executed on several runtimes, one
-/// after the other. `from(handle)` stands for one certain runtime, wherever the flow is executed
-/// from.
+/// [`TokioFlow::new`](Flow::new) uses `TokioRuntime::default()`. It runs each execution on the
+/// runtime that is current when the flow is executed. If none is current then, it uses the runtime
+/// that was current when the `TokioRuntime` was created. So one flow can be kept in a `static` and
+/// executed on several runtimes, one after the other.
 ///
-/// Timeouts, retries with pauses and `sleep` need the runtime's timers
-/// ([`enable_time`](tokio::runtime::Builder::enable_time)).
+/// `TokioRuntime::from(handle)` always uses the runtime of that handle:
+///
+/// ```
+/// use asyncflow::prelude::*;
+/// use asyncflow::{TokioFlow, TokioRuntime};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = tokio::runtime::Builder::new_multi_thread().build()?;
+/// let mut flow = TokioFlow::on(TokioRuntime::from(runtime.handle().clone()));
+/// let answer = flow.add(async || 42);
+/// let run = runtime.block_on(async { flow.execute().await })?;
+/// assert_eq!(run[answer], 42);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Timeouts and retries with a delay need the timers of the runtime: build it with
+/// [`enable_time`](tokio::runtime::Builder::enable_time) or `enable_all`.
 #[derive(Clone, Debug)]
 pub struct TokioRuntime {
     handle: Option<Handle>,
-    /// Whether the handle was given, and so comes before the current runtime.
-    certain: bool,
+    /// Whether the handle was given by the user. Then it takes precedence over the runtime that is
+    /// current when a flow is executed.
+    fixed: bool,
 }
 
 impl Default for TokioRuntime {
     fn default() -> Self {
         Self {
             handle: Handle::try_current().ok(),
-            certain: false,
+            fixed: false,
         }
     }
 }
@@ -56,7 +73,7 @@ impl From<Handle> for TokioRuntime {
     fn from(handle: Handle) -> Self {
         Self {
             handle: Some(handle),
-            certain: true,
+            fixed: true,
         }
     }
 }
@@ -65,16 +82,16 @@ impl TokioRuntime {
     fn handle(&self) -> &Handle {
         self.handle
             .as_ref()
-            .expect("a flow spawns only on a runtime that it was attached to")
+            .expect("`attach` has set the handle before anything is spawned")
     }
 }
 
 impl Runtime for TokioRuntime {
     type Lock = TokioLock;
-    type Semaphore = TokioPermits;
+    type Semaphore = TokioSemaphore;
 
     fn attach(&self) -> Result<Self, Unavailable> {
-        let current = match self.certain {
+        let current = match self.fixed {
             true => None,
             false => Handle::try_current().ok(),
         };
@@ -114,7 +131,7 @@ impl Runtime for TokioRuntime {
     }
 }
 
-/// What a [`Lock`] becomes: Tokio's mutex.
+/// The lock behind an `asyncflow::Lock`: Tokio's mutex.
 #[derive(Debug)]
 pub struct TokioLock(Arc<Mutex<()>>);
 
@@ -134,21 +151,21 @@ impl RuntimeLock for TokioLock {
     }
 }
 
-/// What a [`Semaphore`] becomes: Tokio's semaphore, which serves those who wait in their order.
+/// The semaphore behind an `asyncflow::Semaphore`: Tokio's semaphore, which is fair.
 #[derive(Debug)]
-pub struct TokioPermits(Arc<TokioSemaphore>);
+pub struct TokioSemaphore(Arc<Semaphore>);
 
 /// Tokio counts the permits of one acquisition in 32 bits.
 fn count(permits: usize) -> u32 {
     u32::try_from(permits).unwrap_or(u32::MAX)
 }
 
-impl RuntimeSemaphore for TokioPermits {
+impl RuntimeSemaphore for TokioSemaphore {
     type Permits = OwnedSemaphorePermit;
 
     fn new(permits: usize) -> Self {
-        let permits = permits.min(TokioSemaphore::MAX_PERMITS);
-        Self(Arc::new(TokioSemaphore::new(permits)))
+        let permits = permits.min(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Semaphore::new(permits)))
     }
 
     fn try_acquire(self: &Arc<Self>, permits: usize) -> Option<Self::Permits> {
@@ -161,6 +178,6 @@ impl RuntimeSemaphore for TokioPermits {
         permits: usize,
     ) -> impl Future<Output = Self::Permits> + Send + 'static {
         let acquire = Arc::clone(&self.0).acquire_many_owned(count(permits));
-        async move { acquire.await.expect("nobody closes the semaphore") }
+        async move { acquire.await.expect("the semaphore is never closed") }
     }
 }

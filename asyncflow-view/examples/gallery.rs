@@ -1,5 +1,5 @@
-//! Runs of many kinds, each drawn in every way: what a person looks at before a release, and what
-//! `scripts/pictures.sh` shows to a browser.
+//! Executes flows of many kinds and draws each in every format, to be looked at before a release.
+//! `scripts/pictures.sh` loads the pages in a browser.
 //!
 //! ```text
 //! cargo run -p asyncflow-view --example gallery -- FOLDER
@@ -10,10 +10,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use asyncflow_core::prelude::*;
-use asyncflow_core::{FlowError, Report};
-use asyncflow_tokio::TokioFlow;
-use asyncflow_view::{DrawFlow, DrawReport};
+use asyncflow::prelude::*;
+use asyncflow::view::{DrawFlow, DrawReport};
+use asyncflow::{Report, TokioFlow, TokioRuntime};
 use tokio::time::sleep;
 
 fn main() -> io::Result<()> {
@@ -23,35 +22,35 @@ fn main() -> io::Result<()> {
     fs::create_dir_all(&folder)?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        hang(&folder, "few", few(), |execute| execute.timed()).await?;
-        hang(&folder, "untimed", few(), |execute| execute).await?;
-        hang(&folder, "forty", forty(), |execute| execute.timed()).await?;
-        hang(&folder, "failing", failing(), |execute| {
+        draw(&folder, "few", few(), |execute| execute.timed()).await?;
+        draw(&folder, "untimed", few(), |execute| execute).await?;
+        draw(&folder, "forty", forty(), |execute| execute.timed()).await?;
+        draw(&folder, "failing", failing(), |execute| {
             execute.timed().keep_going()
         })
         .await?;
-        hang(&folder, "hostile", hostile(), |execute| {
+        draw(&folder, "hostile", hostile(), |execute| {
             execute.timed().keep_going()
         })
         .await?;
-        hang(&folder, "groups", groups(), |execute| execute.timed()).await?;
-        hang(&folder, "many", many(), |execute| {
+        draw(&folder, "groups", groups(), |execute| execute.timed()).await?;
+        draw(&folder, "many", many(), |execute| {
             execute.timed().max_concurrency(48)
         })
         .await?;
-        hang(&folder, "wide", wide(), |execute| execute.timed()).await?;
-        hang(&folder, "random", random(), |execute| execute.timed()).await?;
-        hang(&folder, "nothing", TokioFlow::new(), |execute| {
+        draw(&folder, "wide", wide(), |execute| execute.timed()).await?;
+        draw(&folder, "random", random(), |execute| execute.timed()).await?;
+        draw(&folder, "nothing", TokioFlow::new(), |execute| {
             execute.timed()
         })
         .await
     })
 }
 
-type Execute<'a> = asyncflow_core::Execute<'a, asyncflow_tokio::TokioRuntime>;
+type Execute<'a> = asyncflow::Execute<'a, TokioRuntime>;
 
-/// Executes a flow and writes all its pictures.
-async fn hang(
+/// Executes a flow and writes it in all formats.
+async fn draw(
     folder: &Path,
     name: &str,
     flow: TokioFlow,
@@ -71,13 +70,14 @@ async fn hang(
     write("trace.json", report.to_chrome_trace())
 }
 
+/// The report of a run that failed.
 fn report(error: &FlowError) -> io::Result<Report> {
     let report = error.report().cloned();
     report.ok_or_else(|| io::Error::other(error.to_string()))
 }
 
-/// A function that takes some time.
-fn busy(millis: u64) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+/// A function that sleeps.
+fn sleeps(millis: u64) -> impl Fn() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
     move || Box::pin(sleep(Duration::from_micros(millis * 1000)))
 }
 
@@ -91,14 +91,14 @@ fn few() -> TokioFlow {
         })
         .named("read config"),
     );
-    let connect = flow.add(busy(45).named("connect").after(config));
+    let connect = flow.add(sleeps(45).named("connect").after(config));
     let schema = flow.add(
         (|| std::thread::sleep(Duration::from_millis(30)))
             .named("load schema")
             .with_lock(&disk),
     );
-    let users = flow.add(busy(60).named("fetch users").after(connect));
-    let posts = flow.add(busy(95).named("fetch posts").after(connect));
+    let users = flow.add(sleeps(60).named("fetch users").after(connect));
+    let posts = flow.add(sleeps(95).named("fetch posts").after(connect));
     let images = flow.add(
         (async |_: &u32| sleep(Duration::from_millis(40)).await)
             .named("fetch images")
@@ -127,14 +127,14 @@ fn few() -> TokioFlow {
             .after(render)
             .with_lock(&disk),
     );
-    flow.add(busy(18).named("notify").after(write));
+    flow.add(sleeps(18).named("notify").after(write));
     flow
 }
 
 fn forty() -> TokioFlow {
     let mut flow = TokioFlow::new();
     let files = Semaphore::named("open files", 6);
-    let find = flow.add(busy(20).named("find"));
+    let find = flow.add(sleeps(20).named("find"));
     let mut kinds = [Vec::new(), Vec::new(), Vec::new()];
     for (at, folder) in [
         "src", "tests", "docs", "examples", "core", "macros", "tokio", "smol", "bench", "scripts",
@@ -157,9 +157,9 @@ fn forty() -> TokioFlow {
     }
     let [lines, contents, longest] = kinds;
     let merged = [
-        flow.add(busy(14).named("lines").after(lines)),
-        flow.add(busy(31).named("duplicates").after(contents)),
-        flow.add(busy(9).named("longest").after(longest)),
+        flow.add(sleeps(14).named("lines").after(lines)),
+        flow.add(sleeps(31).named("duplicates").after(contents)),
+        flow.add(sleeps(9).named("longest").after(longest)),
     ];
     flow.add(
         (|| std::thread::sleep(Duration::from_millis(16)))
@@ -171,7 +171,7 @@ fn forty() -> TokioFlow {
 
 fn failing() -> TokioFlow {
     let mut flow = TokioFlow::new();
-    let fine = flow.add(busy(20).named("fetch"));
+    let fine = flow.add(sleeps(20).named("fetch"));
     let fails = flow.add(
         (async || {
             sleep(Duration::from_millis(15)).await;
@@ -189,19 +189,19 @@ fn failing() -> TokioFlow {
         .after(fine),
     );
     let slow = flow.add(
-        busy(500)
+        sleeps(500)
             .named("crawl")
             .after(fine)
             .timeout(Duration::from_millis(30)),
     );
-    flow.add(busy(5).named("store").after(fails));
-    flow.add(busy(5).named("index").after((panics, slow)));
+    flow.add(sleeps(5).named("store").after(fails));
+    flow.add(sleeps(5).named("index").after((panics, slow)));
     let flag = flow.add((async || false).named("is weekend"));
-    flow.add(busy(8).named("weekly digest").run_if(flag));
-    let mirror = flow.add(busy(34).named("mirror a"));
-    let other = flow.add(busy(50).named("mirror b"));
-    flow.add(busy(12).named("first mirror").after_any([mirror, other]));
-    flow.add(busy(7).named("clean up").after(fails).always());
+    flow.add(sleeps(8).named("weekly digest").run_if(flag));
+    let mirror = flow.add(sleeps(34).named("mirror a"));
+    let other = flow.add(sleeps(50).named("mirror b"));
+    flow.add(sleeps(12).named("first mirror").after_any([mirror, other]));
+    flow.add(sleeps(7).named("clean up").after(fails).always());
     flow
 }
 
@@ -237,13 +237,13 @@ fn hostile() -> TokioFlow {
         "#quot;",
         "\u{10ffff}",
     ] {
-        before = Some(flow.add(busy(2).named(name).after(before)));
+        before = Some(flow.add(sleeps(2).named(name).after(before)));
     }
     flow
 }
 
 fn groups() -> TokioFlow {
-    let stage = |name: &str| busy(6 + name.len() as u64).named(name.to_owned());
+    let stage = |name: &str| sleeps(6 + name.len() as u64).named(name.to_owned());
     TokioFlow::from(series![
         stage("checkout"),
         parallel![
@@ -264,19 +264,19 @@ fn many() -> TokioFlow {
     let mut flow = TokioFlow::new();
     let connections = Semaphore::named("connections", 16);
     let mut random = Random(7);
-    let start = flow.add(busy(30).named("start"));
+    let start = flow.add(sleeps(30).named("start"));
     let mut ends = Vec::new();
     for _ in 0..3333 {
         let fetch = flow.add(
-            busy(1 + random.below(9))
+            sleeps(1 + random.below(9))
                 .named("fetch")
                 .after(start)
                 .with_lock(&connections),
         );
-        let parse = flow.add(busy(1 + random.below(5)).named("parse").after(fetch));
-        ends.push(flow.add(busy(1 + random.below(3)).named("store").after(parse)));
+        let parse = flow.add(sleeps(1 + random.below(5)).named("parse").after(fetch));
+        ends.push(flow.add(sleeps(1 + random.below(3)).named("store").after(parse)));
     }
-    flow.add(busy(60).named("merge").after(ends));
+    flow.add(sleeps(60).named("merge").after(ends));
     flow
 }
 
@@ -284,13 +284,13 @@ fn wide() -> TokioFlow {
     let mut flow = TokioFlow::new();
     let mut random = Random(3);
     let work: Vec<_> = (0..2000)
-        .map(|_| flow.add(busy(random.below(120) + 1).named("work")))
+        .map(|_| flow.add(sleeps(random.below(120) + 1).named("work")))
         .collect();
-    flow.add(busy(20).named("sum").after(work));
+    flow.add(sleeps(20).named("sum").after(work));
     flow
 }
 
-/// Ten thousand tasks without any symmetry.
+/// Ten thousand tasks that have no structure.
 fn random() -> TokioFlow {
     let mut flow = TokioFlow::new();
     let mut random = Random(11);
@@ -310,7 +310,7 @@ fn random() -> TokioFlow {
     flow
 }
 
-/// The same numbers every time.
+/// A generator that gives the same numbers every time.
 struct Random(u64);
 
 impl Random {

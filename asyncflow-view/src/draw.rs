@@ -1,53 +1,71 @@
-//! The traits that give flows and reports their pictures.
+//! The traits that draw flows and reports.
 
 use asyncflow_core::{Flow, Report, Runtime, Structure};
 
-use crate::diagram::{Sketch, dot, mermaid};
-use crate::timeline::record::Record;
+use crate::diagram::{Diagram, dot, mermaid};
+use crate::timeline::model::Timeline;
 use crate::timeline::{html, svg, trace};
 
-/// Diagrams of what a flow is made of, before it is executed: for [`Flow`] and [`Structure`].
-///
-/// ```
-/// use asyncflow_view::DrawFlow;
-/// # use asyncflow_core::{Flow, doctest::Inline, prelude::*};
-/// # let mut flow = Flow::<Inline>::new();
-/// # async fn fetch() {}
-/// # async fn parse() {}
-/// let fetch = flow.add(fetch);
-/// flow.add(parse.after(fetch));
-/// assert!(flow.to_dot().starts_with("digraph flow {"));
-/// assert!(flow.to_mermaid().contains("n0 -.-> n1"));
-/// ```
+/// Draws diagrams of a flow: of a [`Flow`], or of its [`Structure`].
 ///
 /// # What is drawn
 ///
-/// A rounded shape is an async function, a square one a plain function, a slanted one an input. A
-/// solid line carries data, a dashed one is order only, and one with an `if` is a condition. A
-/// point stands for the end of a group that another follows, a ring for *any of these*. Groups are
-/// frames, and what a task must hold while it runs is written in it. A legend says all of this, as
-/// far as it occurs.
+/// A rounded shape is an async function, a square one is a plain function, a slanted one is an
+/// input. A solid line carries data, a dashed line is only an order, and a line with an `if` is a
+/// condition. A point stands for the end of a group that something follows, a ring for *any of
+/// these tasks*. A frame is a group. A shape also says which locks and permits its task holds. The
+/// legend of a diagram explains what occurs in it.
 ///
-/// A flow of more than 120 places is folded, so that the diagram can be read: tasks that are alike
-/// into one shape with their number, then chains, then groups, and if nothing of that helps, tasks
-/// that are equally many steps from the beginning. The legend says what was folded.
+/// If a flow has more than 120 nodes, the diagram is folded: similar tasks become one shape, with
+/// their number; then chains of tasks; then groups; and if that is not enough, all tasks that are
+/// the same number of steps from the start. The legend says what was folded.
 ///
-/// Names are shortened and escaped; they cannot become anything else than text.
-pub trait DrawFlow {
-    /// The diagram in DOT, for Graphviz: `dot -Tsvg`.
+/// Names are shortened and escaped, so that a name is always read as text.
+///
+/// This trait is sealed: it cannot be implemented outside of this crate.
+pub trait DrawFlow: sealed::Sealed {
+    /// Returns the diagram in DOT, the language of [Graphviz](https://graphviz.org). `dot -Tsvg`
+    /// draws it.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::view::DrawFlow;
+    ///
+    /// # async fn fetch() {}
+    /// # async fn parse() {}
+    /// let mut flow = TokioFlow::new();
+    /// let fetch = flow.add(fetch);
+    /// flow.add(parse.after(fetch));
+    /// assert!(flow.to_dot().contains("n0 -> n1 [style=dashed]"));
+    /// ```
     fn to_dot(&self) -> String;
 
-    /// The diagram in Mermaid, which GitHub and many other places draw from a code block.
+    /// Returns the diagram in [Mermaid](https://mermaid.js.org), which GitHub and other sites
+    /// render from a code block.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::view::DrawFlow;
+    ///
+    /// # async fn fetch() {}
+    /// # async fn parse() {}
+    /// let mut flow = TokioFlow::new();
+    /// let fetch = flow.add(fetch);
+    /// flow.add(parse.after(fetch));
+    /// assert!(flow.to_mermaid().contains("n0 -.-> n1"));
+    /// ```
     fn to_mermaid(&self) -> String;
 }
 
 impl DrawFlow for Structure {
     fn to_dot(&self) -> String {
-        dot::write(&Sketch::new(self, None))
+        dot::write(&Diagram::new(self, None))
     }
 
     fn to_mermaid(&self) -> String {
-        mermaid::write(&Sketch::new(self, None))
+        mermaid::write(&Diagram::new(self, None))
     }
 }
 
@@ -61,87 +79,190 @@ impl<R: Runtime> DrawFlow for Flow<R> {
     }
 }
 
-/// Pictures of what became of a flow: for [`Report`].
+/// Draws the [`Report`] of a run: diagrams with the status of each task, and timelines.
 ///
-/// Execute with [`timed`](asyncflow_core::Execute::timed) to see when what happened. Without it
-/// the diagrams, the page and the picture show statuses only, and the trace is empty.
+/// Execute with [`timed`](asyncflow_core::Execute::timed) to get a timeline. Without it, diagrams,
+/// the SVG and the page show only statuses, and the trace is empty.
 ///
 /// ```
-/// use asyncflow_view::DrawReport;
-/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}, prelude::*};
-/// # let mut flow = Flow::<Inline>::new();
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+/// use asyncflow::view::DrawReport;
+///
 /// # async fn fetch() {}
 /// # async fn parse() {}
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut flow = TokioFlow::new();
 /// let fetch = flow.add(fetch);
 /// flow.add(parse.after(fetch));
-/// # block_on(async {
 /// let run = flow.execute().timed().await?;
-/// std::fs::write(
-///     # std::env::temp_dir().join(
-///     "timeline.html",
-///     # ),
-///     run.report().to_html(),
-/// ).unwrap();
-/// # Ok::<(), FlowError>(()) }).unwrap();
+/// let file = std::env::temp_dir().join("timeline.html");
+/// std::fs::write(file, run.report().to_html())?;
+/// # Ok(())
+/// # }
 /// ```
 ///
-/// Of a run that failed, the report is in the error:
-/// [`FlowError::report`](asyncflow_core::FlowError::report).
+/// If the run failed, the report is in the error:
+///
+/// ```
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+/// use asyncflow::view::DrawReport;
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let mut flow = TokioFlow::new();
+/// flow.add((|| Err::<(), _>("no route")).named("fetch"));
+/// let error = flow.execute().timed().await.unwrap_err();
+/// if let Some(report) = error.report() {
+///     assert!(report.to_dot().contains("failed"));
+/// }
+/// # }
+/// ```
 ///
 /// # Three kinds of waiting
 ///
-/// A task waits for its *upstreams* until it is ready; then for the *permits* that it needs; and
-/// for a *slot* under `max_concurrency` or a *thread*. Only then it runs. Pictures draw the first
-/// dotted, the others hatched, and running as a bar.
-pub trait DrawReport {
-    /// The diagram of the flow in DOT, each task coloured by its status, which it also says in
-    /// words, with how long it ran. See [`DrawFlow`].
+/// A task waits for its *upstreams* until it is ready; then for the *permits* that it needs; then
+/// for a *slot*, if [`max_concurrency`](asyncflow_core::Execute::max_concurrency) limits how many
+/// tasks run at the same time, or for a *thread*. Then it runs. Timelines draw the first kind of
+/// waiting as a dotted line, the others as a hatched bar, and running as a solid bar.
+///
+/// This trait is sealed: it cannot be implemented outside of this crate.
+pub trait DrawReport: sealed::Sealed {
+    /// Returns the diagram of the flow in DOT. The label of each task has its status and how long
+    /// it ran; its colour also shows the status. See [`DrawFlow`].
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::view::DrawReport;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(|| ());
+    /// let run = flow.execute().timed().await?;
+    /// assert!(run.report().to_dot().contains("succeeded"));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn to_dot(&self) -> String;
 
-    /// The same in Mermaid.
+    /// Returns the same diagram in Mermaid.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::view::DrawReport;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(|| ());
+    /// let run = flow.execute().timed().await?;
+    /// assert!(run.report().to_mermaid().contains("succeeded"));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn to_mermaid(&self) -> String;
 
-    /// The timeline as a still picture that needs nothing else: for a README. Fits a light page
-    /// and a dark one.
+    /// Returns the timeline as a static image, for example for a README. It refers to no other
+    /// files and is readable on light and dark pages.
     ///
-    /// Up to 40 tasks have a row each. More share lanes, and of more than 1500, or more than 60 at
-    /// the same time, it shows how many ran and how many waited.
+    /// Up to 40 tasks have a row each. More tasks share lanes. With more than 1500 tasks, or more
+    /// than 60 at the same time, the image only shows how many ran and how many waited.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::view::DrawReport;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(|| ());
+    /// let run = flow.execute().timed().await?;
+    /// assert!(run.report().to_svg().starts_with("<svg"));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn to_svg(&self) -> String;
 
-    /// The timeline as a page to explore: one file that loads nothing and sends nothing.
+    /// Returns the timeline as an interactive page: one file that loads nothing and sends nothing.
     ///
     /// It has a chart with zoom and search, the critical path, totals, details of each task with
-    /// links to its upstreams and downstreams, and a table of them all; for mouse, touch, keyboard
-    /// and screen reader.
+    /// links to its upstreams and downstreams, and a table of all tasks. It can be used with a
+    /// mouse, a touch screen, a keyboard and a screen reader.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::view::DrawReport;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(|| ());
+    /// let run = flow.execute().timed().await?;
+    /// assert!(run.report().to_html().starts_with("<!DOCTYPE html>"));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn to_html(&self) -> String;
 
-    /// The timeline in the Trace Event Format, for <https://ui.perfetto.dev> and
+    /// Returns the timeline in the Trace Event Format, for <https://ui.perfetto.dev> and
     /// `chrome://tracing`.
     ///
-    /// Tasks that ran are in the lanes of one process, and their waiting, of the category `wait`,
-    /// in those of another. Arrows are dependencies; of very many, only some are drawn, and
-    /// `otherData` says so.
+    /// Tasks that ran are in the lanes of one process. Tasks that waited are in those of another,
+    /// with the category `wait`. Arrows are dependencies; if there are too many, only some have
+    /// arrows, and `otherData` says so.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::view::DrawReport;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(|| ());
+    /// let run = flow.execute().timed().await?;
+    /// assert!(run.report().to_chrome_trace().contains("traceEvents"));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn to_chrome_trace(&self) -> String;
 }
 
 impl DrawReport for Report {
     fn to_dot(&self) -> String {
-        dot::write(&Sketch::new(&self.structure(), Some(self)))
+        dot::write(&Diagram::new(&self.structure(), Some(self)))
     }
 
     fn to_mermaid(&self) -> String {
-        mermaid::write(&Sketch::new(&self.structure(), Some(self)))
+        mermaid::write(&Diagram::new(&self.structure(), Some(self)))
     }
 
     fn to_svg(&self) -> String {
-        svg::write(&Record::new(self))
+        svg::write(&Timeline::new(self))
     }
 
     fn to_html(&self) -> String {
-        html::write(&Record::new(self))
+        html::write(&Timeline::new(self))
     }
 
     fn to_chrome_trace(&self) -> String {
-        trace::write(&Record::new(self))
+        trace::write(&Timeline::new(self))
     }
+}
+
+mod sealed {
+    use super::{Flow, Report, Runtime, Structure};
+
+    pub trait Sealed {}
+
+    impl Sealed for Structure {}
+    impl<R: Runtime> Sealed for Flow<R> {}
+    impl Sealed for Report {}
 }

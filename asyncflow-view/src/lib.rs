@@ -1,17 +1,39 @@
-//! See a flow: what it will do, what it is doing, what it did, and where the time went.
+//! Diagrams, timelines, a progress bar and spans for flows.
 //!
-//! | before a run | [`DrawFlow`]: diagrams in DOT and Mermaid |
+//! | when | what |
 //! |---|---|
-//! | during it | the features `progress`, a bar, and `tracing`, spans; both are observers |
-//! | after it | [`DrawReport`]: the diagrams with what became of each task, and timelines as SVG, HTML and Chrome trace |
+//! | before a run | [`DrawFlow`]: diagrams in DOT and Mermaid |
+//! | during a run | the feature `progress`: a progress bar; the feature `tracing`: spans |
+//! | after a run | [`DrawReport`]: diagrams with the status of each task, and timelines as SVG, HTML and Chrome trace |
 //!
-//! Applications reach this crate as `asyncflow::view`, by the feature `view` of `asyncflow`.
+//! Applications use this crate as `asyncflow::view`, with the feature `view` of `asyncflow`:
+//!
+//! ```
+//! use asyncflow::TokioFlow;
+//! use asyncflow::prelude::*;
+//! use asyncflow::view::{DrawFlow, DrawReport};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), FlowError> {
+//! let mut flow = TokioFlow::new();
+//! let fetch = flow.add((async || "some text".to_owned()).named("fetch"));
+//! flow.add((|text: &String| text.len()).named("count").inputs(fetch));
+//! println!("{}", flow.to_mermaid());
+//!
+//! let run = flow.execute().timed().await?;
+//! let svg = run.report().to_svg();
+//! assert!(svg.contains("2 tasks succeeded"));
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Layout
 //!
-//! * `diagram`: what a diagram shows, folded until it can be read; and the two formats;
+//! * `draw`: the public traits;
+//! * `diagram`: what a diagram shows, and its two formats;
 //! * `timeline`: what a timeline shows, and its three formats;
-//! * `text`: names and durations as people read them, and the escapes of all formats.
+//! * `progress` and `tracing`: the two observers;
+//! * `text`: how names and durations are written, and escaped in each format.
 
 mod diagram;
 mod draw;

@@ -1,4 +1,4 @@
-//! A progress bar for a run, by way of the crate `indicatif`.
+//! A progress bar for a run, drawn with the crate `indicatif`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,40 +8,44 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use asyncflow_core::{Observer, Permits, Structure, TaskRef, TaskStatus};
-/// What a progress bar is drawn with.
-pub use indicatif;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::lock::lock;
 use crate::text::{self, SHORT, clean};
 
-/// How often it is drawn: often enough to look alive, too seldom to flicker or to cost anything.
-const TICK: Duration = Duration::from_millis(100);
+/// The shortest time between two updates. Ten in a second look continuous and cost little.
+const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Looking at all tasks may take at most this part of the time.
-const SHARE: u32 = 20;
+/// The thread that draws sleeps at least this many times as long as it takes to look at all tasks,
+/// so that it uses at most about 5 % of a core even for a million tasks.
+const PAUSE_FACTOR: u32 = 20;
 
-/// How long a task runs before it is shown. Shorter ones would only flash.
-const LONG: Duration = Duration::from_millis(500);
+/// How long a task runs before it is shown. Found by eye: shorter ones appear and vanish too fast
+/// to be read.
+const SHOW_AFTER: Duration = Duration::from_millis(500);
 
-/// How many of the tasks that run longest are shown.
-const SHOWN: usize = 4;
+/// How many of the longest-running tasks are shown, so that the bar stays a few lines high.
+const SHOWN_TASKS: usize = 4;
 
-/// How many failures are written out. The others are counted; the error names them all.
-const FAILURES: usize = 20;
+/// How many failures are written out, which is about a screenful. The others are counted; the error
+/// of the run names them all.
+const SHOWN_FAILURES: usize = 20;
 
-/// An observer that draws a progress bar: how many tasks have ended, run, and wait for permits, how
-/// much longer it will take, the tasks that run longest, and failures as they happen. It is for one
-/// run; clones share it.
+/// An observer that draws a progress bar. It shows how many tasks have ended, run, and wait, the
+/// estimated remaining time, the longest-running tasks, and failures as they happen.
 ///
 /// ```
-/// use asyncflow_view::progress::Progress;
-/// # use asyncflow_core::{Flow, FlowError, doctest::{Inline, block_on}};
-/// # let mut flow = Flow::<Inline>::new();
-/// # flow.add(|| ());
-/// # block_on(async {
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+/// use asyncflow::view::progress::Progress;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// flow.add((|| ()).named("fetch"));
 /// flow.execute().observe(Progress::new()).await?;
-/// # Ok::<(), FlowError>(()) }).unwrap();
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// ```text
@@ -52,62 +56,55 @@ const FAILURES: usize = 20;
 ///   1.1 s  upload of c
 /// ```
 ///
-/// It draws to stderr, and nothing at all if that is no terminal. A thread of its own draws, ten
-/// times a second at most; tasks only write down when they start and end, each in a node of its
-/// own. The time that it takes to go is estimated from the number of tasks that have ended, as if
-/// all were alike.
+/// A `Progress` is for one run. It draws to stderr, and draws nothing if stderr is not a terminal.
+/// The remaining time is estimated from the number of tasks that have ended, as if all took equally
+/// long.
 ///
-/// # Your own lines
+/// # Cost
 ///
-/// What a program writes to the terminal while a bar is drawn would be mixed up with it. Keep a
-/// clone, and write lines with [`println`](Self::println), or anything within
-/// [`suspend`](Self::suspend):
+/// A separate thread draws, at most ten times a second. A task only stores its state when it starts
+/// and ends, each in an atomic of its own.
 ///
-/// ```
-/// # use asyncflow_view::progress::Progress;
-/// # use asyncflow_core::{Flow, FlowError, TaskExt, doctest::{Inline, block_on}};
-/// # let mut flow = Flow::<Inline>::new();
-/// let progress = Progress::new();
-/// let lines = progress.clone();
-/// flow.add((move || lines.println("halfway there")).named("half"));
-/// # block_on(async {
-/// flow.execute().observe(progress).await?;
-/// # Ok::<(), FlowError>(()) }).unwrap();
-/// ```
+/// # Other output
+///
+/// Output to the terminal would be mixed up with the bar. Keep a clone of the `Progress`, and write
+/// lines with [`println`](Self::println), or do anything else in [`suspend`](Self::suspend).
 #[derive(Clone)]
 pub struct Progress(Arc<Shared>);
 
 struct Shared {
     multi: MultiProgress,
-    /// Empty if nothing is drawn.
+    /// Set when the run starts, unless nothing is drawn.
     run: OnceLock<Arc<Run>>,
-    /// Who draws, while the run goes on.
+    /// The thread that draws, while the run goes on.
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct Run {
     flow: Structure,
     start: Instant,
-    /// For each node what its task does, as a [`State`] and since when. Only its own task writes
-    /// there, so no two threads ever wait for each other.
+    /// For each node the [`State`] of its task, and since when. Only the task itself writes to its
+    /// entry, so threads do not contend.
     tasks: Box<[AtomicU64]>,
     retries: AtomicU64,
     failures: Mutex<Failures>,
-    over: Mutex<bool>,
-    /// Woken when the run is over.
-    ended: Condvar,
+    ended: Mutex<bool>,
+    /// Notified when `ended` becomes `true`, so that the thread need not finish its pause.
+    ended_changed: Condvar,
 }
 
 #[derive(Default)]
 struct Failures {
-    /// Why the last attempt at each task failed.
+    /// The error of the last attempt, by the number of the node.
     reasons: HashMap<usize, String>,
-    /// Lines to be written out.
+    /// The lines that the thread has not written yet.
     lines: Vec<String>,
-    seen: usize,
+    /// The number of failed tasks.
+    count: usize,
 }
 
-/// What a task does: the lower bits of its word, the others being microseconds since the start.
+/// The state of a task. An entry of [`Run::tasks`] has it in the lower bits; the upper bits are the
+/// moment when a running task started, in microseconds since the start of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 enum State {
@@ -120,47 +117,106 @@ enum State {
     Failed,
     /// Skipped or cancelled.
     NotRun,
-    /// No part of the run.
+    /// Not selected, or not a task.
     Absent,
 }
 
 const STATE_BITS: u32 = 3;
 
-/// How many tasks do what, and which run longest.
+/// How many tasks are in each state, and which run longest.
 #[derive(Debug, Default)]
-struct Count {
+struct Counts {
     states: [u64; 1 << STATE_BITS],
-    /// Since when, and the number of the node; the first is the oldest.
+    /// When each started, and the number of its node; the longest-running first.
     running: Vec<(u64, usize)>,
 }
 
 impl Progress {
-    /// A bar on stderr, or nothing if that is no terminal.
+    /// Creates a progress bar on stderr. It draws nothing if stderr is not a terminal.
     pub fn new() -> Self {
-        Self::within(MultiProgress::new())
+        Self::with_draw_target(ProgressDrawTarget::stderr())
     }
 
-    /// A bar among others, or drawn to another target.
-    pub fn within(multi: MultiProgress) -> Self {
+    /// Draws to stdout instead of stderr. It draws nothing if stdout is not a terminal.
+    ///
+    /// ```
+    /// use asyncflow::view::progress::Progress;
+    ///
+    /// let progress = Progress::new().on_stdout();
+    /// ```
+    pub fn on_stdout(self) -> Self {
+        self.0.multi.set_draw_target(ProgressDrawTarget::stdout());
+        self
+    }
+
+    /// Draws nothing, for example for a `--quiet` option of a program. [`println`](Self::println)
+    /// still writes lines, to stderr.
+    ///
+    /// ```
+    /// use asyncflow::view::progress::Progress;
+    ///
+    /// # let quiet = true;
+    /// let mut progress = Progress::new();
+    /// if quiet {
+    ///     progress = progress.hidden();
+    /// }
+    /// progress.println("0 warnings");
+    /// ```
+    pub fn hidden(self) -> Self {
+        self.0.multi.set_draw_target(ProgressDrawTarget::hidden());
+        self
+    }
+
+    /// For tests, which read what is drawn from a terminal in memory. It is not part of the public
+    /// API, because its parameter is of `indicatif`, a crate before version 1.
+    #[doc(hidden)]
+    pub fn with_draw_target(target: ProgressDrawTarget) -> Self {
         Self(Arc::new(Shared {
-            multi,
+            multi: MultiProgress::with_draw_target(target),
             run: OnceLock::new(),
             thread: Mutex::new(None),
         }))
     }
 
-    /// Writes a line above the bar; to stderr if there is none.
+    /// Writes a line above the bar. Writes it to stderr if no bar is drawn.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::view::progress::Progress;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let progress = Progress::new();
+    /// let lines = progress.clone();
+    /// flow.add((move || lines.println("halfway there")).named("half"));
+    /// flow.execute().observe(progress).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn println(&self, line: impl AsRef<str>) {
         match self.0.multi.is_hidden() {
             true => eprintln!("{}", line.as_ref()),
-            // A terminal that is gone is no reason for a task to fail.
+            // An error means that the terminal is gone, which is no reason for a task to fail.
             false => drop(self.0.multi.println(line)),
         }
     }
 
-    /// Takes the bar away, calls `write`, and draws the bar again.
-    pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
-        self.0.multi.suspend(write)
+    /// Removes the bar, calls `f`, and draws the bar again. The bar is not updated meanwhile.
+    ///
+    /// ```
+    /// use asyncflow::view::progress::Progress;
+    ///
+    /// let progress = Progress::new();
+    /// let length = progress.suspend(|| {
+    ///     let answer = "yes"; // or a prompt for the user
+    ///     answer.len()
+    /// });
+    /// assert_eq!(length, 3);
+    /// ```
+    pub fn suspend<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.0.multi.suspend(f)
     }
 
     fn set(&self, task: TaskRef<'_>, state: State) {
@@ -197,15 +253,15 @@ impl Observer for Progress {
             tasks: tasks.collect(),
             retries: AtomicU64::new(0),
             failures: Mutex::default(),
-            over: Mutex::new(false),
-            ended: Condvar::new(),
+            ended: Mutex::new(false),
+            ended_changed: Condvar::new(),
         });
         if self.0.run.set(Arc::clone(&run)).is_err() {
             return;
         }
         let screen = Screen::new(self.0.multi.clone());
         let thread = std::thread::Builder::new().name("asyncflow-progress".into());
-        // Without a thread there is no bar, which is no reason not to run.
+        // If no thread can be spawned, the flow runs without a bar.
         *lock(&self.0.thread) = thread.spawn(move || run.draw(screen)).ok();
     }
 
@@ -244,9 +300,9 @@ impl Observer for Progress {
         );
         if let (true, Some(run)) = (status.is_failure(), self.0.run.get()) {
             let mut failures = lock(&run.failures);
-            failures.seen += 1;
+            failures.count += 1;
             let why = failures.reasons.remove(&task.number()).unwrap_or_default();
-            if failures.seen <= FAILURES {
+            if failures.count <= SHOWN_FAILURES {
                 let name = clean(task.name(), SHORT);
                 failures
                     .lines
@@ -257,10 +313,10 @@ impl Observer for Progress {
 
     fn run_ended(&self) {
         if let Some(run) = self.0.run.get() {
-            *lock(&run.over) = true;
-            run.ended.notify_all();
+            *lock(&run.ended) = true;
+            run.ended_changed.notify_all();
         }
-        // Waited for, so that what the program writes next comes after the last picture.
+        // Waits for the thread, so that output after the run comes below the bar.
         let thread = lock(&self.0.thread).take();
         if let Some(thread) = thread {
             let _ = thread.join();
@@ -273,7 +329,7 @@ impl Run {
         let Some(task) = self.tasks.get(number) else {
             return;
         };
-        // Only what runs is shown with its time; reading a clock costs more than the rest.
+        // Only running tasks are shown with a time, and reading the clock is the main cost here.
         let since = match state {
             State::Runs => self.micros(),
             _ => 0,
@@ -282,49 +338,49 @@ impl Run {
     }
 
     fn micros(&self) -> u64 {
-        // Good for half a million years without the upper bits.
+        // 61 bits of microseconds last for 70 000 years.
         self.start.elapsed().as_micros() as u64
     }
 
     fn draw(&self, screen: Screen) {
-        let mut pause = TICK;
+        let mut pause = INTERVAL;
         loop {
-            let over = lock(&self.over);
-            let (over, _) = self
-                .ended
-                .wait_timeout_while(over, pause, |over| !*over)
+            let ended = lock(&self.ended);
+            let (ended, _) = self
+                .ended_changed
+                .wait_timeout_while(ended, pause, |ended| !*ended)
                 .unwrap_or_else(PoisonError::into_inner);
-            let over = *over;
+            let ended = *ended;
             let before = Instant::now();
-            let count = self.count();
-            pause = TICK.max(before.elapsed() * SHARE);
-            screen.show(self, &count);
-            if over {
+            let counts = self.count();
+            pause = INTERVAL.max(before.elapsed() * PAUSE_FACTOR);
+            screen.show(self, &counts);
+            if ended {
                 return screen.close(self);
             }
         }
     }
 
-    fn count(&self) -> Count {
-        let mut count = Count::default();
-        let young = self.micros().saturating_sub(LONG.as_micros() as u64);
+    fn count(&self) -> Counts {
+        let mut counts = Counts::default();
+        let latest = self.micros().saturating_sub(SHOW_AFTER.as_micros() as u64);
         for (number, task) in self.tasks.iter().enumerate() {
             let word = task.load(Ordering::Relaxed);
             let (state, since) = (word & ((1 << STATE_BITS) - 1), word >> STATE_BITS);
-            count.states[state as usize] += 1;
-            if state == State::Runs as u64 && since <= young {
-                let node = count.running.partition_point(|other| other.0 <= since);
-                if node < SHOWN {
-                    count.running.insert(node, (since, number));
-                    count.running.truncate(SHOWN);
+            counts.states[state as usize] += 1;
+            if state == State::Runs as u64 && since <= latest {
+                let position = counts.running.partition_point(|other| other.0 <= since);
+                if position < SHOWN_TASKS {
+                    counts.running.insert(position, (since, number));
+                    counts.running.truncate(SHOWN_TASKS);
                 }
             }
         }
-        count
+        counts
     }
 }
 
-impl Count {
+impl Counts {
     fn of(&self, state: State) -> u64 {
         self.states[state as usize]
     }
@@ -337,7 +393,7 @@ impl Count {
         self.states.iter().sum::<u64>() - self.of(State::Absent)
     }
 
-    /// What there is to say beside the bar. Nothing is said of what there is none of.
+    /// The line below the bar, without the states that no task is in.
     fn words(&self, retries: u64) -> String {
         let words = [
             (self.of(State::Runs), "running"),
@@ -356,8 +412,8 @@ impl Count {
     }
 }
 
-/// What is on the terminal. All is one bar with a message of several lines, because each bar of its
-/// own would draw the others again.
+/// What is drawn on the terminal: one bar with a message of several lines. With one bar for each
+/// line, every update of a line would draw all lines again.
 struct Screen {
     multi: MultiProgress,
     bar: ProgressBar,
@@ -372,17 +428,17 @@ impl Screen {
         Self { multi, bar }
     }
 
-    fn show(&self, run: &Run, count: &Count) {
+    fn show(&self, run: &Run, counts: &Counts) {
         for line in std::mem::take(&mut lock(&run.failures).lines) {
             let _ = self.multi.println(line);
         }
         self.bar.update(|bar| {
-            bar.set_len(count.tasks());
-            bar.set_pos(count.ended());
+            bar.set_len(counts.tasks());
+            bar.set_pos(counts.ended());
         });
         let now = run.micros();
-        let mut message = format!("  {}", count.words(run.retries.load(Ordering::Relaxed)));
-        for (since, number) in &count.running {
+        let mut message = format!("  {}", counts.words(run.retries.load(Ordering::Relaxed)));
+        for (since, number) in &counts.running {
             let ran = text::duration(Duration::from_micros(now.saturating_sub(*since)));
             let name = run.flow.node(*number).name().unwrap_or_default();
             message.push_str(&format!("\n  {ran:>8}  {}", clean(name, SHORT)));
@@ -390,9 +446,9 @@ impl Screen {
         self.bar.set_message(message);
     }
 
-    /// Leaves the last picture on the terminal; whatever is written next comes below.
+    /// Draws the bar for the last time and leaves it on the terminal; later output comes below it.
     fn close(&self, run: &Run) {
-        let unwritten = lock(&run.failures).seen.saturating_sub(FAILURES);
+        let unwritten = lock(&run.failures).count.saturating_sub(SHOWN_FAILURES);
         if unwritten > 0 {
             let _ = self
                 .multi

@@ -1,29 +1,32 @@
-//! Names and durations as people read them, and the escapes of the formats they are written in.
+//! How names and durations are written, and escaped in each format.
 //!
-//! A task may be called anything. What is shown of a name is [`clean`]: nothing in it turns the
-//! direction of the text, ends a line or is forbidden in XML, and it is of bounded length. Each
-//! format then escapes it by its own rule, so that a name stays a name.
+//! The name of a task can be any string. [`clean`] bounds its length and replaces characters that
+//! change the direction of the text, end a line or are forbidden in XML. Each format then escapes
+//! the rest by its own rules, so that a name can never be read as anything but text.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-/// How much of a name is drawn.
+/// The most characters of a name in a picture. Found by eye: a longer label leaves no room for
+/// others.
 pub(crate) const SHORT: usize = 36;
 
-/// How much of a name is kept for those who ask: in tooltips, details and tables.
+/// The most characters of a name in tooltips, details, tables and logs. It is long enough for a
+/// path or a URL, and bounds the size of the output.
 pub(crate) const LONG: usize = 240;
 
-/// A name as it is shown: at most `width` characters, its beginning and its end if it has more.
+/// Returns a name of at most `width` printable characters. Of a longer one it keeps the beginning
+/// and the end.
 pub(crate) fn clean(name: &str, width: usize) -> String {
     if name.trim().is_empty() {
         return "(no name)".to_owned();
     }
-    // A name of a megabyte is not walked through.
+    // Does not read the whole name, which may be a megabyte.
     let head: Vec<char> = name.chars().take(width + 1).collect();
     if head.len() <= width {
         return head.into_iter().map(visible).collect();
     }
-    // The end of a name is where `#2` and `#3` differ.
+    // Keeps the end, because that is where `#2` and `#3` differ.
     let tail = width / 3;
     let mut end: Vec<char> = name.chars().rev().take(tail).collect();
     end.reverse();
@@ -33,19 +36,20 @@ pub(crate) fn clean(name: &str, width: usize) -> String {
         .collect()
 }
 
-/// What stands for a character that would not be seen as itself.
+/// Replaces a character that is invisible or has an effect on the text around it.
 fn visible(c: char) -> char {
-    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let changes_direction = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let ends_a_line = matches!(c, '\u{2028}' | '\u{2029}');
-    let no_character = u32::from(c) & 0xfffe == 0xfffe || matches!(c, '\u{fdd0}'..='\u{fdef}');
-    let nothing = matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}');
-    match c.is_control() || turns || ends_a_line || no_character || nothing {
+    let noncharacter = u32::from(c) & 0xfffe == 0xfffe || matches!(c, '\u{fdd0}'..='\u{fdef}');
+    let zero_width = matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}');
+    match c.is_control() || changes_direction || ends_a_line || noncharacter || zero_width {
         true => '\u{fffd}',
         false => c,
     }
 }
 
-/// Three digits and a unit: `850 ns`, `12.3 µs`, `4.56 ms`, `1.23 s`, `2 min 3 s`.
+/// Formats a duration with three digits and a unit: `850 ns`, `12.3 µs`, `4.56 ms`, `1.23 s`, `2
+/// min 3 s`.
 pub(crate) fn duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
     if nanos < 1000 {
@@ -70,17 +74,17 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
-/// A [`duration`] in nanoseconds.
+/// Formats a number of nanoseconds as [`duration`] does.
 pub(crate) fn nanos(nanos: u64) -> String {
     duration(Duration::from_nanos(nanos))
 }
 
-/// A count with thin groups: `10 000`.
+/// Formats a count with thin spaces between groups of digits: `10 000`.
 pub(crate) fn count(count: usize) -> String {
     let digits = count.to_string();
     let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 && digits.len() > 4 {
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 && digits.len() > 4 {
             grouped.push('\u{202f}');
         }
         grouped.push(digit);
@@ -88,7 +92,7 @@ pub(crate) fn count(count: usize) -> String {
     grouped
 }
 
-/// `1 task`, `2 tasks`.
+/// Formats a number of tasks: `1 task`, `2 tasks`.
 pub(crate) fn tasks(number: usize) -> String {
     match number {
         1 => "1 task".to_owned(),
@@ -96,7 +100,7 @@ pub(crate) fn tasks(number: usize) -> String {
     }
 }
 
-/// Text in XML and HTML, also in attributes.
+/// Escapes text for XML and HTML, also for attributes.
 pub(crate) fn xml(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -112,7 +116,8 @@ pub(crate) fn xml(text: &str) -> String {
     escaped
 }
 
-/// A quoted string of DOT. Labels are read twice: backslashes begin `\n`, and `&` an entity.
+/// Quotes a string for DOT. Graphviz also interprets escape sequences such as `\n` and entities
+/// such as `&amp;` in it.
 pub(crate) fn dot(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
@@ -129,8 +134,8 @@ pub(crate) fn dot(text: &str) -> String {
     quoted
 }
 
-/// The inside of a quoted string of Mermaid, in which quotes end, `#` begins an entity, and
-/// `1. `, `- `, backquotes and stars begin Markdown. Plain words stay readable.
+/// Escapes text for a quoted string of Mermaid, where `#` begins an entity, and `1. `, `- `,
+/// backquotes and stars begin Markdown. Plain words stay readable.
 pub(crate) fn mermaid(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut escaped = String::new();
@@ -151,8 +156,8 @@ pub(crate) fn mermaid(text: &str) -> String {
     escaped
 }
 
-/// A string of JSON that may also stand in a script of an HTML page and in XML: no `<`, `>` or
-/// `&` in it, and no line ends.
+/// Quotes a string for JSON. The result is also safe inside a script element of an HTML page and in
+/// XML: it has no `<`, `>` or `&`, and no line ends.
 pub(crate) fn json(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {

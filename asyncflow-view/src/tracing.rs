@@ -1,6 +1,7 @@
-//! Spans for a run, its tasks and their attempts, by way of the crate `tracing`.
+//! Spans for a run, its tasks and their attempts, with the crate `tracing`.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use ::tracing::field::Empty;
@@ -10,80 +11,119 @@ use asyncflow_core::{Observer, Permits, Structure, TaskRef, TaskStatus};
 use crate::lock::lock;
 use crate::text::{LONG, clean};
 
-/// An observer that makes spans: one for the run, in it one for each task, in those one for each
-/// attempt. It is for one run.
+/// An observer that creates spans: one for the run, within it one for each task, and within those
+/// one for each attempt.
 ///
 /// ```
-/// use asyncflow_view::tracing::Tracer;
-/// # use asyncflow_core::{Flow, FlowError, doctest::{Inline, block_on}};
-/// # let mut flow = Flow::<Inline>::new();
-/// # flow.add(|| ());
-/// # block_on(async {
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+/// use asyncflow::view::tracing::Tracer;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// flow.add((|| ()).named("fetch"));
 /// flow.execute().observe(Tracer::new()).await?;
-/// # Ok::<(), FlowError>(()) }).unwrap();
+/// # Ok(())
+/// # }
 /// ```
 ///
-/// | span | from | until | fields |
+/// A tracer is for one run.
+///
+/// # Spans
+///
+/// | span | begins | ends | fields |
 /// |---|---|---|---|
-/// | `run` | the start of the run | its end | `tasks`, `failed` |
-/// | `task` | when it is ready | its end | `name`, `status`, `error` |
-/// | `attempt` | when its function is called | it returned, or failed | `attempt`, `error` |
+/// | `run` | when the run starts | when the run ends | `tasks`, `failed` |
+/// | `task` | when the task is ready | when the task ends | `name`, `status`, `error` |
+/// | `attempt` | when the function is called | when it returned or failed | `attempt`, `error` |
 ///
-/// So the time in which a task waits for permits is in its `task` and in no `attempt`. A task that
-/// is not started has a `task` of no length, with its `status`; one that is not selected has none.
+/// So the time that a task waits for permits is in its `task` span, but in no `attempt` span. A
+/// task that is not started has a `task` span that ends at once, with its `status`. A task that is
+/// not selected has no span.
 ///
-/// The run is a child of the span that was current where the tracer was made, which is the caller's
-/// in `flow.execute().observe(Tracer::new())`. While a thread runs code of a task, the span of the
-/// attempt is entered there: what the task logs is a child of it, whatever thread it wakes up on.
+/// The `run` span is a child of the span that was current when the tracer was created. In
+/// `flow.execute().observe(Tracer::new())` that is the span of the caller. The `attempt` span is
+/// entered while a thread runs code of the task, so everything that the task logs is inside of it,
+/// on any thread.
 ///
-/// There are events, too: that a task waits for permits or for a slot, at the level `DEBUG`; that
-/// an attempt failed at a task that is retried, at `WARN`; that a task failed, at `ERROR`. They name
-/// the task, for the case that a filter leaves out the spans, which are of the level `INFO`. All
-/// have the target `asyncflow`.
+/// # Events
 ///
-/// The runs' threads are those of the runtime, so the subscriber has to be the global one, or set
-/// on each of them.
+/// | level | event |
+/// |---|---|
+/// | `DEBUG` | a task waits for permits or for a slot |
+/// | `WARN` | an attempt of a task with retries failed |
+/// | `ERROR` | a task failed |
+///
+/// `WARN` and `ERROR` events name their task, so that they can be understood when a filter drops
+/// the spans, whose level is `INFO`. The target of all spans and events is `asyncflow`.
+///
+/// # Subscriber
+///
+/// A run uses the threads of the runtime, so the subscriber must be the global one, or be set on
+/// each of these threads.
 pub struct Tracer {
     parent: Span,
-    /// Whether spans have the fields that OpenTelemetry layers look for.
+    /// Whether spans get the fields that the layer of `tracing-opentelemetry` reads.
     opentelemetry: bool,
+    /// Set when the run starts.
     run: OnceLock<Run>,
 }
 
-/// What is known once the run has started.
+/// The spans of a run.
 struct Run {
     flow: Structure,
-    /// Emptied when the run ends, whoever still holds the observer.
+    /// Replaced by `Span::none()` when the run ends. So the span closes even if the user keeps a
+    /// reference to the tracer.
     span: Mutex<Span>,
-    /// By the number of the task's node.
+    /// The number of failed tasks, for the field of the span.
+    failed: AtomicUsize,
+    /// By the number of the node. An entry is `None` before its task is ready and after it has
+    /// ended.
     tasks: Box<[Mutex<Option<Box<Spans>>>]>,
 }
 
 /// The spans of one task.
 struct Spans {
+    /// `Span::none()` after the end of the task, if an attempt is still inside its function.
     task: Span,
-    /// A plain function that timed out runs on, maybe beside the next attempt.
+    /// There can be several: a plain function that timed out runs on, and the next attempt starts.
     attempts: Vec<Attempt>,
-    /// Why the last attempt failed.
+    /// The error of the last attempt, for the event that the task failed.
     error: Option<String>,
 }
 
 struct Attempt {
     number: u32,
     span: Span,
-    /// Whether a thread is inside of it.
+    /// Whether a thread runs code of the attempt.
     inside: bool,
-    /// Whether it is known how it ended.
-    over: bool,
+    /// Whether it has ended, as far as the run is concerned.
+    ended: bool,
 }
 
 impl Tracer {
-    /// A tracer for one run, whose span is a child of the one that is current here.
+    /// Creates a tracer whose `run` span is a child of the current span.
     pub fn new() -> Self {
         Self::within(Span::current())
     }
 
-    /// A tracer for one run, whose span is a child of `parent`.
+    /// Creates a tracer whose `run` span is a child of `parent`, a span of the crate `tracing` 0.1.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::view::tracing::Tracer;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(|| ());
+    /// let request = tracing::info_span!("request");
+    /// flow.execute().observe(Tracer::within(request)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn within(parent: Span) -> Self {
         Self {
             parent,
@@ -92,13 +132,28 @@ impl Tracer {
         }
     }
 
-    /// Adds the fields that the layer of `tracing-opentelemetry` reads: `otel.name`, so that spans
-    /// are called by the names of their tasks, and `otel.status_code`.
+    /// Adds the fields that the layer of `tracing-opentelemetry` reads: `otel.name`, so that a span
+    /// has the name of its task, and `otel.status_code`.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::view::tracing::Tracer;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(|| ());
+    /// flow.execute().observe(Tracer::new().for_opentelemetry()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn for_opentelemetry(mut self) -> Self {
         self.opentelemetry = true;
         self
     }
 
+    /// Calls `change` with the spans of a task, which are locked meanwhile.
     fn with<T>(&self, task: TaskRef<'_>, change: impl FnOnce(&Run, &mut Option<Box<Spans>>) -> T) {
         let run = self.run.get();
         if let Some((run, spans)) = run.and_then(|run| Some((run, run.tasks.get(task.number())?))) {
@@ -106,6 +161,7 @@ impl Tracer {
         }
     }
 
+    /// The spans of a task, which are created if there are none yet.
     fn open<'s>(
         &self,
         run: &Run,
@@ -143,10 +199,10 @@ impl Spans {
         attempts.find(|attempt| attempt.number == number)
     }
 
-    /// Closes the spans of attempts that nothing more will be heard of.
-    fn tidy(&mut self) {
+    /// Closes the spans of attempts that have ended and run no more code.
+    fn close_ended(&mut self) {
         self.attempts
-            .retain(|attempt| attempt.inside || !attempt.over);
+            .retain(|attempt| attempt.inside || !attempt.ended);
     }
 }
 
@@ -169,10 +225,11 @@ impl Observer for Tracer {
         let tasks = flow.nodes().filter(|node| node.kind().is_task()).count();
         let span =
             info_span!(target: "asyncflow", parent: &self.parent, "run", tasks, failed = Empty);
-        // Set before if somebody uses a tracer twice, which is for one run.
+        // Fails if the tracer was used for a run before. Then it keeps tracing the first run only.
         let _ = self.run.set(Run {
             flow: flow.clone(),
             span: Mutex::new(span),
+            failed: AtomicUsize::new(0),
             tasks: (0..flow.len()).map(|_| Mutex::new(None)).collect(),
         });
     }
@@ -212,7 +269,7 @@ impl Observer for Tracer {
                 number: attempt,
                 span,
                 inside: false,
-                over: false,
+                ended: false,
             });
         });
     }
@@ -222,7 +279,7 @@ impl Observer for Tracer {
             let spans = spans.as_mut()?;
             let attempt = spans.attempt(attempt)?;
             attempt.inside = true;
-            // Not by a guard, which would have to lie somewhere until the task is left.
+            // Without a guard, which is `!Send` and would have to be kept until `task_left`.
             let span = &attempt.span;
             span.with_subscriber(|(id, subscriber)| subscriber.enter(id))
         });
@@ -235,8 +292,8 @@ impl Observer for Tracer {
             attempt.inside = false;
             let span = &attempt.span;
             span.with_subscriber(|(id, subscriber)| subscriber.exit(id));
-            open.tidy();
-            // It was kept for the sake of a function that had timed out.
+            open.close_ended();
+            // The task has ended before; only a function that had timed out was still running.
             if open.attempts.is_empty() && open.task.is_none() {
                 *spans = None;
             }
@@ -249,7 +306,7 @@ impl Observer for Tracer {
         self.with(task, |run, spans| {
             let spans = self.open(run, task, spans);
             if let Some(attempt) = spans.attempt(attempt) {
-                attempt.over = true;
+                attempt.ended = true;
                 attempt.span.record("error", &*why);
                 if self.opentelemetry {
                     attempt.span.record("otel.status_code", "ERROR");
@@ -266,7 +323,7 @@ impl Observer for Tracer {
                     );
                 }
             }
-            spans.tidy();
+            spans.close_ended();
             spans.error = Some(why);
         });
     }
@@ -275,11 +332,12 @@ impl Observer for Tracer {
         if status == TaskStatus::NotSelected {
             return;
         }
-        self.with(task, |run, slot| {
-            let spans = self.open(run, task, slot);
+        self.with(task, |run, entry| {
+            let spans = self.open(run, task, entry);
             let word = status.to_string();
             spans.task.record("status", &*word);
             if status.is_failure() {
+                run.failed.fetch_add(1, Ordering::Relaxed);
                 let why = spans.error.take().unwrap_or_default();
                 spans.task.record("error", &*why);
                 if self.opentelemetry {
@@ -295,11 +353,11 @@ impl Observer for Tracer {
                 );
             }
             for attempt in &mut spans.attempts {
-                attempt.over = true;
+                attempt.ended = true;
             }
-            spans.tidy();
+            spans.close_ended();
             match spans.attempts.is_empty() {
-                true => *slot = None,
+                true => *entry = None,
                 false => spans.task = Span::none(),
             }
         });
@@ -307,7 +365,8 @@ impl Observer for Tracer {
 
     fn run_ended(&self) {
         if let Some(run) = self.run.get() {
-            drop(std::mem::replace(&mut *lock(&run.span), Span::none()));
+            let span = std::mem::replace(&mut *lock(&run.span), Span::none());
+            span.record("failed", run.failed.load(Ordering::Relaxed));
         }
     }
 }

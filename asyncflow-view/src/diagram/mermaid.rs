@@ -1,81 +1,63 @@
-//! Diagrams in Mermaid, which GitHub and many documents draw.
+//! Diagrams in Mermaid, which GitHub and other sites render.
 
 use std::fmt::Write;
 
-use super::sketch::{Form, LineKind, Sketch};
-use super::tone::{self, Border, Tone};
+use super::model::{Diagram, EdgeKind, Shape, ShapeKind};
+use super::style::{self, Border, Style};
 use crate::text;
 
-pub(crate) fn write(sketch: &Sketch) -> String {
-    let direction = if sketch.across { "LR" } else { "TD" };
+pub(crate) fn write(diagram: &Diagram) -> String {
+    let direction = if diagram.left_to_right { "LR" } else { "TD" };
     let mut out = format!("flowchart {direction}\n");
-    clusters(&mut out, sketch);
-    for (number, shape) in sketch
-        .shapes
-        .iter()
-        .enumerate()
-        .filter(|(_, shape)| shape.cluster.is_none())
-    {
+    clusters(&mut out, diagram, None, "  ");
+    for (number, shape) in diagram.shapes_in(None) {
         node(&mut out, number, shape, "  ");
     }
-    for line in &sketch.lines {
-        let arrow = match line.kind {
-            LineKind::Data => "-->",
-            LineKind::Order => "-.->",
-            LineKind::Condition => "-->|if|",
+    for edge in &diagram.edges {
+        let arrow = match edge.kind {
+            EdgeKind::Data => "-->",
+            EdgeKind::Order => "-.->",
+            EdgeKind::Condition => "-->|if|",
         };
-        let _ = writeln!(out, "  n{} {arrow} n{}", line.from, line.to);
+        let _ = writeln!(out, "  n{} {arrow} n{}", edge.from, edge.to);
     }
-    if !sketch.notes.is_empty() {
-        let notes: Vec<String> = sketch
-            .notes
+    if !diagram.legend.is_empty() {
+        let legend: Vec<String> = diagram
+            .legend
             .iter()
-            .map(|note| text::mermaid(note))
+            .map(|line| text::mermaid(line))
             .collect();
-        let _ = writeln!(out, "  legend[\"{}\"]:::legend", notes.join("<br/>"));
+        let _ = writeln!(out, "  legend[\"{}\"]:::legend", legend.join("<br/>"));
     }
-    for tone in tone::ALL
+    for style in style::ALL
         .iter()
-        .filter(|tone| sketch.shapes.iter().any(|shape| shape.tone == **tone))
+        .filter(|style| diagram.shapes.iter().any(|shape| shape.style == **style))
     {
-        class(&mut out, tone);
+        class(&mut out, style);
     }
-    frames(&mut out, sketch);
+    cluster_class(&mut out, diagram);
     out.push_str("  classDef ring fill:transparent,stroke:#7b828c,stroke-width:1.6px\n");
     out.push_str("  classDef gate fill:#7b828c,stroke:#7b828c,color:#7b828c\n");
     out.push_str("  classDef legend fill:transparent,stroke:transparent,color:#7b828c\n");
     out
 }
 
-fn clusters(out: &mut String, sketch: &Sketch) {
-    fn each_in(out: &mut String, sketch: &Sketch, within: Option<usize>, indent: &str) {
-        for (number, cluster) in sketch
-            .clusters
-            .iter()
-            .enumerate()
-            .filter(|(_, c)| c.within == within)
-        {
-            let word = if cluster.series { "series" } else { "parallel" };
-            let _ = writeln!(out, "{indent}subgraph g{number}[\"{word}\"]");
-            let inner = format!("{indent}  ");
-            for (shape, it) in sketch
-                .shapes
-                .iter()
-                .enumerate()
-                .filter(|(_, shape)| shape.cluster == Some(number))
-            {
-                node(out, shape, it, &inner);
-            }
-            each_in(out, sketch, Some(number), &inner);
-            let _ = writeln!(out, "{indent}end");
+/// Writes clusters as nested subgraphs, with the shapes in them.
+fn clusters(out: &mut String, diagram: &Diagram, outer: Option<usize>, indent: &str) {
+    for (number, cluster) in diagram.clusters_in(outer) {
+        let _ = writeln!(out, "{indent}subgraph g{number}[\"{}\"]", cluster.label);
+        let inner = format!("{indent}  ");
+        for (shape_number, shape) in diagram.shapes_in(Some(number)) {
+            node(out, shape_number, shape, &inner);
         }
+        clusters(out, diagram, Some(number), &inner);
+        let _ = writeln!(out, "{indent}end");
     }
-    each_in(out, sketch, None, "  ");
 }
 
-/// Frames without a fill, so that they lie on a light page and on a dark one.
-fn frames(out: &mut String, sketch: &Sketch) {
-    let names: Vec<String> = (0..sketch.clusters.len())
+/// Styles clusters without a fill, so that they are readable on a light page and on a dark one.
+fn cluster_class(out: &mut String, diagram: &Diagram) {
+    let names: Vec<String> = (0..diagram.clusters.len())
         .map(|number| format!("g{number}"))
         .collect();
     if !names.is_empty() {
@@ -87,22 +69,22 @@ fn frames(out: &mut String, sketch: &Sketch) {
     }
 }
 
-fn node(out: &mut String, number: usize, shape: &super::sketch::Shape, indent: &str) {
+fn node(out: &mut String, number: usize, shape: &Shape, indent: &str) {
     let lines: Vec<String> = shape.label.iter().map(|line| text::mermaid(line)).collect();
     let label = lines.join("<br/>");
-    let class = shape.tone.class;
-    let _ = match shape.form {
-        Form::Async => writeln!(out, "{indent}n{number}([\"{label}\"]):::{class}"),
-        Form::Plain => writeln!(out, "{indent}n{number}[\"{label}\"]:::{class}"),
-        Form::Input => writeln!(out, "{indent}n{number}[/\"{label}\"/]:::{class}"),
-        Form::Several => writeln!(out, "{indent}n{number}[[\"{label}\"]]:::{class}"),
-        Form::AllOf => writeln!(out, "{indent}n{number}((\" \")):::gate"),
-        Form::AnyOf => writeln!(out, "{indent}n{number}((\"any\")):::ring"),
+    let class = shape.style.class;
+    let _ = match shape.kind {
+        ShapeKind::Async => writeln!(out, "{indent}n{number}([\"{label}\"]):::{class}"),
+        ShapeKind::Plain => writeln!(out, "{indent}n{number}[\"{label}\"]:::{class}"),
+        ShapeKind::Input => writeln!(out, "{indent}n{number}[/\"{label}\"/]:::{class}"),
+        ShapeKind::Several => writeln!(out, "{indent}n{number}[[\"{label}\"]]:::{class}"),
+        ShapeKind::AllOf => writeln!(out, "{indent}n{number}((\" \")):::gate"),
+        ShapeKind::AnyOf => writeln!(out, "{indent}n{number}((\"any\")):::ring"),
     };
 }
 
-fn class(out: &mut String, tone: &Tone) {
-    let dashes = match tone.border {
+fn class(out: &mut String, style: &Style) {
+    let dashes = match style.border {
         Border::Solid => "",
         Border::Dashed => ",stroke-dasharray:6 4",
         Border::Dotted => ",stroke-dasharray:2 3",
@@ -110,9 +92,9 @@ fn class(out: &mut String, tone: &Tone) {
     let _ = writeln!(
         out,
         "  classDef {} fill:{},stroke:{},color:#1c1d1f,stroke-width:{:.1}px{dashes}",
-        tone.class,
-        tone.fill,
-        tone.stroke,
-        f64::from(tone.width) / 10.0
+        style.class,
+        style.fill,
+        style.stroke,
+        f64::from(style.width) / 10.0
     );
 }

@@ -1,14 +1,16 @@
-//! Diagrams: what a flow is made of, and what became of it.
+//! Diagrams of a flow, before a run or with the statuses of one.
 //!
-//! [`Sketch`] says what is to be seen, after [`fold`] has made it few enough to be; the two formats
-//! only write it down.
+//! * [`fold`] decides which nodes share a shape, so that a large flow stays readable;
+//! * [`model`] builds the [`Diagram`], which is the same for all formats;
+//! * [`clusters`] adds groups to it, [`reduce`] removes redundant edges, [`style`] gives colours;
+//! * [`dot`] and [`mermaid`] write it.
 
 mod clusters;
 pub(crate) mod dot;
 mod fold;
 pub(crate) mod mermaid;
+mod model;
 mod reduce;
-mod sketch;
-mod tone;
+mod style;
 
-pub(crate) use sketch::Sketch;
+pub(crate) use model::Diagram;

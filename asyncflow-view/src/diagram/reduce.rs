@@ -1,35 +1,36 @@
-//! Leaving out the lines that others imply, where there are too many to read.
+//! Transitive reduction: removes redundant edges from a diagram that has too many.
 
 use std::collections::HashSet;
 
-use super::sketch::{Line, LineKind};
+use super::model::{Edge, EdgeKind};
 
-/// Leaves out ordering lines that a longer way implies, and then all lines that one implies, until
-/// there are at most `enough`. Says how many it left out.
-pub(crate) fn to_readable(lines: &mut Vec<Line>, shapes: usize, enough: usize) -> usize {
-    let before = lines.len();
-    // A drawing in which each shape has two or three lines is readable as it is.
-    let enough = enough.min(3 * shapes + 20);
-    if lines.len() <= enough {
+/// Removes edges that a longer path implies while there are more than `max`: first those that only
+/// order, then all but conditions. Returns how many it removed.
+pub(crate) fn to_readable(edges: &mut Vec<Edge>, shapes: usize, max: usize) -> usize {
+    let before = edges.len();
+    // Found by eye: a diagram with two or three edges for each shape is readable as it is, and a
+    // small one with a few more.
+    let max = max.min(3 * shapes + 20);
+    if edges.len() <= max {
         return 0;
     }
-    let implied = implied(lines, shapes);
-    lines.retain(|line| line.kind != LineKind::Order || !implied.contains(&(line.from, line.to)));
-    if lines.len() > enough {
-        lines.retain(|line| {
-            line.kind == LineKind::Condition || !implied.contains(&(line.from, line.to))
+    let implied = implied(edges, shapes);
+    edges.retain(|edge| edge.kind != EdgeKind::Order || !implied.contains(&(edge.from, edge.to)));
+    if edges.len() > max {
+        edges.retain(|edge| {
+            edge.kind == EdgeKind::Condition || !implied.contains(&(edge.from, edge.to))
         });
     }
-    before - lines.len()
+    before - edges.len()
 }
 
-/// The lines beside which there is a longer way.
-fn implied(lines: &[Line], shapes: usize) -> HashSet<(u32, u32)> {
+/// The edges whose ends are also connected by a longer path.
+fn implied(edges: &[Edge], shapes: usize) -> HashSet<(u32, u32)> {
     let mut next: Vec<Vec<u32>> = vec![Vec::new(); shapes];
-    for line in lines {
-        next[line.from as usize].push(line.to);
+    for edge in edges {
+        next[edge.from as usize].push(edge.to);
     }
-    // What can be reached by two lines or more, by a search from each shape. There are few shapes.
+    // Searches from each shape for what two or more edges reach. There are few shapes.
     let mut implied = HashSet::new();
     for from in 0..shapes {
         let mut seen = vec![false; shapes];

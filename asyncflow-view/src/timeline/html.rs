@@ -1,23 +1,24 @@
-//! Timelines as one HTML page that needs nothing else.
+//! Timelines as one HTML page without external resources.
 //!
-//! The page is HTML and XML at once, and says by its policy that it loads nothing and runs nothing
-//! but its own script, which it names by its hash. All names are in it as text or as a JSON string
-//! in which nothing can end a script. The script only ever writes them as text.
+//! The page is both HTML and XML. Its Content Security Policy forbids it to load anything, and to
+//! run anything except its own script, which the policy names by its hash. Names of tasks occur in
+//! it as escaped text or in a JSON string that cannot end a script element. The script inserts them
+//! as text only.
 
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use super::record::{Bar, Record};
+use super::model::{Bar, Timeline};
 use crate::text::{self, json, nanos, xml};
 
-/// In the order in which they use each other.
+/// Each file uses only those before it at the top level.
 const SCRIPT: &str = concat!(
     "/*<![CDATA[*/\"use strict\";{\n",
     include_str!("page/data.js"),
     include_str!("page/scale.js"),
     include_str!("page/chart.js"),
-    include_str!("page/map.js"),
-    include_str!("page/hands.js"),
+    include_str!("page/minimap.js"),
+    include_str!("page/interaction.js"),
     include_str!("page/table.js"),
     include_str!("page/main.js"),
     "}/*]]>*/"
@@ -25,15 +26,16 @@ const SCRIPT: &str = concat!(
 
 const STYLE: &str = include_str!("page/page.css");
 
-/// The hashes of the two, by which the page's policy knows them. A test tells if they are wrong.
-const SCRIPT_HASH: &str = "hU8Iidx9OekxcETP1pjCqeScxo3nOsXuNRrYjkvZqWc=";
-const STYLE_HASH: &str = "pRpPHI5ItVJUcP493Ql5hSKhmxOhQffb3j8XtcDvRpE=";
+/// The hashes of both, for the policy of the page. When a file in `page` has changed, the test
+/// `the_policy_names_the_hashes_of_what_it_allows` fails and prints the new hash.
+const SCRIPT_HASH: &str = "CKsewank6UZ1y7NdIZVJLSft8z6GnRiPdVgiOsoLAKE=";
+const STYLE_HASH: &str = "A0r/CLX/2ZcdQNqRuxWzTKZpxwbaMjBevIqHuBXYEmo=";
 
-/// How many tasks are in the table before the script has a say. The same as its pages.
+/// How many rows the table has before the script runs. The same number as `PAGE` in `table.js`.
 const PAGE: usize = 50;
 
-pub(crate) fn write(record: &Record) -> String {
-    let title = xml(&record.title());
+pub(crate) fn write(timeline: &Timeline) -> String {
+    let title = xml(&timeline.title());
     let mut out = format!(
         "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'sha256-{SCRIPT_HASH}'; \
@@ -42,26 +44,26 @@ pub(crate) fn write(record: &Record) -> String {
          <meta name=\"color-scheme\" content=\"light dark\"/>\n<meta name=\"generator\" content=\"asyncflow\"/>\n\
          <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<header><h1>{title}</h1></header>\n<main>\n"
     );
-    match record.timed {
-        true => totals(&mut out, record),
+    match timeline.timed {
+        true => totals(&mut out, timeline),
         false => out.push_str(
-            "<p class=\"notice\">This run was not timed, so there is no timeline: only what became of each task. \
-             Execute the flow with <code>.timed()</code> to see when what happened.</p>\n",
+            "<p class=\"notice\">This run was not timed, so there is no timeline, only the status of each task. \
+             Execute the flow with <code>.timed()</code> to get a timeline.</p>\n",
         ),
     }
-    tools(&mut out, record.timed);
-    if record.timed {
+    tools(&mut out, timeline.timed);
+    if timeline.timed {
         out.push_str(CHART);
-        legend(&mut out, record);
+        legend(&mut out, timeline);
         out.push_str("</section>\n");
     }
     out.push_str(
-        "<div id=\"details\" tabindex=\"-1\" role=\"region\" aria-label=\"The chosen task\" hidden=\"hidden\"></div>\n\
-         <p id=\"said\" class=\"hidden\" role=\"status\"></p>\n",
+        "<div id=\"details\" tabindex=\"-1\" role=\"region\" aria-label=\"The selected task\" hidden=\"hidden\"></div>\n\
+         <p id=\"announcement\" class=\"hidden\" role=\"status\"></p>\n",
     );
-    table(&mut out, record);
+    table(&mut out, timeline);
     out.push_str("</main>\n<script type=\"application/json\" id=\"data\">");
-    data(&mut out, record);
+    data(&mut out, timeline);
     let _ = write!(
         out,
         "</script>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
@@ -71,13 +73,13 @@ pub(crate) fn write(record: &Record) -> String {
 
 const CHART: &str = "\
 <section aria-label=\"Timeline\">
-<canvas id=\"map\" aria-hidden=\"true\"></canvas>
-<div id=\"view\" tabindex=\"0\" role=\"application\" aria-roledescription=\"timeline\" aria-label=\"Timeline of the run. The table below has the same in words.\" aria-describedby=\"keys\"><canvas id=\"chart\" aria-hidden=\"true\"></canvas><div id=\"tall\"></div></div>
-<div id=\"tip\" aria-hidden=\"true\" hidden=\"hidden\"></div>
+<canvas id=\"minimap\" aria-hidden=\"true\"></canvas>
+<div id=\"view\" tabindex=\"0\" role=\"application\" aria-roledescription=\"timeline\" aria-label=\"Timeline of the run. The table below has the same data.\" aria-describedby=\"keys\"><canvas id=\"chart\" aria-hidden=\"true\"></canvas><div id=\"spacer\"></div></div>
+<div id=\"tooltip\" aria-hidden=\"true\" hidden=\"hidden\"></div>
 ";
 
-fn totals(out: &mut String, record: &Record) {
-    let totals = &record.totals;
+fn totals(out: &mut String, timeline: &Timeline) {
+    let totals = &timeline.totals;
     out.push_str("<dl class=\"totals\">");
     let mut total = |what: &str, value: String, note: String| {
         let _ = write!(
@@ -87,11 +89,7 @@ fn totals(out: &mut String, record: &Record) {
             xml(&note)
         );
     };
-    total(
-        "Wall",
-        nanos(record.wall),
-        "from beginning to end".to_owned(),
-    );
+    total("Wall", nanos(timeline.wall), "from start to end".to_owned());
     total(
         "Critical path",
         nanos(totals.critical),
@@ -104,17 +102,17 @@ fn totals(out: &mut String, record: &Record) {
     total(
         "Work",
         nanos(totals.work),
-        "all that ran, together".to_owned(),
+        "running time of all tasks".to_owned(),
     );
     total(
         "Parallelism",
-        format!("{:.1}", record.parallelism()),
+        format!("{:.1}", timeline.parallelism()),
         format!("on average, {} at most", text::count(totals.peak as usize)),
     );
     total(
         "Waited for permits",
         nanos(totals.permits),
-        "all tasks together".to_owned(),
+        "all tasks".to_owned(),
     );
     total(
         "Other waiting",
@@ -141,8 +139,8 @@ fn tools(out: &mut String, timed: bool) {
     out.push_str("</div>\n");
 }
 
-/// What is what: of statuses, only those that there are.
-fn legend(out: &mut String, record: &Record) {
+/// Writes the legend. Of the statuses it has only those that occur.
+fn legend(out: &mut String, timeline: &Timeline) {
     out.push_str("<ul class=\"legend\">");
     let mut entry = |sign: &str, what: &str| {
         let _ = write!(
@@ -163,7 +161,7 @@ fn legend(out: &mut String, record: &Record) {
         "running",
     );
     let mut seen = vec!["run"];
-    for bar in &record.bars {
+    for bar in &timeline.bars {
         let class = bar.class();
         if !seen.contains(&class) && bar.started.is_some() {
             seen.push(class);
@@ -171,7 +169,7 @@ fn legend(out: &mut String, record: &Record) {
             entry(&sign, &xml(&bar.status.to_string()));
         }
     }
-    if record
+    if timeline
         .bars
         .iter()
         .any(|bar| bar.started.is_none() && bar.ended.is_some())
@@ -183,12 +181,12 @@ fn legend(out: &mut String, record: &Record) {
     }
     entry("<path class=\"line\" d=\"M0 10H22\"/>", "critical path");
     out.push_str(
-        "</ul>\n<p><small id=\"note\"></small></p>\n<p id=\"keys\" class=\"keys\"><small>Drag to move; Ctrl and wheel, or + and −, to zoom. Arrow keys go from task to task, \
-         Enter goes to the details, 0 shows all.</small></p>\n",
+        "</ul>\n<p><small id=\"note\"></small></p>\n<p id=\"keys\" class=\"keys\"><small>Drag to move. Zoom with Ctrl and the wheel, or with + and −. The arrow keys go from task to task, \
+         Enter goes to the details, 0 shows the whole run.</small></p>\n",
     );
 }
 
-fn table(out: &mut String, record: &Record) {
+fn table(out: &mut String, timeline: &Timeline) {
     out.push_str(
         "<section aria-label=\"All tasks\"><h2 id=\"all\">All tasks</h2>\n\
          <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"all\"><table>\n<thead><tr>",
@@ -201,9 +199,9 @@ fn table(out: &mut String, record: &Record) {
         ("thread", "Other waiting", true),
         ("started", "Started at", true),
         ("ran", "Ran", true),
-        ("tries", "Attempts", false),
+        ("attempts", "Attempts", false),
     ] {
-        if !timed || record.timed {
+        if !timed || timeline.timed {
             let _ = write!(
                 out,
                 "<th scope=\"col\"><button type=\"button\" data-key=\"{key}\">{what}</button></th>"
@@ -211,23 +209,23 @@ fn table(out: &mut String, record: &Record) {
         }
     }
     out.push_str("</tr></thead>\n<tbody id=\"rows\">\n");
-    for bar in record.bars.iter().take(PAGE) {
-        row(out, bar, record.timed);
+    for bar in timeline.bars.iter().take(PAGE) {
+        row(out, bar, timeline.timed);
     }
     out.push_str(
-        "</tbody>\n</table></div>\n<p class=\"pages\" id=\"pages\"><button type=\"button\" id=\"earlier\">Earlier</button>\
-         <button type=\"button\" id=\"later\">Later</button><small id=\"where\" role=\"status\"></small></p></section>\n",
+        "</tbody>\n</table></div>\n<p class=\"pages\" id=\"pages\"><button type=\"button\" id=\"previous\">Previous</button>\
+         <button type=\"button\" id=\"next\">Next</button><small id=\"where\" role=\"status\"></small></p></section>\n",
     );
-    if record.bars.len() > PAGE {
+    if timeline.bars.len() > PAGE {
         let _ = writeln!(
             out,
-            "<noscript><p>The first {PAGE} of {}. The others, and the chart, need this page's own script.</p></noscript>",
-            text::tasks(record.bars.len())
+            "<noscript><p>These are the first {PAGE} of {}. The others and the chart need JavaScript.</p></noscript>",
+            text::tasks(timeline.bars.len())
         );
     }
 }
 
-/// As the script does it, for those who look before it, or without it.
+/// Writes a row as the script does, for readers without JavaScript.
 fn row(out: &mut String, bar: &Bar, timed: bool) {
     let _ = write!(
         out,
@@ -260,20 +258,21 @@ fn row(out: &mut String, bar: &Bar, timed: bool) {
     let _ = writeln!(out, "<td>{}</td></tr>", bar.attempts);
 }
 
-/// For the script: each task a row of values, in the order that its constants name.
-fn data(out: &mut String, record: &Record) {
+/// Writes the data for the script. Each task is an array; the constants in `data.js` name its
+/// elements.
+fn data(out: &mut String, timeline: &Timeline) {
     let mut statuses: Vec<(String, &str)> = Vec::new();
-    // Each task may have a lock of its own, so these are not searched one by one.
+    // There may be as many locks as tasks, so a linear search would be quadratic.
     let mut holds: Vec<String> = Vec::new();
     let mut known: HashMap<&[String], usize> = HashMap::new();
     let _ = write!(
         out,
         "{{\"timed\":{},\"wall\":{},\"lanes\":{},\"tasks\":[",
-        record.timed, record.wall, record.lanes
+        timeline.timed, timeline.wall, timeline.lanes
     );
-    for (number, bar) in record.bars.iter().enumerate() {
+    for (number, bar) in timeline.bars.iter().enumerate() {
         let status = index_of(&mut statuses, (bar.status.to_string(), bar.class()));
-        let held = match bar.holds.is_empty() {
+        let holds_index = match bar.holds.is_empty() {
             true => -1,
             false => *known.entry(&bar.holds).or_insert_with(|| {
                 holds.push(bar.holds.join(", "));
@@ -286,7 +285,7 @@ fn data(out: &mut String, record: &Record) {
         let upstreams: Vec<String> = bar.upstreams.iter().map(usize::to_string).collect();
         let _ = write!(
             out,
-            "{}[{},\"{}\",{status},{},{},{},{},{},{},{},{held},[{}],{},{}]",
+            "{}[{},\"{}\",{status},{},{},{},{},{},{},{},{holds_index},[{}],{},{}]",
             if number == 0 { "\n" } else { ",\n" },
             json(&bar.name),
             bar.kind,
@@ -315,7 +314,7 @@ fn data(out: &mut String, record: &Record) {
     );
 }
 
-/// Where in a list something is, after it was added if it was not in it. The lists are short.
+/// The index of an item in a list; adds it if it is missing. The lists are short.
 fn index_of<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
     match list.iter().position(|known| *known == item) {
         Some(found) => found,
@@ -337,7 +336,7 @@ mod tests {
         assert_eq!(STYLE_HASH, hash(STYLE), "STYLE_HASH in html.rs");
     }
 
-    /// In base64, as the policy has it.
+    /// The SHA-256 hash in base64.
     fn hash(text: &str) -> String {
         const DIGITS: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -1,10 +1,10 @@
-//! Lanes: as few as possible, so that nothing in a lane overlaps.
+//! Assigns spans to as few lanes as possible, so that the spans in a lane do not overlap.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// The lane of each span, and how many there are. A span takes the first lane that is free when it
-/// begins, so that the lanes at the top are full and those at the bottom show the peaks.
+/// Returns the lane of each span and the number of lanes. A span takes the first lane that is free
+/// when it begins, so the upper lanes are full and the lower ones show the peaks.
 pub(crate) fn assign(spans: &[(u64, u64)]) -> (Vec<u32>, u32) {
     let mut order: Vec<usize> = (0..spans.len()).collect();
     order.sort_by_key(|&span| spans[span]);
@@ -29,7 +29,7 @@ pub(crate) fn assign(spans: &[(u64, u64)]) -> (Vec<u32>, u32) {
             }
         };
         lanes[span] = lane;
-        // What takes no time still takes its lane, from what begins at the same moment.
+        // An empty span takes its lane too, so that spans with the same begin do not share one.
         busy.push(Reverse((end.max(start + 1), lane)));
     }
     (lanes, count)

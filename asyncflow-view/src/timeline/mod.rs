@@ -1,9 +1,11 @@
-//! Timelines: when what happened in a run.
+//! Timelines of a run.
 //!
-//! [`Record`](record::Record) says what there is to see; the formats write it down.
+//! * [`model`] builds the [`Timeline`](model::Timeline), which is the same for all formats;
+//! * [`lanes`] puts tasks that do not overlap into one lane;
+//! * [`svg`], [`html`] and [`trace`] write it.
 
 pub(crate) mod html;
 mod lanes;
-pub(crate) mod record;
+pub(crate) mod model;
 pub(crate) mod svg;
 pub(crate) mod trace;

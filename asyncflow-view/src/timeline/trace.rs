@@ -1,31 +1,33 @@
 //! Timelines as a Chrome trace, for Perfetto and `chrome://tracing`.
 //!
-//! The format is the "JSON object format" of the Trace Event Format. One process holds the lanes in
-//! which tasks ran, another those in which they waited, because what waits overlaps what runs.
+//! The format is the "JSON object format" of the Trace Event Format. Tasks that ran are in the
+//! lanes of one process, tasks that waited in those of another, because a task may run while others
+//! wait.
 
 use std::fmt::Write;
 
 use super::lanes;
-use super::record::{Bar, Record};
+use super::model::{Bar, Timeline};
 use crate::text::{self, json};
 
-/// How many arrows are drawn. A viewer with more is slow and shows a cloud.
-const ARROWS: usize = 20_000;
+/// The most arrows. With more, Perfetto gets slow and single arrows cannot be told apart.
+const MAX_ARROWS: usize = 20_000;
 
+/// The two processes.
 const RUNNING: u32 = 1;
 const WAITING: u32 = 2;
 
-pub(crate) fn write(record: &Record) -> String {
+pub(crate) fn write(timeline: &Timeline) -> String {
     let mut events = Vec::new();
     let mut arrows = Arrows::default();
-    if record.timed {
-        running(record, &mut events);
-        waiting(record, &mut events);
-        arrows.draw(record, &mut events);
+    if timeline.timed {
+        running(timeline, &mut events);
+        waiting(timeline, &mut events);
+        arrows.draw(timeline, &mut events);
     }
     let mut out = String::from("{\"traceEvents\":[\n");
     out.push_str(&events.join(",\n"));
-    let note = match (record.timed, arrows.left_out) {
+    let note = match (timeline.timed, arrows.left_out) {
         (false, _) => "the run was not timed: execute it with .timed()",
         (true, false) => "each dependency is an arrow",
         (true, true) => "only some dependencies are arrows: there are too many",
@@ -33,29 +35,29 @@ pub(crate) fn write(record: &Record) -> String {
     let _ = write!(
         out,
         "\n],\"displayTimeUnit\":\"ms\",\"otherData\":{{\"producer\":\"asyncflow\",\"tasks\":\"{}\",\"wall\":{},\"arrows\":\"{}\",\"note\":{}}}}}",
-        record.bars.len(),
-        json(&text::nanos(record.wall)),
+        timeline.bars.len(),
+        json(&text::nanos(timeline.wall)),
         arrows.drawn,
         json(note)
     );
     out
 }
 
-fn running(record: &Record, events: &mut Vec<String>) {
+fn running(timeline: &Timeline, events: &mut Vec<String>) {
     process(events, RUNNING, "running");
-    for lane in 0..record.lanes {
-        track(events, RUNNING, lane, &format!("lane {}", lane + 1));
+    for lane in 0..timeline.lanes {
+        lane_name(events, RUNNING, lane, &format!("lane {}", lane + 1));
     }
-    for bar in &record.bars {
+    for bar in &timeline.bars {
         let (Some(started), Some(lane)) = (bar.started, bar.lane) else {
             continue;
         };
-        let ended = bar.ended.unwrap_or(record.wall).max(started);
+        let ended = bar.ended.unwrap_or(timeline.wall).max(started);
         let mut category = bar.status.to_string().replace(' ', "-");
         if bar.critical {
             category.push_str(",critical");
         }
-        events.push(complete(
+        events.push(slice(
             &bar.name,
             &category,
             RUNNING,
@@ -66,8 +68,8 @@ fn running(record: &Record, events: &mut Vec<String>) {
     }
 }
 
-fn waiting(record: &Record, events: &mut Vec<String>) {
-    let waits: Vec<(&Bar, (u64, u64))> = record
+fn waiting(timeline: &Timeline, events: &mut Vec<String>) {
+    let waits: Vec<(&Bar, (u64, u64))> = timeline
         .bars
         .iter()
         .filter_map(|bar| Some((bar, bar.wait()?)))
@@ -79,21 +81,14 @@ fn waiting(record: &Record, events: &mut Vec<String>) {
     let spans: Vec<_> = waits.iter().map(|(_, span)| *span).collect();
     let (assigned, lanes) = lanes::assign(&spans);
     for lane in 0..lanes {
-        track(events, WAITING, lane, &format!("waiting {}", lane + 1));
+        lane_name(events, WAITING, lane, &format!("waiting {}", lane + 1));
     }
     for ((bar, span), lane) in waits.into_iter().zip(assigned) {
-        events.push(complete(
-            &bar.name,
-            "wait",
-            WAITING,
-            lane,
-            span,
-            &details(bar),
-        ));
+        events.push(slice(&bar.name, "wait", WAITING, lane, span, &details(bar)));
     }
 }
 
-/// The arrows from the end of a task to the start of those that depend on it.
+/// The arrows from the end of a task to the start of its downstreams.
 #[derive(Default)]
 struct Arrows {
     drawn: usize,
@@ -101,24 +96,29 @@ struct Arrows {
 }
 
 impl Arrows {
-    fn draw(&mut self, record: &Record, events: &mut Vec<String>) {
-        for bar in &record.bars {
+    fn draw(&mut self, timeline: &Timeline, events: &mut Vec<String>) {
+        for bar in &timeline.bars {
             let (Some(to), Some(to_lane)) = (bar.started, bar.lane) else {
                 continue;
             };
             self.left_out |= bar.more_upstreams;
-            for upstream in bar.upstreams.iter().map(|upstream| &record.bars[*upstream]) {
+            for upstream in bar
+                .upstreams
+                .iter()
+                .map(|upstream| &timeline.bars[*upstream])
+            {
                 let (Some(started), Some(ended), Some(from_lane)) =
                     (upstream.started, upstream.ended, upstream.lane)
                 else {
                     continue;
                 };
-                if self.drawn == ARROWS {
+                if self.drawn == MAX_ARROWS {
                     self.left_out = true;
                     return;
                 }
                 self.drawn += 1;
-                // An arrow hangs on the slice around its moment, which the end is not part of.
+                // A viewer attaches an arrow to the slice at its moment. The end is not in the
+                // slice.
                 let from = ended.saturating_sub(1).max(started);
                 let id = self.drawn;
                 for (phase, lane, moment) in [("s", from_lane, from), ("f", to_lane, to.max(from))]
@@ -134,6 +134,7 @@ impl Arrows {
     }
 }
 
+/// Names a process and gives it its position.
 fn process(events: &mut Vec<String>, pid: u32, name: &str) {
     events.push(format!(
         "{{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":{pid},\"tid\":0,\"args\":{{\"name\":{}}}}}",
@@ -144,7 +145,8 @@ fn process(events: &mut Vec<String>, pid: u32, name: &str) {
     ));
 }
 
-fn track(events: &mut Vec<String>, pid: u32, tid: u32, name: &str) {
+/// Names a lane, which the format calls a thread, and gives it its position.
+fn lane_name(events: &mut Vec<String>, pid: u32, tid: u32, name: &str) {
     events.push(format!(
         "{{\"ph\":\"M\",\"name\":\"thread_name\",\"pid\":{pid},\"tid\":{tid},\"args\":{{\"name\":{}}}}}",
         json(name)
@@ -154,7 +156,8 @@ fn track(events: &mut Vec<String>, pid: u32, tid: u32, name: &str) {
     ));
 }
 
-fn complete(
+/// A slice from one moment to another.
+fn slice(
     name: &str,
     category: &str,
     pid: u32,
@@ -192,7 +195,7 @@ fn details(bar: &Bar) -> String {
     details
 }
 
-/// Microseconds with all nanoseconds, as the format has them.
+/// Nanoseconds in the unit of the format: microseconds, with three decimals.
 fn micros(nanos: u64) -> String {
     format!("{}.{:03}", nanos / 1000, nanos % 1000)
 }

@@ -1,16 +1,16 @@
-// The run, as the page was given it, and the words for it.
+// The data of the run, and its presentation as text.
 
 const run = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
-const NAME = 0, KIND = 1, STATUS = 2, TRIES = 3, READY = 4, PERMITTED = 5, STARTED = 6, ENDED = 7, LANE = 8, CRITICAL = 9,
+const NAME = 0, KIND = 1, STATUS = 2, ATTEMPTS = 3, READY = 4, PERMITTED = 5, STARTED = 6, ENDED = 7, LANE = 8, CRITICAL = 9,
   HOLDS = 10, UPSTREAMS = 11, MORE = 12, BECAUSE = 13;
 
-// A task. What did not happen is null.
+// The tasks. A moment is null if it did not happen.
 const tasks = run.tasks.map((row, number) => {
   const moment = (at) => (row[at] === -1 ? null : row[at]);
   const task = {
-    number, name: row[NAME], kind: row[KIND], status: run.statuses[row[STATUS]][0], look: run.statuses[row[STATUS]][1],
-    tries: row[TRIES], ready: moment(READY), started: moment(STARTED), ended: moment(ENDED), lane: row[LANE],
+    number, name: row[NAME], kind: row[KIND], status: run.statuses[row[STATUS]][0], statusClass: run.statuses[row[STATUS]][1],
+    attempts: row[ATTEMPTS], ready: moment(READY), started: moment(STARTED), ended: moment(ENDED), lane: row[LANE],
     critical: row[CRITICAL] === 1, holds: row[HOLDS] === -1 ? "" : run.holds[row[HOLDS]], upstreams: row[UPSTREAMS],
     more: row[MORE] === 1, because: moment(BECAUSE), downstreams: [],
   };
@@ -31,7 +31,7 @@ for (const task of tasks) for (const upstream of task.upstreams) tasks[upstream]
 
 const number = (value) => String(value).length > 4 ? String(value).replace(/\B(?=(\d{3})+$)/g, "\u202f") : String(value);
 
-// Three digits and a unit.
+// Formats nanoseconds with three digits and a unit.
 function duration(nanos) {
   if (nanos === null) return "–";
   if (nanos < 1000) return nanos + " ns";
@@ -42,7 +42,7 @@ function duration(nanos) {
   return value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0) + " " + unit;
 }
 
-// An element with text in it, never with markup.
+// Creates an element with text. Text is never parsed as markup.
 function element(tag, text, attributes = {}) {
   const made = document.createElement(tag);
   if (text !== undefined) made.textContent = text;
@@ -50,10 +50,10 @@ function element(tag, text, attributes = {}) {
   return made;
 }
 
-function sentence(task) {
-  const told = [task.name, task.status];
-  if (task.ran !== null) told.push("ran " + duration(task.ran));
-  if (task.waited > 0) told.push("waited " + duration(task.waited) + " when ready");
-  if (task.critical) told.push("on the critical path");
-  return told.join(", ");
+function summary(task) {
+  const parts = [task.name, task.status];
+  if (task.ran !== null) parts.push("ran " + duration(task.ran));
+  if (task.waited > 0) parts.push("waited " + duration(task.waited) + " when ready");
+  if (task.critical) parts.push("on the critical path");
+  return parts.join(", ");
 }

@@ -1,32 +1,32 @@
-// Choosing, searching, and the buttons.
+// Selection, search and buttons.
 
-const details = byId("details"), said = byId("said");
+const details = byId("details"), announcement = byId("announcement");
 
-function choose(task, revealed) {
-  chosen.task = task === null ? null : task.number;
+function select(task, revealed) {
+  selection.task = task === null ? null : task.number;
   details.hidden = task === null;
   if (task !== null) {
-    tell(task);
-    said.textContent = sentence(task);
+    showDetails(task);
+    announcement.textContent = summary(task);
     if (revealed && run.timed) reveal(task);
   }
-  fill();
+  fillTable();
   if (run.timed) draw();
 }
 
-// Everything about one task.
-function tell(task) {
+// Shows everything about one task below the chart.
+function showDetails(task) {
   const facts = element("dl");
   const fact = (what, ...is) => { const value = element("dd"); value.append(...is); facts.append(element("dt", what), value); };
   const links = (numbers, more) => {
     const shown = numbers.slice(0, 24).map((at) => {
       const button = element("button", tasks[at].name, { type: "button", dir: "auto" });
-      button.addEventListener("click", () => { choose(tasks[at], true); details.focus(); });
+      button.addEventListener("click", () => { select(tasks[at], true); details.focus(); });
       return button;
     });
     return more || numbers.length > 24 ? [...shown, "and more"] : shown;
   };
-  fact("Status", task.status + (task.tries > 1 ? ", " + task.tries + " attempts" : "") + (task.critical ? ", on the critical path" : ""));
+  fact("Status", task.status + (task.attempts > 1 ? ", " + task.attempts + " attempts" : "") + (task.critical ? ", on the critical path" : ""));
   if (task.because !== null) fact("Because of", ...links([task.because]));
   fact("Function", { plain: "plain, on a blocking thread", async: "async", input: "an input of the run" }[task.kind]);
   if (task.holds) fact("Holds", task.holds);
@@ -46,8 +46,8 @@ const search = byId("search");
 search.addEventListener("input", () => {
   const wanted = search.value.trim().toLowerCase();
   matching = wanted === "" ? null : new Set(tasks.filter((task) => task.text.includes(wanted)).map((task) => task.number));
-  said.textContent = byId("found").textContent = matching === null ? "" : number(matching.size) + " of " + number(tasks.length);
-  list();
+  announcement.textContent = byId("found").textContent = matching === null ? "" : number(matching.size) + " of " + number(tasks.length);
+  updateTable();
   if (run.timed) arrange();
 });
 
@@ -55,18 +55,18 @@ function show(wanted) {
   mode = wanted;
   for (const button of document.querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", button.dataset.mode === mode);
   arrange();
-  if (chosen.task !== null) reveal(tasks[chosen.task]);
+  if (selection.task !== null) reveal(tasks[selection.task]);
 }
 
 if (run.timed) {
   if (matchMedia("(pointer: coarse)").matches) { rowHeight.rows = 30; rowHeight.lanes = 26; }
   for (const button of document.querySelectorAll("[data-mode]")) button.addEventListener("click", () => show(button.dataset.mode));
-  byId("in").addEventListener("click", () => zoomAtChosen(2));
-  byId("out").addEventListener("click", () => zoomAtChosen(0.5));
+  byId("in").addEventListener("click", () => zoomAtSelection(2));
+  byId("out").addEventListener("click", () => zoomAtSelection(0.5));
   byId("fit").addEventListener("click", fitAll);
   const repaint = () => { readColours(); draw(); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-  // In the next frame, because it changes the height of what is observed.
+  // In the next frame, because `resize` changes the height of the observed element.
   let seen = "";
   new ResizeObserver(() => requestAnimationFrame(() => {
     const now = [view.clientWidth, innerHeight, devicePixelRatio].join();
@@ -80,4 +80,4 @@ if (run.timed) {
   readColours();
   show(mode);
 }
-list();
+updateTable();

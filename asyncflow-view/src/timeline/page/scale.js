@@ -1,25 +1,25 @@
-// Which part of the run is seen, and what it looks like.
+// The visible part of the run, colours, and canvases.
 
 const scale = { from: 0, to: Math.max(run.wall, 1), width: 1, pad: 14 };
-const whole = scale.to;
+const runLength = scale.to;
 const xOf = (moment) => scale.pad + (moment - scale.from) / (scale.to - scale.from) * (scale.width - 2 * scale.pad);
 const momentAt = (x) => scale.from + (x - scale.pad) / (scale.width - 2 * scale.pad) * (scale.to - scale.from);
 
-function see(from, to) {
-  const span = Math.min(Math.max(to - from, Math.min(whole, 20)), whole);
-  scale.from = Math.min(Math.max(from, 0), whole - span);
+function setRange(from, to) {
+  const span = Math.min(Math.max(to - from, Math.min(runLength, 20)), runLength);
+  scale.from = Math.min(Math.max(from, 0), runLength - span);
   scale.to = scale.from + span;
 }
 function zoom(factor, x = scale.width / 2) {
-  const moment = Math.min(Math.max(momentAt(x), 0), whole);
-  see(moment - (moment - scale.from) / factor, moment + (scale.to - moment) / factor);
+  const moment = Math.min(Math.max(momentAt(x), 0), runLength);
+  setRange(moment - (moment - scale.from) / factor, moment + (scale.to - moment) / factor);
 }
 function pan(pixels) {
   const by = pixels / (scale.width - 2 * scale.pad) * (scale.to - scale.from);
-  see(scale.from + by, scale.to + by);
+  setRange(scale.from + by, scale.to + by);
 }
 
-// Round moments, at most one for every 90 pixels.
+// The ticks of the axis: round moments, at least 90 pixels apart, so that their labels have room.
 function ticks() {
   const least = (scale.to - scale.from) / Math.max(2, scale.width / 90);
   const decade = 10 ** Math.floor(Math.log10(least));
@@ -36,36 +36,37 @@ function ticks() {
 let colours = {};
 function readColours() {
   const style = getComputedStyle(document.documentElement);
-  for (const name of ["paper", "sheet", "ink", "dim", "rule", "soft", "focus", "wait", "mark",
+  for (const name of ["page", "surface", "text", "muted", "line", "subtle", "focus", "wait",
     "run", "run2", "run3", "failed", "panicked", "timedout", "given", "cancelled", "other"]) {
     colours[name] = style.getPropertyValue("--" + name).trim();
   }
-  // Hatching: for what is ready, and waits.
+  // The hatching of tasks that are ready and wait.
   const tile = element("canvas");
   const ratio = devicePixelRatio || 1;
   tile.width = tile.height = Math.round(5 * ratio);
-  const pen = tile.getContext("2d");
-  pen.scale(tile.width / 5, tile.width / 5);
-  pen.strokeStyle = colours.wait;
-  pen.lineWidth = 0.9;
-  pen.beginPath();
-  for (const shift of [-5, 0, 5]) { pen.moveTo(shift - 1, 6); pen.lineTo(shift + 6, -1); }
-  pen.stroke();
-  const hatch = pen.createPattern(tile, "repeat");
+  const context = tile.getContext("2d");
+  context.scale(tile.width / 5, tile.width / 5);
+  context.strokeStyle = colours.wait;
+  context.lineWidth = 0.9;
+  context.beginPath();
+  for (const shift of [-5, 0, 5]) { context.moveTo(shift - 1, 6); context.lineTo(shift + 6, -1); }
+  context.stroke();
+  const hatch = context.createPattern(tile, "repeat");
   hatch.setTransform(new DOMMatrix().scale(5 / tile.width));
   colours.hatch = hatch;
 }
 
-// A canvas as sharp as the screen, with a pen that measures in CSS pixels.
-function pen(canvas, width, height) {
+// Clears a canvas and returns its context. The canvas has the resolution of the screen; the context
+// measures in CSS pixels.
+function prepare(canvas, width, height) {
   const ratio = devicePixelRatio || 1;
   const wide = Math.round(width * ratio), high = Math.round(height * ratio);
   if (canvas.width !== wide) canvas.width = wide;
   if (canvas.height !== high) canvas.height = high;
-  const made = canvas.getContext("2d");
-  made.setTransform(ratio, 0, 0, ratio, 0, 0);
-  made.clearRect(0, 0, width, height);
-  made.font = "12px " + getComputedStyle(document.body).fontFamily;
-  made.textBaseline = "middle";
-  return made;
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  context.font = "12px " + getComputedStyle(document.body).fontFamily;
+  context.textBaseline = "middle";
+  return context;
 }

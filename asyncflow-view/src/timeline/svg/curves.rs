@@ -1,32 +1,32 @@
-//! How many tasks ran and how many waited, where there are too many to draw each.
+//! Two curves: how many tasks ran and how many waited. For runs with too many tasks to draw each.
 
 use std::fmt::Write;
 
 use super::scale::Scale;
-use super::{HEAD, MARGIN, WIDTH};
+use super::{HEADER, MARGIN, WIDTH};
 use crate::text;
-use crate::timeline::record::Record;
+use crate::timeline::model::Timeline;
 
-/// The height of the upper one.
+/// The height of the upper curve.
 const HEIGHT: f64 = 180.0;
 
-/// How finely the run is divided: one for every two pixels.
+/// The number of steps of a curve: one for every two pixels.
 const COLUMNS: usize = 416;
 
-pub(super) fn curves(record: &Record, scale: &Scale) -> (String, f64) {
-    let ran = record.bars.iter().filter_map(|bar| {
+pub(super) fn curves(timeline: &Timeline, scale: &Scale) -> (String, f64) {
+    let ran = timeline.bars.iter().filter_map(|bar| {
         let started = bar.started?;
-        Some((started, bar.ended.unwrap_or(record.wall).max(started)))
+        Some((started, bar.ended.unwrap_or(timeline.wall).max(started)))
     });
-    let waited = record.bars.iter().filter_map(|bar| bar.wait());
+    let waited = timeline.bars.iter().filter_map(|bar| bar.wait());
     let mut out = String::new();
-    let mut top = HEAD;
+    let mut top = HEADER;
     for (what, class, levels, height) in [
         ("running", "run", levels(ran, scale.wall), HEIGHT),
         ("waiting", "wait", levels(waited, scale.wall), HEIGHT / 2.0),
     ] {
         let peak = levels.iter().copied().fold(0.0, f64::max);
-        // Less than one at a time, at most, is not a curve to look at.
+        // The tasks are too short to give a visible curve.
         if peak < 0.5 {
             continue;
         }
@@ -46,12 +46,14 @@ pub(super) fn curves(record: &Record, scale: &Scale) -> (String, f64) {
         );
         top = base + 18.0;
     }
-    (out, top - HEAD - 8.0)
+    (out, top - HEADER - 8.0)
 }
 
-/// How many spans there are in each column, on average over its time.
+/// The average number of spans in each column.
 fn levels(spans: impl Iterator<Item = (u64, u64)>, wall: u64) -> Vec<f64> {
+    // Spans that begin or end in a column, by the part of it that they cover.
     let mut part = vec![0.0; COLUMNS + 1];
+    // The change of the number of spans that cover the whole column.
     let mut change = vec![0.0; COLUMNS + 2];
     let column = |moment: u64| (moment as f64 / wall as f64 * COLUMNS as f64).min(COLUMNS as f64);
     for (from, to) in spans {
@@ -67,9 +69,9 @@ fn levels(spans: impl Iterator<Item = (u64, u64)>, wall: u64) -> Vec<f64> {
         change[last] -= 1.0;
     }
     let mut level = 0.0;
-    let with_those_throughout = |at: usize| {
+    let average = |at: usize| {
         level += change[at];
         part[at] + level
     };
-    (0..COLUMNS).map(with_those_throughout).collect()
+    (0..COLUMNS).map(average).collect()
 }

@@ -1,7 +1,8 @@
-//! A still picture of a run: one SVG that needs nothing else, on a light page and on a dark one.
+//! Timelines as a static SVG image, without external resources, for light and dark pages.
 //!
-//! Few tasks have a row each, with their names. More share lanes. If there are more lanes than fit,
-//! two curves remain: how many tasks ran, and how many waited.
+//! * [`rows`]: up to [`MAX_ROWS`] tasks have a row each, with their names;
+//! * [`lanes`]: more tasks share lanes;
+//! * [`curves`]: if there are too many lanes or tasks, only how many ran and how many waited.
 
 mod curves;
 mod lanes;
@@ -11,20 +12,23 @@ mod scale;
 use std::fmt::Write;
 
 use crate::text::{self, SHORT, nanos, xml};
-use crate::timeline::record::Record;
+use crate::timeline::model::Timeline;
 use scale::{Scale, tick};
 
+// Sizes in pixels.
 const WIDTH: f64 = 880.0;
 const MARGIN: f64 = 24.0;
-const HEAD: f64 = 92.0;
-const ROW: f64 = 23.0;
-const BAR: f64 = 15.0;
-const LANE: f64 = 11.0;
-/// The most rows with names, and the most lanes.
-const ROWS: usize = 40;
-const LANES: u32 = 60;
-/// The most bars that are drawn one by one.
-const BARS: usize = 1500;
+/// Room for the title, the facts and the labels of the axis.
+const HEADER: f64 = 92.0;
+const ROW_HEIGHT: f64 = 23.0;
+const BAR_HEIGHT: f64 = 15.0;
+const LANE_HEIGHT: f64 = 11.0;
+
+// Found by eye, with the example `gallery`: the picture is at most about 1000 pixels high.
+const MAX_ROWS: usize = 40;
+const MAX_LANES: u32 = 60;
+/// The most tasks that are drawn one by one. It also bounds the size of the file.
+const MAX_BARS: usize = 1500;
 
 const STYLE: &str = "\
 text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;font-size:12px;fill:#1d1f22}.name{paint-order:stroke;stroke:#fcfcfa;stroke-width:3.5px;stroke-linejoin:round}\
@@ -36,18 +40,18 @@ text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;f
 .run{fill:#3f7199}.failed{fill:#e0693c}.panicked{fill:#b9619a}.timedout{fill:#c99328}.given{fill:#56794f}.cancelled,.other{fill:#5f646b}\
 .hatch{stroke:#8a8f96}.wait{stroke:#6b7077}.before{stroke:#5d6269}.critical,.link{stroke:#f0efeb}.mark{stroke:#9da1a7}}";
 
-pub(crate) fn write(record: &Record) -> String {
-    let scale = Scale::new(record.wall);
-    let (body, height) = match record {
-        Record { timed: false, .. } => untimed(record),
-        _ if record.bars.len() <= ROWS => rows::rows(record, &scale),
-        _ if in_lanes(record) => lanes::lanes(record, &scale),
-        _ => curves::curves(record, &scale),
+pub(crate) fn write(timeline: &Timeline) -> String {
+    let scale = Scale::new(timeline.wall);
+    let (body, height) = match timeline {
+        Timeline { timed: false, .. } => untimed(timeline),
+        _ if timeline.bars.len() <= MAX_ROWS => rows::rows(timeline, &scale),
+        _ if in_lanes(timeline) => lanes::lanes(timeline, &scale),
+        _ => curves::curves(timeline, &scale),
     };
-    let bottom = HEAD + height;
+    let bottom = HEADER + height;
     let total = bottom + 44.0;
     let mut out = String::new();
-    let title = record.title();
+    let title = timeline.title();
     let _ = write!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {total:.0}\" width=\"{WIDTH}\" height=\"{total:.0}\" \
@@ -57,26 +61,26 @@ pub(crate) fn write(record: &Record) -> String {
          <rect class=\"page\" x=\".5\" y=\".5\" width=\"{2}\" height=\"{3:.0}\" rx=\"8\"/>\n\
          <text class=\"title\" x=\"{MARGIN}\" y=\"36\">{0}</text><text class=\"dim\" x=\"{MARGIN}\" y=\"56\">{1}</text>\n",
         xml(&title),
-        xml(&facts(record)),
+        xml(&facts(timeline)),
         WIDTH - 1.0,
         total - 1.0,
     );
-    if record.timed {
+    if timeline.timed {
         axis(&mut out, &scale, bottom);
-        legend(&mut out, record, bottom + 28.0);
+        legend(&mut out, timeline, bottom + 28.0);
     }
     out.push_str(&body);
     out.push_str("</svg>\n");
     out
 }
 
-fn facts(record: &Record) -> String {
-    if !record.timed {
-        return "Not timed: execute with .timed() to see when what happened.".to_owned();
+fn facts(timeline: &Timeline) -> String {
+    if !timeline.timed {
+        return "Not timed: execute the flow with .timed() to get a timeline.".to_owned();
     }
-    let totals = &record.totals;
+    let totals = &timeline.totals;
     let mut facts = vec![
-        format!("{} wall", nanos(record.wall)),
+        format!("{} wall", nanos(timeline.wall)),
         format!("{} work", nanos(totals.work)),
     ];
     if totals.critical_tasks > 0 {
@@ -84,7 +88,7 @@ fn facts(record: &Record) -> String {
     }
     facts.push(format!(
         "{:.1} running on average, {} at most",
-        record.parallelism(),
+        timeline.parallelism(),
         text::count(totals.peak as usize)
     ));
     if totals.permits > 0 {
@@ -110,43 +114,43 @@ fn axis(out: &mut String, scale: &Scale, bottom: f64) {
         let _ = writeln!(
             out,
             "<path class=\"grid\" d=\"M{x:.1} {:.0}V{bottom:.0}\"/><text class=\"dim\" x=\"{x:.1}\" y=\"{:.0}\" text-anchor=\"{anchor}\" font-size=\"11\">{label}</text>",
-            HEAD - 6.0,
-            HEAD - 12.0
+            HEADER - 6.0,
+            HEADER - 12.0
         );
         moment += scale.step;
     }
 }
 
-/// Whether every bar is drawn, in lanes.
-fn in_lanes(record: &Record) -> bool {
-    record.lanes <= LANES && record.bars.len() <= BARS
+/// Whether every task is drawn, in lanes.
+fn in_lanes(timeline: &Timeline) -> bool {
+    timeline.lanes <= MAX_LANES && timeline.bars.len() <= MAX_BARS
 }
 
-/// What is what: only of what there is.
-fn legend(out: &mut String, record: &Record, y: f64) {
-    let rows = record.bars.len() <= ROWS;
-    let each = rows || in_lanes(record);
-    let waits = record.bars.iter().any(|bar| bar.wait().is_some());
+/// Writes the legend, which explains only what occurs in this picture.
+fn legend(out: &mut String, timeline: &Timeline, y: f64) {
+    let rows = timeline.bars.len() <= MAX_ROWS;
+    let each_task = rows || in_lanes(timeline);
+    let waits = timeline.bars.iter().any(|bar| bar.wait().is_some());
     let rect = |class: &str| {
         format!("<rect class=\"{class}\" x=\"0\" y=\"-10\" width=\"20\" height=\"11\" rx=\"1.5\"/>")
     };
     let line = |class: &str| format!("<path class=\"{class}\" d=\"M0 -4H20\"/>");
     let mut x = MARGIN;
-    for (there, sign, text) in [
+    for (occurs, sign, text) in [
         (rows, line("before"), "waiting for upstreams"),
         (
-            waits && (rows || !each),
+            waits && (rows || !each_task),
             rect("wait"),
             "ready, waiting for a permit, a slot or a thread",
         ),
         (true, rect("run"), "running"),
         (
-            each && record.totals.critical_tasks > 0,
+            each_task && timeline.totals.critical_tasks > 0,
             line("critical"),
             "critical path",
         ),
     ] {
-        if there {
+        if occurs {
             let _ = writeln!(
                 out,
                 "<g transform=\"translate({x:.0} {y:.0})\">{sign}<text class=\"dim\" x=\"26\" y=\"0\">{text}</text></g>"
@@ -156,7 +160,7 @@ fn legend(out: &mut String, record: &Record, y: f64) {
     }
 }
 
-/// About how wide a text is.
+/// Estimates the width of a text: 6.2 pixels for a letter, twice that for East Asian characters.
 fn width(text: &str) -> f64 {
     let wide = |c: char| if c > '\u{1100}' { 12.5 } else { 6.2 };
     text.chars().map(wide).sum()
@@ -170,12 +174,12 @@ fn rect(out: &mut String, class: &str, from: f64, to: f64, top: f64, height: f64
     );
 }
 
-fn untimed(record: &Record) -> (String, f64) {
+fn untimed(timeline: &Timeline) -> (String, f64) {
     let mut out = String::new();
-    let shown = record.bars.iter().take(ROWS);
+    let shown = timeline.bars.iter().take(MAX_ROWS);
     for (row, bar) in shown.enumerate() {
-        let y = HEAD + 4.0 + row as f64 * ROW;
-        rect(&mut out, bar.class(), MARGIN, MARGIN + 14.0, y, BAR);
+        let y = HEADER + 4.0 + row as f64 * ROW_HEIGHT;
+        rect(&mut out, bar.class(), MARGIN, MARGIN + 14.0, y, BAR_HEIGHT);
         let _ = writeln!(
             out,
             "<text x=\"{}\" y=\"{:.1}\">{} <tspan class=\"dim\">{}</tspan></text>",
@@ -185,15 +189,15 @@ fn untimed(record: &Record) -> (String, f64) {
             xml(&bar.status.to_string())
         );
     }
-    let more = record.bars.len().saturating_sub(ROWS);
-    let rows = record.bars.len().min(ROWS);
+    let more = timeline.bars.len().saturating_sub(MAX_ROWS);
+    let rows = timeline.bars.len().min(MAX_ROWS);
     if more > 0 {
         let _ = writeln!(
             out,
             "<text class=\"dim\" x=\"{MARGIN}\" y=\"{:.0}\">and {} more</text>",
-            HEAD + 18.0 + rows as f64 * ROW,
+            HEADER + 18.0 + rows as f64 * ROW_HEIGHT,
             text::count(more)
         );
     }
-    (out, (rows as f64 + 1.0) * ROW)
+    (out, (rows as f64 + 1.0) * ROW_HEIGHT)
 }

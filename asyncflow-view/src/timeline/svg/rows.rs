@@ -1,23 +1,23 @@
-//! A row for each task, with its name.
+//! One row for each task, with its name.
 
 use std::fmt::Write;
 
 use super::scale::Scale;
-use super::{BAR, HEAD, MARGIN, ROW, WIDTH, rect, width};
+use super::{BAR_HEIGHT, HEADER, MARGIN, ROW_HEIGHT, WIDTH, rect, width};
 use crate::text::{self, SHORT, nanos, xml};
-use crate::timeline::record::{Bar, Record};
+use crate::timeline::model::{Bar, Timeline};
 
-pub(super) fn rows(record: &Record, scale: &Scale) -> (String, f64) {
-    let mut order: Vec<&Bar> = record.bars.iter().collect();
+pub(super) fn rows(timeline: &Timeline, scale: &Scale) -> (String, f64) {
+    let mut order: Vec<&Bar> = timeline.bars.iter().collect();
     order.sort_by_key(|bar| bar.started.or(bar.ready).or(bar.ended).unwrap_or(u64::MAX));
     let mut out = String::new();
-    // Below everything else, so that they cross out no name.
+    // Written before the rows, so that the links lie below the names.
     let mut links = String::new();
     let mut last_critical: Option<(f64, f64)> = None;
     for (row, bar) in order.iter().enumerate() {
-        let top = HEAD + 4.0 + row as f64 * ROW;
-        let middle = top + BAR / 2.0;
-        let bottom = top + BAR;
+        let top = HEADER + 4.0 + row as f64 * ROW_HEIGHT;
+        let middle = top + BAR_HEIGHT / 2.0;
+        let bottom = top + BAR_HEIGHT;
         let _ = write!(out, "<g><title>{}</title>", xml(&tooltip(bar)));
         let ready = bar.ready.or(bar.started).or(bar.ended);
         if let Some(ready) = ready.filter(|ready| scale.x(*ready) - MARGIN > 6.0) {
@@ -27,19 +27,22 @@ pub(super) fn rows(record: &Record, scale: &Scale) -> (String, f64) {
                 scale.x(ready) - 4.0
             );
         }
-        // Shorter than a pixel and a half, it would only be a smear.
+        // A narrower hatched bar cannot be recognized.
         let wait = bar.wait().map(|(from, to)| (scale.x(from), scale.x(to)));
         if let Some((from, to)) = wait.filter(|(from, to)| to - from > 1.5) {
-            rect(&mut out, "wait", from, to, top + 2.0, BAR - 4.0);
+            rect(&mut out, "wait", from, to, top + 2.0, BAR_HEIGHT - 4.0);
         }
         let mut end = bar.ended.map_or(MARGIN, |ended| scale.x(ended));
         let mut begin = ready.map_or(MARGIN, |ready| scale.x(ready));
         match bar.started {
             Some(started) => {
-                let (from, to) = (scale.x(started), scale.x(bar.ended.unwrap_or(record.wall)));
+                let (from, to) = (
+                    scale.x(started),
+                    scale.x(bar.ended.unwrap_or(timeline.wall)),
+                );
                 end = to.max(from + 2.0);
                 begin = begin.min(from);
-                rect(&mut out, bar.class(), from, end, top, BAR);
+                rect(&mut out, bar.class(), from, end, top, BAR_HEIGHT);
                 if bar.critical {
                     let _ = write!(
                         out,
@@ -55,7 +58,7 @@ pub(super) fn rows(record: &Record, scale: &Scale) -> (String, f64) {
                     last_critical = Some((end, bottom));
                 }
             }
-            // It was never started: a small ring where that was settled.
+            // Never started: a small ring at the moment when it ended.
             None => {
                 let _ = write!(
                     out,
@@ -70,7 +73,7 @@ pub(super) fn rows(record: &Record, scale: &Scale) -> (String, f64) {
         let (x, anchor, class) = match () {
             () if end + 8.0 + wide < WIDTH - MARGIN / 2.0 => (end + 7.0, "start", "name"),
             () if begin - 7.0 - wide > MARGIN => (begin - 7.0, "end", "name"),
-            // No room on either side, so it stands on the bar.
+            // No room on either side: the label is on the bar.
             () => (begin.max(MARGIN) + 6.0, "start", "on"),
         };
         let _ = writeln!(
@@ -80,10 +83,10 @@ pub(super) fn rows(record: &Record, scale: &Scale) -> (String, f64) {
             xml(&label)
         );
     }
-    (links + &out, order.len() as f64 * ROW + 6.0)
+    (links + &out, order.len() as f64 * ROW_HEIGHT + 6.0)
 }
 
-/// The name, with the status if it is not the usual one.
+/// The name, followed by the status unless the task succeeded.
 fn label(bar: &Bar) -> String {
     let name = text::clean(&bar.name, SHORT);
     match bar.class() {
@@ -93,15 +96,15 @@ fn label(bar: &Bar) -> String {
 }
 
 fn tooltip(bar: &Bar) -> String {
-    let mut told = vec![bar.name.clone(), bar.status.to_string()];
+    let mut parts = vec![bar.name.clone(), bar.status.to_string()];
     if let Some(ran) = bar.ran() {
-        told.push(format!("ran {}", nanos(ran)));
+        parts.push(format!("ran {}", nanos(ran)));
     }
     if let Some((from, to)) = bar.wait() {
-        told.push(format!("waited {}", nanos(to - from)));
+        parts.push(format!("waited {}", nanos(to - from)));
     }
     if !bar.holds.is_empty() {
-        told.push(format!("holds {}", bar.holds.join(", ")));
+        parts.push(format!("holds {}", bar.holds.join(", ")));
     }
-    told.join(" · ")
+    parts.join(" · ")
 }

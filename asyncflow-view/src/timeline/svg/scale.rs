@@ -1,17 +1,17 @@
-//! Moments as places on the picture, and the marks of the axis.
+//! Moments as x coordinates, and the ticks of the axis.
 
 use super::{MARGIN, WIDTH};
 
 pub(super) struct Scale {
     pub(super) wall: u64,
-    /// Between two ticks.
+    /// The time between two ticks.
     pub(super) step: u64,
 }
 
 impl Scale {
     pub(super) fn new(wall: u64) -> Self {
         let mut step = 1;
-        // 1, 2, 5, 10, 20, … until there are at most eight.
+        // 1, 2, 5, 10, 20, … until there are at most eight steps, whose labels fit side by side.
         for factor in [2, 5, 10].iter().cycle() {
             if wall / step <= 8 {
                 break;
@@ -30,12 +30,12 @@ impl Scale {
     }
 }
 
-/// The power of ten at or below a step.
+/// The greatest power of ten that is at most `step`.
 fn step_decade(step: u64) -> u64 {
     10_u64.pow(step.max(1).ilog10())
 }
 
-/// A moment on the axis, without more digits than its step has.
+/// The label of a tick, with no more digits than the step needs.
 pub(super) fn tick(moment: u64, step: u64) -> String {
     let (unit, name) = match step {
         0..=999 => (1, "ns"),

@@ -1,4 +1,4 @@
-//! What a diagram shows, whatever the format: shapes, lines between them, groups around them.
+//! What a diagram shows in any format: shapes, edges between them, clusters around them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -6,68 +6,70 @@ use std::time::Duration;
 use asyncflow_core::{Node, NodeKind, Permits, Report, Structure, TaskStatus};
 
 use super::clusters::{self, Cluster};
-use super::fold::{self, Folding, READABLE_LINES};
+use super::fold::{self, Folding, MAX_EDGES};
 use super::reduce;
-use super::tone::{self, Tone};
+use super::style::{self, Style};
 use crate::text::{self, LONG, SHORT};
 
-/// How many names are told of the tasks in one shape.
+/// How many of the tasks in one shape are named. More make the shape too wide or too high.
 const NAMES: usize = 3;
 
-/// A diagram.
 #[derive(Debug)]
-pub(crate) struct Sketch {
+pub(crate) struct Diagram {
     pub(crate) shapes: Vec<Shape>,
-    pub(crate) lines: Vec<Line>,
-    /// Outer ones before those in them.
+    pub(crate) edges: Vec<Edge>,
+    /// Each cluster comes after the one that it is in.
     pub(crate) clusters: Vec<Cluster>,
-    /// Whether it is read from left to right, because it is wider than it is long.
-    pub(crate) across: bool,
-    /// What a reader must know: what was folded, what the lines mean.
-    pub(crate) notes: Vec<String>,
+    /// Whether it is drawn from left to right instead of from top to bottom, because it has more
+    /// shapes side by side than one after another.
+    pub(crate) left_to_right: bool,
+    /// The legend: what was folded, and what shapes and edges mean.
+    pub(crate) legend: Vec<String>,
 }
 
-/// A task, a gate, or several of them.
+/// One or several nodes.
 #[derive(Debug)]
 pub(crate) struct Shape {
-    pub(crate) form: Form,
-    /// The name, and below it what else there is to say. Gates have none.
+    pub(crate) kind: ShapeKind,
+    /// One string a line, the name first. Empty for gates.
     pub(crate) label: Vec<String>,
     pub(crate) tooltip: String,
-    pub(crate) tone: Tone,
+    pub(crate) style: Style,
+    /// The innermost cluster that it is in.
     pub(crate) cluster: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Form {
+pub(crate) enum ShapeKind {
     Async,
     Plain,
     Input,
+    /// Several tasks that were folded.
     Several,
     AllOf,
     AnyOf,
 }
 
-/// A dependency.
+/// A dependency between two shapes, given by their indices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct Edge {
     pub(crate) from: u32,
     pub(crate) to: u32,
-    pub(crate) kind: LineKind,
+    pub(crate) kind: EdgeKind,
 }
 
-/// In the order of what is drawn if there are several between two shapes.
+/// Between two shapes only the greatest kind is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum LineKind {
-    /// Only one after the other.
+pub(crate) enum EdgeKind {
+    /// The downstream starts after the upstream, and receives nothing from it.
     Order,
     /// The downstream receives the output of the upstream.
     Data,
-    /// The upstream's output decides whether the downstream runs.
+    /// The output of the upstream decides whether the downstream runs.
     Condition,
 }
 
-impl Sketch {
+impl Diagram {
     pub(crate) fn new(structure: &Structure, report: Option<&Report>) -> Self {
         let folding = fold::fold(structure);
         let members = members(&folding);
@@ -75,25 +77,40 @@ impl Sketch {
             .iter()
             .map(|nodes| shape(structure, report, nodes))
             .collect();
-        let mut lines = lines(structure, &folding);
-        let hidden = reduce::to_readable(&mut lines, shapes.len(), READABLE_LINES);
+        let mut edges = edges(structure, &folding);
+        let hidden = reduce::to_readable(&mut edges, shapes.len(), MAX_EDGES);
         let clusters = clusters::around(structure, &members);
         for (shape, cluster) in shapes.iter_mut().zip(clusters.of) {
             shape.cluster = cluster;
         }
-        let notes = notes(structure, &folding, &shapes, &lines, hidden);
-        let across = is_wide(&lines, shapes.len());
+        let legend = legend(structure, &folding, &shapes, &edges, hidden);
+        let left_to_right = is_wide(&edges, shapes.len());
         Self {
             shapes,
-            lines,
+            edges,
             clusters: clusters.clusters,
-            across,
-            notes,
+            left_to_right,
+            legend,
         }
+    }
+
+    /// The clusters directly inside another, or the outermost ones, with their numbers.
+    pub(crate) fn clusters_in(
+        &self,
+        outer: Option<usize>,
+    ) -> impl Iterator<Item = (usize, &Cluster)> {
+        let clusters = self.clusters.iter().enumerate();
+        clusters.filter(move |(_, cluster)| cluster.within == outer)
+    }
+
+    /// The shapes directly inside a cluster, or outside of all, with their numbers.
+    pub(crate) fn shapes_in(&self, outer: Option<usize>) -> impl Iterator<Item = (usize, &Shape)> {
+        let shapes = self.shapes.iter().enumerate();
+        shapes.filter(move |(_, shape)| shape.cluster == outer)
     }
 }
 
-/// The nodes in each shape.
+/// The nodes in each shape, in ascending order.
 fn members(folding: &Folding) -> Vec<Vec<usize>> {
     let mut members = vec![Vec::new(); folding.shapes];
     for (node, shape) in folding.shape_of.iter().enumerate() {
@@ -102,11 +119,11 @@ fn members(folding: &Folding) -> Vec<Vec<usize>> {
     members
 }
 
-fn lines(structure: &Structure, folding: &Folding) -> Vec<Line> {
-    let mut kinds: HashMap<(u32, u32), LineKind> = HashMap::new();
+fn edges(structure: &Structure, folding: &Folding) -> Vec<Edge> {
+    let mut kinds: HashMap<(u32, u32), EdgeKind> = HashMap::new();
     for node in structure.nodes() {
         let to = folding.shape_of[node.number()];
-        let mut note = |from: usize, kind| {
+        let mut add = |from: usize, kind| {
             let from = folding.shape_of[from];
             if from != to {
                 let known = kinds.entry((from, to)).or_insert(kind);
@@ -114,24 +131,24 @@ fn lines(structure: &Structure, folding: &Folding) -> Vec<Line> {
             }
         };
         for upstream in node.upstreams() {
-            note(upstream, LineKind::Order);
+            add(upstream, EdgeKind::Order);
         }
         for input in node.inputs() {
-            note(input, LineKind::Data);
+            add(input, EdgeKind::Data);
         }
         if let Some(condition) = node.condition() {
-            note(condition, LineKind::Condition);
+            add(condition, EdgeKind::Condition);
         }
     }
     let sorted: BTreeMap<_, _> = kinds.into_iter().collect();
-    let line = |((from, to), kind)| Line { from, to, kind };
-    sorted.into_iter().map(line).collect()
+    let edge = |((from, to), kind)| Edge { from, to, kind };
+    sorted.into_iter().map(edge).collect()
 }
 
 fn shape(structure: &Structure, report: Option<&Report>, nodes: &[usize]) -> Shape {
     let first = structure.node(nodes[0]);
     let statuses = Statuses::new(structure, report, nodes);
-    let tone = statuses.tone();
+    let style = statuses.style();
     let tasks: Vec<Node<'_>> = nodes
         .iter()
         .map(|node| structure.node(*node))
@@ -143,7 +160,7 @@ fn shape(structure: &Structure, report: Option<&Report>, nodes: &[usize]) -> Sha
         [task] => {
             let name = task.name().unwrap_or_default();
             label.push(text::clean(name, SHORT));
-            label.extend(conduct(task));
+            label.extend(settings(task));
             label.extend(task.permits().iter().map(holds));
             text::clean(name, LONG)
         }
@@ -158,33 +175,34 @@ fn shape(structure: &Structure, report: Option<&Report>, nodes: &[usize]) -> Sha
     if let (false, Some(what)) = (tasks.is_empty(), statuses.to_text()) {
         label.push(what);
     }
-    let form = match (tasks.as_slice(), first.kind()) {
-        ([], NodeKind::AnyOf) => Form::AnyOf,
-        ([], _) => Form::AllOf,
+    let kind = match (tasks.as_slice(), first.kind()) {
+        ([], NodeKind::AnyOf) => ShapeKind::AnyOf,
+        ([], _) => ShapeKind::AllOf,
         ([task], _) => match task.kind() {
-            NodeKind::Plain => Form::Plain,
-            NodeKind::Input => Form::Input,
-            _ => Form::Async,
+            NodeKind::Plain => ShapeKind::Plain,
+            NodeKind::Input => ShapeKind::Input,
+            _ => ShapeKind::Async,
         },
-        _ => Form::Several,
+        _ => ShapeKind::Several,
     };
     Shape {
-        form,
+        kind,
         label,
         tooltip,
-        tone,
+        style,
         cluster: None,
     }
 }
 
 fn gate_tooltip(gate: &Node<'_>) -> String {
     match gate.kind() {
-        NodeKind::AnyOf => "opens when one of them has succeeded".to_owned(),
-        _ => "opens when all of them have succeeded".to_owned(),
+        NodeKind::AnyOf => "opens when one of its upstreams has succeeded".to_owned(),
+        _ => "opens when all of its upstreams have succeeded".to_owned(),
     }
 }
 
-/// Two lines for several tasks: what they are called or how many they are, and some of their names.
+/// The first two lines of a label for several tasks: their number, with their name if it is the
+/// same for all; and some of their names.
 fn titles(tasks: &[Node<'_>]) -> [String; 2] {
     let name = |task: &Node<'_>| text::clean(task.name().unwrap_or_default(), SHORT);
     let stem = |task: &Node<'_>| fold::stem(task.name().unwrap_or_default()).to_owned();
@@ -207,7 +225,7 @@ fn titles(tasks: &[Node<'_>]) -> [String; 2] {
     [title, text::clean(&names, 2 * SHORT)]
 }
 
-/// What every one of several tasks does beside running.
+/// The permits that every one of the tasks holds while it runs, as lines of a label.
 fn common(tasks: &[Node<'_>]) -> Vec<String> {
     let mut common: Vec<String> = tasks[0].permits().iter().map(holds).collect();
     for task in tasks {
@@ -224,27 +242,29 @@ fn holds(permits: &Permits) -> String {
     text::clean(&format!("holds {permits}"), SHORT + 8)
 }
 
-/// What it does that others do not.
-fn conduct(task: &Node<'_>) -> Option<String> {
-    let mut conduct = Vec::new();
+/// The settings of a task that differ from the default, in one line.
+fn settings(task: &Node<'_>) -> Option<String> {
+    let mut settings = Vec::new();
     if task.always() {
-        conduct.push("always runs".to_owned());
+        settings.push("always runs".to_owned());
     }
     if let Some(timeout) = task.timeout() {
-        conduct.push(format!("at most {}", text::duration(timeout)));
+        settings.push(format!("at most {}", text::duration(timeout)));
     }
     if task.retries() {
-        conduct.push("retried".to_owned());
+        settings.push("retried".to_owned());
     }
-    (!conduct.is_empty()).then(|| conduct.join(" · "))
+    (!settings.is_empty()).then(|| settings.join(" · "))
 }
 
-/// What became of the tasks in a shape.
+/// The results of the tasks in a shape.
 struct Statuses {
+    /// The status that gives the shape its style. `None` without a report.
     worst: Option<TaskStatus>,
-    /// By the words for them.
+    /// How many tasks have each status, by its text.
     counts: BTreeMap<String, usize>,
     attempts: u32,
+    /// The sum over all tasks.
     ran: Option<Duration>,
 }
 
@@ -264,51 +284,46 @@ impl Statuses {
                 statuses.ran = Some(statuses.ran.unwrap_or_default() + ran);
             }
             statuses.attempts += task.attempts();
-            let heavier = |worst| tone::weight(status) > tone::weight(worst);
-            if statuses.worst.is_none_or(heavier) {
+            let worse = |worst| style::severity(status) > style::severity(worst);
+            if statuses.worst.is_none_or(worse) {
                 statuses.worst = Some(status);
             }
         }
         statuses
     }
 
-    fn tone(&self) -> Tone {
-        self.worst.map_or(tone::PLAIN, tone::of)
+    fn style(&self) -> Style {
+        self.worst.map_or(style::PLAIN, style::of)
     }
 
     fn to_text(&self) -> Option<String> {
         let tasks: usize = self.counts.values().sum();
-        let mut words: Vec<String> = match (tasks, self.counts.len()) {
-            (0, _) => return None,
-            (1, _) => self.counts.keys().cloned().collect(),
-            (_, 1) => self
-                .counts
-                .keys()
-                .map(|word| format!("all {word}"))
-                .collect(),
-            _ => {
-                let count =
-                    |(word, count): (&String, &usize)| format!("{} {word}", text::count(*count));
-                vec![self.counts.iter().map(count).collect::<Vec<_>>().join(", ")]
-            }
+        if tasks == 0 {
+            return None;
+        }
+        let count = |(word, count): (&String, &usize)| match *count {
+            _ if tasks == 1 => word.clone(),
+            count if count == tasks => format!("all {word}"),
+            count => format!("{} {word}", text::count(count)),
         };
+        let mut words = vec![self.counts.iter().map(count).collect::<Vec<_>>().join(", ")];
         if tasks == 1 && self.attempts > 1 {
             words.push(format!("{} attempts", self.attempts));
         }
         if let Some(ran) = self.ran {
-            let together = if tasks > 1 { "together " } else { "" };
-            words.push(format!("{together}{}", text::duration(ran)));
+            let total = if tasks > 1 { " in total" } else { "" };
+            words.push(format!("{}{total}", text::duration(ran)));
         }
         Some(words.join(" · "))
     }
 }
 
-/// The legend: only of what is there.
-fn notes(
+/// The legend, which explains only what occurs in this diagram.
+fn legend(
     structure: &Structure,
     folding: &Folding,
     shapes: &[Shape],
-    lines: &[Line],
+    edges: &[Edge],
     hidden: usize,
 ) -> Vec<String> {
     let mut notes = Vec::new();
@@ -323,51 +338,59 @@ fn notes(
             shapes.len()
         ));
     }
-    let has_form = |form| shapes.iter().any(|shape| shape.form == form);
-    let has_line = |kind| lines.iter().any(|line| line.kind == kind);
+    let has_shape = |kind| shapes.iter().any(|shape| shape.kind == kind);
+    let has_edge = |kind| edges.iter().any(|edge| edge.kind == kind);
     let mut legend = Vec::new();
-    for (there, what) in [
-        (has_form(Form::Async), "rounded: async"),
-        (has_form(Form::Plain), "square: plain, on a blocking thread"),
-        (has_form(Form::Input), "slanted: input"),
-        (has_form(Form::AllOf), "point: all of those before it"),
-        (has_form(Form::AnyOf), "ring: any of those before it"),
-        (has_line(LineKind::Data), "solid line: data"),
-        (has_line(LineKind::Order), "dashed line: order only"),
-        (has_line(LineKind::Condition), "if: a condition"),
+    for (occurs, what) in [
+        (has_shape(ShapeKind::Async), "rounded: async"),
+        (
+            has_shape(ShapeKind::Plain),
+            "square: plain, on a blocking thread",
+        ),
+        (has_shape(ShapeKind::Input), "slanted: input"),
+        (
+            has_shape(ShapeKind::AllOf),
+            "point: all of the tasks before it",
+        ),
+        (
+            has_shape(ShapeKind::AnyOf),
+            "ring: any of the tasks before it",
+        ),
+        (has_edge(EdgeKind::Data), "solid line: data"),
+        (has_edge(EdgeKind::Order), "dashed line: order only"),
+        (has_edge(EdgeKind::Condition), "if: a condition"),
     ] {
-        if there {
+        if occurs {
             legend.push(what);
         }
     }
-    // Two short lines are narrower than one long one.
-    let (forms, others) = legend.split_at(legend.len().min(3));
+    // Two lines, because one would often be wider than the diagram.
+    let (first, second) = legend.split_at(legend.len().min(3));
     notes.extend(
-        [forms, others]
+        [first, second]
             .into_iter()
             .filter(|part| !part.is_empty())
             .map(|part| part.join(" · ")),
     );
-    if hidden > 0 {
-        notes.push(format!(
-            "{} that others imply are not drawn",
-            match hidden {
-                1 => "1 dependency".to_owned(),
-                hidden => format!("{} dependencies", text::count(hidden)),
-            }
-        ));
+    match hidden {
+        0 => {}
+        1 => notes.push("1 dependency that others imply is not drawn".to_owned()),
+        hidden => notes.push(format!(
+            "{} dependencies that others imply are not drawn",
+            text::count(hidden)
+        )),
     }
     notes
 }
 
-/// Whether more shapes stand beside each other than after each other.
-fn is_wide(lines: &[Line], shapes: usize) -> bool {
-    // Lines may lead from a later shape to an earlier one when tasks are folded, so ranks are found
-    // by going over the lines until nothing changes, a few times at most: this is only a guess.
+/// Whether the widest rank has more shapes than there are ranks.
+fn is_wide(edges: &[Edge], shapes: usize) -> bool {
+    // After folding, an edge can lead to an earlier shape, so one pass over the edges does not find
+    // all ranks. Eight passes find most of them, which is enough to choose a direction.
     let mut rank = vec![0_usize; shapes];
     for _ in 0..8 {
-        for line in lines {
-            rank[line.to as usize] = rank[line.to as usize].max(rank[line.from as usize] + 1);
+        for edge in edges {
+            rank[edge.to as usize] = rank[edge.to as usize].max(rank[edge.from as usize] + 1);
         }
     }
     let length = rank.iter().max().map_or(0, |last| last + 1);

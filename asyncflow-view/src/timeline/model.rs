@@ -1,58 +1,60 @@
-//! What the timelines show of a run, whatever the format.
+//! What a timeline shows in any format.
 
 use std::time::Duration;
 
-use asyncflow_core::{NodeKind, Report, Structure, TaskStatus};
+use asyncflow_core::{Node, NodeKind, Report, Structure, TaskReport, TaskStatus};
 
 use super::lanes;
 use crate::text::{self, LONG};
 
-/// How many of a task's upstreams are told. A wide flow has more than anybody reads.
-const UPSTREAMS: usize = 24;
+/// The most upstreams that are kept for a task. It bounds the output for wide flows, where one task
+/// can have thousands; nobody reads more.
+const MAX_UPSTREAMS: usize = 24;
 
-/// How many gates are passed in search of them.
-const GATES: usize = 64;
+/// The most gates that the search for upstreams passes, which bounds its time.
+const MAX_GATES: usize = 64;
 
-/// A run, as bars in lanes.
+/// A run, as bars in lanes. All moments and durations are in nanoseconds; moments count from the
+/// start of the run.
 #[derive(Debug)]
-pub(crate) struct Record {
-    /// Whether there are times: without, there are only statuses.
+pub(crate) struct Timeline {
+    /// Whether the run was timed. If not, there are only statuses.
     pub(crate) timed: bool,
     pub(crate) wall: u64,
-    /// In the order of declaration.
+    /// One bar for each task, in the order of declaration.
     pub(crate) bars: Vec<Bar>,
-    /// How many lanes the running tasks take.
+    /// The number of lanes of running tasks.
     pub(crate) lanes: u32,
     pub(crate) totals: Totals,
 }
 
-/// A task. Moments are nanoseconds since the beginning of the run.
+/// One task. The upstreams and `because` are indices of bars.
 #[derive(Debug)]
 pub(crate) struct Bar {
-    /// Clean, but not escaped.
+    /// [Cleaned](text::clean), but not escaped.
     pub(crate) name: String,
     pub(crate) kind: &'static str,
     pub(crate) status: TaskStatus,
-    /// The task that a skipped one was skipped because of.
+    /// For a skipped task, the task that caused it.
     pub(crate) because: Option<usize>,
     pub(crate) attempts: u32,
     pub(crate) ready: Option<u64>,
     pub(crate) permitted: Option<u64>,
     pub(crate) started: Option<u64>,
     pub(crate) ended: Option<u64>,
-    /// If it was started.
+    /// `None` if it was not started.
     pub(crate) lane: Option<u32>,
     pub(crate) critical: bool,
-    /// What it holds while it runs.
+    /// The permits that it holds while it runs.
     pub(crate) holds: Vec<String>,
-    /// Some of the tasks that it depends on, directly or through gates.
+    /// The tasks that it depends on, directly or through gates; at most [`MAX_UPSTREAMS`].
     pub(crate) upstreams: Vec<usize>,
-    /// Whether there are more.
+    /// Whether it has more upstreams than are listed.
     pub(crate) more_upstreams: bool,
 }
 
 impl Bar {
-    /// The class of its status, for its colour.
+    /// The class name of its status, which selects its colour.
     pub(crate) fn class(&self) -> &'static str {
         match self.status {
             TaskStatus::Succeeded => "run",
@@ -65,19 +67,20 @@ impl Bar {
         }
     }
 
-    /// From its start to its end.
+    /// How long it ran, from its start to its end.
     pub(crate) fn ran(&self) -> Option<u64> {
         Some(self.ended?.saturating_sub(self.started?))
     }
 
-    /// From being ready to its start, or to its end if it was never started.
+    /// When it waited, from the moment it was ready to its start, or to its end if it was never
+    /// started. `None` if it did not wait.
     pub(crate) fn wait(&self) -> Option<(u64, u64)> {
         let until = self.started.or(self.ended)?;
         let ready = self.ready?;
         (ready < until).then_some((ready, until))
     }
 
-    /// How much of the wait was for permits; the rest was for a slot or a thread.
+    /// How long it waited for permits. The rest of the wait was for a slot or a thread.
     pub(crate) fn waited_for_permits(&self) -> u64 {
         if self.holds.is_empty() {
             return 0;
@@ -86,7 +89,7 @@ impl Bar {
             return 0;
         };
         match (self.started, self.permitted) {
-            // Of several attempts, the moment is that of the last.
+            // After several attempts, `permitted` is the moment of the last one.
             (Some(_), Some(permitted)) => permitted.clamp(ready, until) - ready,
             (Some(_), None) => 0,
             (None, _) => until - ready,
@@ -94,26 +97,26 @@ impl Bar {
     }
 }
 
-/// What a run comes to.
+/// Sums over all tasks.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
-    /// Every task's running time together.
+    /// The running time of all tasks.
     pub(crate) work: u64,
-    /// The length of the critical path: running, and waiting for permits, a slot or a thread.
+    /// The length of the critical path, which includes waiting for permits, a slot or a thread.
     pub(crate) critical: u64,
-    /// How much of it was running.
+    /// The running time on the critical path.
     pub(crate) critical_ran: u64,
-    /// How many tasks are on it.
+    /// The number of tasks on the critical path.
     pub(crate) critical_tasks: usize,
-    /// Waiting for permits, all together.
+    /// How long all tasks waited for permits.
     pub(crate) permits: u64,
-    /// Waiting for a slot or a thread, all together.
+    /// How long all tasks waited for a slot or a thread.
     pub(crate) threads: u64,
-    /// How many ran at the same time.
+    /// The most tasks that ran at the same time.
     pub(crate) peak: u32,
 }
 
-impl Record {
+impl Timeline {
     pub(crate) fn new(report: &Report) -> Self {
         let structure = report.structure();
         let bar_of = bar_of(&structure);
@@ -134,7 +137,7 @@ impl Record {
         let spans: Vec<_> = ran
             .iter()
             .map(|&bar| {
-                // A task of a run that goes on is running still.
+                // The report of an unfinished run has tasks that have not ended.
                 let started = bars[bar].started.unwrap_or(0);
                 (started, bars[bar].ended.unwrap_or(wall).max(started))
             })
@@ -172,7 +175,7 @@ impl Record {
         }
     }
 
-    /// `7 tasks succeeded`, `12 tasks: 10 succeeded, 2 failed`.
+    /// A title such as `7 tasks succeeded` or `12 tasks: 10 succeeded, 2 failed`.
     pub(crate) fn title(&self) -> String {
         let statuses = self.statuses();
         let tasks = text::tasks(self.bars.len());
@@ -180,21 +183,21 @@ impl Record {
             [] => tasks,
             [(word, _)] => format!("{tasks} {word}"),
             several => {
-                let told: Vec<String> = several
+                let counts: Vec<String> = several
                     .iter()
                     .map(|(word, count)| format!("{} {word}", text::count(*count)))
                     .collect();
-                format!("{tasks}: {}", told.join(", "))
+                format!("{tasks}: {}", counts.join(", "))
             }
         }
     }
 
-    /// How many tasks ran on average.
+    /// The average number of running tasks.
     pub(crate) fn parallelism(&self) -> f64 {
         self.totals.work as f64 / self.wall.max(1) as f64
     }
 
-    /// How many tasks have each status, by the words for it, the most frequent first.
+    /// How many tasks have each status, the most frequent first.
     pub(crate) fn statuses(&self) -> Vec<(String, usize)> {
         let mut counts: Vec<(String, usize)> = Vec::new();
         for bar in &self.bars {
@@ -209,17 +212,17 @@ impl Record {
     }
 }
 
-/// The number among the tasks of every node; gates have that of the next task.
+/// The index of the bar of each node. Gates have no bar; they get the index of the next one.
 fn bar_of(structure: &Structure) -> Vec<usize> {
     let mut tasks = 0;
-    let number = |node: asyncflow_core::Node<'_>| {
+    let number = |node: Node<'_>| {
         tasks += usize::from(node.kind().is_task());
         tasks - usize::from(node.kind().is_task())
     };
     structure.nodes().map(number).collect()
 }
 
-fn bar(structure: &Structure, bar_of: &[usize], task: asyncflow_core::TaskReport<'_>) -> Bar {
+fn bar(structure: &Structure, bar_of: &[usize], task: TaskReport<'_>) -> Bar {
     let node = structure.task(task.id());
     let times = task.times().unwrap_or_default();
     let (upstreams, more_upstreams) = upstreams(structure, node.number());
@@ -252,8 +255,8 @@ fn bar(structure: &Structure, bar_of: &[usize], task: asyncflow_core::TaskReport
     }
 }
 
-/// The nodes of the tasks that a task depends on, directly or through gates: some of them, and
-/// whether there are more.
+/// The nodes of the tasks that a task depends on, directly or through gates. Returns at most
+/// [`MAX_UPSTREAMS`], and whether there are more.
 fn upstreams(structure: &Structure, number: usize) -> (Vec<usize>, bool) {
     let mut found = Vec::new();
     let mut gates = vec![number];
@@ -261,14 +264,14 @@ fn upstreams(structure: &Structure, number: usize) -> (Vec<usize>, bool) {
     while next < gates.len() {
         for upstream in structure.node(gates[next]).upstreams() {
             let is_task = structure.node(upstream).kind().is_task();
-            let (list, enough) = match is_task {
-                true => (&mut found, UPSTREAMS),
-                false => (&mut gates, GATES),
+            let (list, max) = match is_task {
+                true => (&mut found, MAX_UPSTREAMS),
+                false => (&mut gates, MAX_GATES),
             };
             if list.contains(&upstream) {
                 continue;
             }
-            if list.len() == enough {
+            if list.len() == max {
                 return (found, true);
             }
             list.push(upstream);
