@@ -38,6 +38,8 @@ mod observer;
 mod outcome;
 mod output;
 mod pace;
+#[cfg(test)]
+mod rooms;
 mod run;
 mod running;
 mod runtime;

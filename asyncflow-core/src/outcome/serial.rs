@@ -8,6 +8,7 @@ use crate::graph::structure::{Node, NodeKind};
 use crate::task::status::TaskStatus;
 
 use super::report::{Report, TaskReport};
+use super::times;
 
 /// Goes up when something that is written changes its meaning or goes. What is merely added does
 /// not count, so readers pass over what they do not know.
@@ -72,11 +73,11 @@ impl Serialize for TaskReport<'_> {
     }
 }
 
-struct Times(crate::Times);
+struct Times(times::Times);
 
 impl Serialize for Times {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let crate::Times {
+        let times::Times {
             ready,
             permitted,
             started,
