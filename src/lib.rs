@@ -1,9 +1,9 @@
 //! Runs functions concurrently while respecting the dependencies between them, on Tokio, async-std
 //! or smol.
 //!
-//! A [`Flow`] is a set of functions (*tasks*) plus their dependencies: a directed acyclic graph.
-//! Each function, async or not, starts as soon as everything that it depends on has succeeded, and
-//! never before.
+//! A [`Flow`] is a set of functions (*tasks*) and their dependencies: a directed acyclic graph. A
+//! function, async or not, starts as soon as everything that it depends on has succeeded, and never
+//! before.
 //!
 //! ```
 //! # #[cfg(feature = "tokio")] mod example {
@@ -17,7 +17,7 @@
 //! # #[tokio::main]
 //! # pub async fn main() -> Result<(), asyncflow::FlowError> {
 //! let mut flow = TokioFlow::new();
-//! let setup = flow.add(setup);                // an async fn or a plain one: it finds out which
+//! let setup = flow.add(setup); // an async fn or a plain one
 //! let work_1 = flow.add(work_1.after(setup));
 //! let work_2 = flow.add(work_2.after(setup));
 //! flow.add(shutdown.after([work_1, work_2]));
@@ -30,39 +30,82 @@
 //!
 //! # Declaring
 //!
-//! * [`flow.add`](Flow::add) takes functions, closures, groups and whole flows. What is not async
-//!   runs on the runtime's blocking threads.
-//! * The methods of [`TaskExt`] say more of a function: [`after`](TaskExt::after),
+//! * [`flow.add`](Flow::add) takes functions, closures, groups and whole flows. A function that is
+//!   not async runs on the runtime's blocking threads.
+//! * The methods of [`TaskExt`] configure a function: [`after`](TaskExt::after),
 //!   [`inputs`](TaskExt::inputs), [`with_lock`](TaskExt::with_lock), [`named`](TaskExt::named),
 //!   [`timeout`](TaskExt::timeout), [`retry`](TaskExt::retry), [`always`](TaskExt::always),
 //!   [`run_if`](TaskExt::run_if), [`after_any`](TaskExt::after_any).
-//! * [`series!`] and [`parallel!`] arrange functions that come from elsewhere; [`with_lock`] gives
-//!   one, or a whole group, a lock.
-//! * `#[task(flow, ..)]` declares a function where it is written, with its upstreams as parameters.
+//! * [`series!`] and [`parallel!`] arrange functions that come from elsewhere. [`with_lock`] gives
+//!   a lock to one of them, or to every member of a group.
+//! * `#[task(flow, ..)]` declares a function where it is written. Its parameters name its upstreams.
 //!
 //! A closure that only panics has the type `!`, which is no output: write `|| -> () { .. }`. An
-//! async closure that borrows what it captured is not an `Fn`; clone what it needs into an `async
+//! async closure that borrows what it captured is not an `Fn`: clone what it needs into an `async
 //! move` block, or wrap it in [`once`].
 //!
 //! # Data
 //!
-//! What a task returns reaches the tasks downstream by reference, typed, without a copy. A
-//! function returns any type that implements [`Output`], or a `Result` of any type and any error.
+//! The tasks downstream receive what a task returns: by reference, typed, without a copy. A function
+//! returns any type that implements [`Output`], or a `Result` of any type and any error.
 //!
 //! | handle passed to `inputs` | the function receives |
 //! |---|---|
 //! | `task: Task<T>` | `&T` |
 //! | `task.optional()` | `Option<&T>` |
-//! | `task.moved()` | `T`: it is the only one that uses it |
+//! | `task.moved()` | `T`; no other task may use it |
 //! | `Vec<Task<T>>`, `[Task<T>; N]` | `Vec<&T>` |
-//! | a tuple of up to twelve of these | each as its own parameter |
+//! | a tuple of up to twelve of these | a parameter for each |
 //!
-//! [`Flow::input`] is a value that each execution is [given](Execute::given), so one flow, built
+//! [`Flow::input`] is a value that is [given](Execute::given) to each execution. So one flow, built
 //! once, serves many requests at the same time.
+//!
+//! # Executing
+//!
+//! [`flow.execute()`](Flow::execute) returns a future, with methods to call before it is awaited:
+//!
+//! | method | what it does |
+//! |---|---|
+//! | [`given(task, value)`](Execute::given) | gives an input its value, or replaces the function of a task |
+//! | [`only(targets)`](Execute::only) | runs only these tasks and what they depend on |
+//! | [`keep_going()`](Execute::keep_going) | lets everything that does not depend on a failure still run |
+//! | [`max_concurrency(n)`](Execute::max_concurrency) | lets at most `n` tasks run at the same time |
+//! | [`timed()`](Execute::timed) | measures when each task was ready, started and ended |
+//! | [`observe(observer)`](Execute::observe) | tells an [`Observer`] what happens, as it happens |
+//! | [`start()`](Execute::start) | starts now; the returned [`Running`] can be cancelled |
+//!
+//! ```
+//! # #[cfg(feature = "tokio")] mod example {
+//! use asyncflow::TokioFlow;
+//! use asyncflow::prelude::*;
+//!
+//! # #[tokio::main]
+//! # pub async fn main() {
+//! let mut flow = TokioFlow::new();
+//! let pages: Vec<Task<usize>> = (1..=3)
+//!     .map(|page| {
+//!         flow.add(async move || match page {
+//!             2 => Err(format!("page {page} is missing")),
+//!             _ => Ok(page),
+//!         })
+//!     })
+//!     .collect();
+//!
+//! let error = flow.execute().keep_going().max_concurrency(2).await.unwrap_err();
+//! assert_eq!(error.failures().count(), 1);
+//! let run = error.outputs().unwrap(); // what did succeed
+//! assert_eq!((run.get(pages[0]), run.get(pages[1])), (Some(&1), None));
+//! # }
+//! # }
+//! # #[cfg(feature = "tokio")] example::main();
+//! ```
+//!
+//! A flow can be executed again, and several times at once: each execution is a run of its own.
+//! Dropping the future cancels the run.
 //!
 //! # What starts, and what is skipped
 //!
-//! A task is decided upon once its upstreams have *ended*: succeeded, failed, or skipped or
+//! A task is decided upon once its upstreams have *ended*: succeeded, failed, or were skipped or
 //! cancelled themselves.
 //!
 //! | upstreams | by default | `after_any` | `always` |
@@ -74,8 +117,8 @@
 //! | the run is stopping after a failure, or by `cancel` | cancelled, or skipped if it depends on the failure | the same | starts |
 //! | the future was dropped | nothing | nothing | nothing |
 //!
-//! A task that is skipped says [because of which task](TaskStatus::Skipped). Skipping because of a
-//! flag is no failure: `execute` is `Ok`.
+//! A skipped task reports [because of which task](TaskStatus::Skipped) it was skipped. Skipping
+//! because of a flag is no failure: `execute` returns `Ok`.
 //!
 //! Setup, work and teardown:
 //!
@@ -104,41 +147,82 @@
 //!
 //! # Features
 //!
-//! `tokio`, `smol` and `async-std` each add a backend: a flow type and its runtime. None is on by
-//! default, and all can be on at once. `macros`, on by default, adds `#[task]` and
-//! `#[derive(Output)]`. `view` adds a module of that name: diagrams and timelines; `progress` and `tracing` add a
-//! progress bar and spans to it; `serde` makes reports serializable. async-std is discontinued (RUSTSEC-2025-0052); its backend is for programs
-//! that are still on it.
+//! None of the backends is on by default. All can be on at once, and no feature changes what
+//! another does.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `tokio`, `smol`, `async-std` | a flow type and its runtime |
+//! | `macros` (on by default) | `#[task]` and `#[derive(Output)]` |
+//! | `view` | the module [`view`]: diagrams and timelines |
+//! | `progress`, `tracing` | a progress bar and spans in the module [`view`] |
+//! | `serde` | `Serialize` for [`Report`] |
+//!
+//! async-std is discontinued (RUSTSEC-2025-0052). Its backend is for programs that still use it.
 
+#[doc(inline)]
 pub use asyncflow_core::{
-    Async, BoxError, Callable, Configured, CriticalPath, Execute, Failure, Fallible, Flow,
-    FlowError, FlowErrorKind, Function, Group, GroupKind, GroupNodes, Input, InputUse, Inputs,
-    Item, Lock, Lockable, Member, Moved, Nested, Node, NodeKind, Observer, Once, Optional, Outcome,
-    Output, Panic, Parallel, Permits, Plain, Ready, Report, Run, Running, Runtime, RuntimeLock,
-    RuntimeSemaphore, Semaphore, Series, Structure, Task, TaskExt, TaskFn, TaskId, TaskRef,
-    TaskReport, TaskStatus, TimedOut, Times, Unavailable, Upstreams, Value, WithLock, backon, once,
-    parallel, series, with_lock,
+    Execute, Failure, Flow, FlowError, FlowErrorKind, Group, Lock, Observer, Output, Parallel,
+    Report, Run, Running, Runtime, Semaphore, Series, Task, TaskExt, TaskId, TaskRef, TaskStatus,
+    backon, once, parallel, series, with_lock,
 };
+
+/// What a run tells afterwards, beside the [`Report`] and the [`FlowError`] themselves.
+pub mod report {
+    #[doc(inline)]
+    pub use asyncflow_core::{BoxError, CriticalPath, Panic, TaskReport, TimedOut, Times};
+}
+
+/// What a flow is made of, for drawing it or looking through it.
+pub mod structure {
+    #[doc(inline)]
+    pub use asyncflow_core::{GroupKind, GroupNodes, Node, NodeKind, Structure};
+}
+
+/// What a [`Runtime`] is made of, for bringing your own.
+pub mod runtime {
+    #[doc(inline)]
+    pub use asyncflow_core::{RuntimeLock, RuntimeSemaphore, Unavailable};
+}
+
+/// The types and traits in the signatures of other items.
+///
+/// The traits are implemented by this crate alone. They say what a method takes.
+pub mod types {
+    #[doc(inline)]
+    pub use asyncflow_core::{
+        Configured, Input, Inputs, Item, Lockable, Member, Moved, Once, Optional, Outcome, Permits,
+        TaskFn, Upstreams, WithLock,
+    };
+}
+
+// Every name can be imported from the root as well. The docs list these by module, so that the
+// front page has only what one looks for there.
+#[doc(hidden)]
+pub use self::{report::*, runtime::*, structure::*, types::*};
 
 #[cfg(feature = "macros")]
 pub use asyncflow_macros::{Output, task};
 
 #[cfg(feature = "async-std")]
+#[doc(inline)]
 pub use asyncflow_async_std::{AsyncStdFlow, AsyncStdRuntime};
 #[cfg(feature = "smol")]
+#[doc(inline)]
 pub use asyncflow_smol::{SmolFlow, SmolRuntime};
 #[cfg(feature = "tokio")]
+#[doc(inline)]
 pub use asyncflow_tokio::{TokioFlow, TokioRuntime};
 
-/// To look at flows: before a run, during it, and after it.
+/// Shows flows: before a run, during it, and after it.
 #[cfg(feature = "view")]
 #[doc(inline)]
 pub use asyncflow_view as view;
 
 /// What a program that declares flows imports: extension traits, macros, handles.
 ///
-/// The flow types of the backends are not in it: `use asyncflow::TokioFlow` is the one line that
-/// says which backend a program uses.
+/// The flow types of the backends are not part of it: `use asyncflow::TokioFlow` is the one line
+/// that says which backend a program uses.
 pub mod prelude {
     pub use asyncflow_core::prelude::*;
 

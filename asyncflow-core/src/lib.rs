@@ -1,20 +1,23 @@
-//! The engine of asyncflow: functions executed concurrently, with respect for the dependencies
+//! The engine of asyncflow: executes functions concurrently while respecting the dependencies
 //! between them, on any runtime that implements [`Runtime`].
 //!
-//! Applications use the crate `asyncflow`, which adds the backends for Tokio, async-std and smol;
-//! this one is for those who bring a runtime of their own.
+//! Applications use the crate `asyncflow`, which adds the backends for Tokio, async-std and smol. This
+//! crate is for those who bring their own runtime.
 //!
 //! # Layout
 //!
-//! In the order in which a task passes through:
+//! From the top to the bottom; each room imports only from those below it:
 //!
-//! * `declare`: functions, inputs, locks and groups, on their way into a [`Flow`];
-//! * `graph`: what was declared, and the dense form that runs are made of;
-//! * `run`: one execution, from its roots to its end: ready queues, drivers, blocking threads,
-//!   permits, cancelling;
-//! * `outcome`: the [`Run`], the [`Report`] and the [`FlowError`].
+//! * `flow`, `execute`, `running`, `nested`: what a user calls;
+//! * `declare`: how functions and groups become the tasks of a [`Flow`];
+//! * `run`: one execution, from its roots to its end;
+//! * `outcome`: what comes out of it: the [`Run`], the [`Report`] and the [`FlowError`];
+//! * `observer`: what is told of a run as it happens;
+//! * `graph`: what was declared, and the dense form in which it is executed;
+//! * `task`: what is known of one task: its configuration, its output, its status;
+//! * the other files, which all rooms share: handles, locks, what a backend implements.
 //!
-//! Beside them: [`Runtime`], what a backend implements, and [`Observer`], what watches a run.
+//! ARCHITECTURE.md in the repository follows one task through these rooms.
 
 #[cfg(feature = "async-lock")]
 pub mod async_locks;
@@ -49,29 +52,37 @@ mod task;
 mod tuples;
 mod unwind;
 
-pub use declare::configure::{Callable, Configured, TaskExt};
-pub use declare::function::{Async, Once, Plain, TaskFn, once};
+pub use declare::configure::{Configured, TaskExt};
+pub use declare::function::{Once, TaskFn, once};
 pub use declare::group::{Parallel, Series};
 pub use declare::inputs::{Input, Inputs};
-pub use declare::item::{Function, Item, Member, Ready, WithLock, with_lock};
+pub use declare::item::{Item, Member, WithLock, with_lock};
 pub use execute::Execute;
 pub use flow::Flow;
-pub use graph::body::InputUse;
 pub use graph::structure::{GroupKind, GroupNodes, Node, NodeKind, Structure};
 pub use handle::{Group, Moved, Optional, Task, TaskId, Upstreams};
 pub use lock::{Lock, Lockable, Permits, Semaphore};
-pub use nested::Nested;
 pub use observer::{Observer, TaskRef};
 pub use outcome::critical::CriticalPath;
 pub use outcome::error::{FlowError, FlowErrorKind};
 pub use outcome::report::{Report, TaskReport};
 pub use outcome::run::Run;
 pub use outcome::times::Times;
-pub use output::{BoxError, Fallible, Outcome, Output, Value};
+pub use output::{BoxError, Outcome, Output};
 pub use running::Running;
 pub use runtime::{Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
 pub use task::failure::{Failure, Panic, TimedOut};
 pub use task::status::TaskStatus;
+
+/// Types that exist only to be inferred. They appear in the messages of the compiler.
+#[doc(hidden)]
+pub mod marker {
+    pub use crate::declare::configure::Callable;
+    pub use crate::declare::function::{Async, Plain};
+    pub use crate::declare::item::{Function, Ready};
+    pub use crate::nested::Nested;
+    pub use crate::output::{Fallible, Value};
+}
 
 /// The policies that [`retry`](TaskExt::retry) takes.
 pub use backon;

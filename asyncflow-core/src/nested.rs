@@ -1,20 +1,20 @@
 //! A flow as a task of another.
 //!
-//! The inner run holds a share in the outer one, so the outer run does not end before all of the
-//! inner has, blocking functions included. When the outer run stops, the inner one is stopped in
-//! the same way, and so gets to do its own clean-up.
+//! The inner run holds a guard of the outer one, so the outer run does not end before all of the
+//! inner run has, blocking functions included. When the outer run stops, the inner one is stopped in
+//! the same way, and so does its own clean-up.
 //!
 //! # What it holds
 //!
 //! A task waits for permits only while all that it holds comes before them in the one order of all
-//! locks, and for a slot under `max_concurrency` after that; so no tasks wait for each other. A
-//! flow in a flow would break this in two ways:
+//! locks, and for a slot under `max_concurrency` after that. So no two tasks wait for each other. A
+//! nested flow would break this in two ways:
 //!
-//! * What is held for the whole flow is held while the tasks in it wait for their permits, in
-//!   whatever order. Two such flows could wait for each other, or one for itself. So a flow that
-//!   is run under a lock may not take permits itself, at any depth; [`crate::validate`] refuses it.
-//! * A slot that is held for the whole flow is wanted by others that hold what its tasks wait for.
-//!   So the flow holds none; its tasks take slots of the outer run, each for itself.
+//! * What is held for the whole flow is held while its tasks wait for their permits, in whatever
+//!   order. Two such flows could wait for each other, or one for itself. So a flow that runs under a
+//!   lock must not take permits itself, at any depth; the flow is refused otherwise.
+//! * A slot that is held for the whole flow may be needed by a task that holds what the flow's tasks
+//!   wait for. So the flow takes no slot. Its tasks take slots of the outer run, each for itself.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -53,8 +53,9 @@ impl<R: Runtime> Item<Nested> for Arc<Flow<R>> {
     type Handle = Task<Run>;
 
     fn into_member(self, _: Sealed) -> Member {
-        // Before it is looked at from outside: flows nested deeply are not compiled recursively. It
-        // grows no more, since the task has a share in it. Mistakes are reported by the execution.
+        // Compiled here, from the inside out, so that deeply nested flows are not compiled
+        // recursively. It grows no more, since the task has a share in it. The execution reports
+        // mistakes.
         if let Ok(graph) = self.declared.compile() {
             graph.lock_user();
         }
@@ -70,7 +71,7 @@ impl<R: Runtime> Item<Nested> for Arc<Flow<R>> {
 }
 
 struct NestedTask<R: Runtime>(
-    /// Always there, until it is dropped.
+    /// Present until it is dropped.
     Option<Arc<Flow<R>>>,
 );
 
@@ -82,7 +83,7 @@ impl<R: Runtime> NestedTask<R> {
 
 impl<R: Runtime> Drop for NestedTask<R> {
     fn drop(&mut self) {
-        // With flows in it, and so on.
+        // It may contain flows in turn, and so on.
         if let Some(flow) = self.0.take().and_then(Arc::into_inner) {
             deep_drop(flow);
         }
