@@ -42,15 +42,20 @@ impl Pace {
     #[cold]
     fn next_slice(&mut self) -> impl Future<Output = ()> + use<> {
         self.left = self.slice;
-        let mut yielded = false;
-        poll_fn(move |cx| match std::mem::replace(&mut yielded, true) {
-            true => Poll::Ready(()),
-            false => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-        })
+        yield_now()
     }
+}
+
+/// Lets the executor poll something else first: pending once, and woken at once.
+pub(crate) fn yield_now() -> impl Future<Output = ()> {
+    let mut yielded = false;
+    poll_fn(move |cx| match std::mem::replace(&mut yielded, true) {
+        true => Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
 }
 
 /// The output of a future that never yields.

@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use futures_channel::oneshot;
 
@@ -11,16 +12,17 @@ use crate::graph::body::{Body, PlainBody};
 use crate::node_index::NodeIndex;
 use crate::task::end::End;
 use crate::task::failure::Cause;
-use crate::task::statuses::Status;
 use crate::unwind;
 
 use super::blocking_queue::Ask;
+use super::current::CurrentRun;
 use super::execution::Execution;
 use super::guard::RunGuard;
 use super::limit::Slot;
 use super::ready_queues::Injected;
-use super::settle::{Announcements, ReadySink};
+use super::settle::CollectingSink;
 use super::step::Step;
+use super::time_slice::TimeSlice;
 use super::watch::Watch;
 
 /// A plain function to be called.
@@ -55,9 +57,11 @@ pub(crate) struct Holds {
 }
 
 impl Holds {
-    /// Gives back everything. A runtime's permits may panic in their `Drop`.
-    fn give_back(self) {
-        unwind::contain(|| drop(self));
+    /// Gives back the permits, whose `Drop` is the runtime's and may panic. Returns the slot.
+    pub(super) fn give_back_permits(self) -> Option<Slot> {
+        let Self { permits, slot } = self;
+        unwind::contain(|| drop(permits));
+        slot
     }
 }
 
@@ -69,9 +73,37 @@ pub(crate) struct Attempt {
     pub(super) decided: Arc<AtomicBool>,
     /// Told when a thread starts the function, which is when its time limit starts.
     pub(super) started: oneshot::Sender<()>,
-    pub(super) done: oneshot::Sender<End>,
+    /// How it ended, and its slot.
+    pub(super) done: oneshot::Sender<(End, Option<Slot>)>,
     pub(super) number: u32,
 }
+
+/// One of the threads of which there are at most [`MOST_EXTRA`] in the process.
+struct ExtraThread(());
+
+/// How many threads of their own all runs of the process have at most, beside one for each run. With
+/// that one, every run goes on by itself, so runs do not wait for each other's threads.
+const MOST_EXTRA: usize = 64;
+
+static EXTRA: AtomicUsize = AtomicUsize::new(0);
+
+impl ExtraThread {
+    fn take() -> Option<Self> {
+        let more = |extra| (extra < MOST_EXTRA).then_some(extra + 1);
+        let taken = EXTRA.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.is_ok().then_some(Self(()))
+    }
+}
+
+impl Drop for ExtraThread {
+    fn drop(&mut self) {
+        EXTRA.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How long a thread of the runtime stays with a run. Long beside the 6 to 30 µs that a
+/// `spawn_blocking` was measured to cost, short for what else waits for a thread.
+const STAY: Duration = Duration::from_millis(5);
 
 thread_local! {
     static ON_BLOCKING_THREAD: Cell<bool> = const { Cell::new(false) };
@@ -81,7 +113,7 @@ thread_local! {
 ///
 /// A plain function may execute a flow of its own and block on it. If that flow had to wait for a
 /// blocking thread of the runtime, and this one is the last there is, both would wait forever. So a
-/// run that begins on such a thread gets threads of its own.
+/// run that begins on such a thread gets threads of its own, and so does every run inside of it.
 pub(crate) fn on_blocking_thread() -> bool {
     ON_BLOCKING_THREAD.get()
 }
@@ -105,9 +137,17 @@ impl RunGuard {
             }
             Ask::Another => {
                 let another = AnotherThread(self.downgrade());
-                match self.own_threads {
-                    true => self.start_thread(move || another.run()),
-                    false => unwind::contain(|| self.backend.block_another(another)),
+                match (
+                    self.own_threads,
+                    self.own_threads.then(ExtraThread::take).flatten(),
+                ) {
+                    (false, _) => unwind::contain(|| self.backend.block_another(another)),
+                    (true, Some(extra)) => self.start_thread(move || {
+                        another.run();
+                        drop(extra);
+                    }),
+                    // Declined.
+                    (true, None) => drop(another),
                 }
             }
         }
@@ -143,16 +183,33 @@ impl CommittedThread {
     pub(crate) fn run(mut self) {
         let Some(guard) = self.0.take() else { return };
         let before = ON_BLOCKING_THREAD.replace(true);
-        while let Some((call, ask)) = guard.blocking.take() {
-            guard.ask(ask);
-            // Goes on with what the function made ready, so a chain of plain functions stays on its
-            // thread.
-            let mut next = call.run(&guard);
-            while let Some(task) = next {
-                next = BlockingCall::simple(task).run(&guard);
-            }
-        }
+        CurrentRun::new(&guard).enter(|| serve(&guard));
         ON_BLOCKING_THREAD.set(before);
+    }
+}
+
+/// Calls functions until there are no more, or the thread has been with the run for long.
+fn serve(guard: &RunGuard) {
+    let mut slice = TimeSlice::new(STAY, u32::MAX);
+    while let Some((call, ask)) = guard.blocking.take() {
+        guard.ask(ask);
+        // Goes on with what the function made ready, so a chain of plain functions stays on its
+        // thread.
+        let mut next = call.run(guard);
+        let mut over = slice.is_over();
+        while let (Some(task), false) = (next, over) {
+            next = BlockingCall::simple(task).run(guard);
+            over = slice.is_over();
+        }
+        if let Some(task) = next {
+            guard.blocking.push_front(BlockingCall::simple(task));
+        }
+        if over && !guard.own_threads && !guard.blocking.is_empty() {
+            // Queues again, behind what else waits for a thread of the runtime.
+            let thread = CommittedThread(Some(guard.clone()));
+            unwind::contain(|| guard.backend.block(thread));
+            break;
+        }
     }
 }
 
@@ -215,8 +272,13 @@ fn run_simple(guard: &RunGuard, task: NodeIndex, holds: Holds) -> Option<NodeInd
             None => call(guard, task, &|| true),
         },
     };
-    holds.give_back();
-    settle(guard, task, end)
+    match holds.give_back_permits() {
+        None => settle(guard, task, end),
+        slot => {
+            guard.settle_with_slot(task, end, slot);
+            None
+        }
+    }
 }
 
 fn run_attempt(guard: &RunGuard, task: NodeIndex, attempt: Attempt) {
@@ -245,8 +307,9 @@ fn run_attempt(guard: &RunGuard, task: NodeIndex, attempt: Attempt) {
             }
         }
     };
-    holds.give_back();
-    if let Err(late) = done.send(end) {
+    let slot = holds.give_back_permits();
+    if let Err((late, slot)) = done.send((end, slot)) {
+        drop(slot);
         late.discard();
     }
 }
@@ -283,52 +346,33 @@ fn plain_body(run: &Execution, task: NodeIndex) -> &dyn PlainBody {
 /// Settles a task on a blocking thread. One plain task that is ready because of it is returned, the
 /// other plain ones are queued, and all others go to the drivers.
 fn settle(guard: &RunGuard, task: NodeIndex, end: End) -> Option<NodeIndex> {
-    let mut sink = ThreadSink {
-        guard,
-        next: None,
-        ended: Vec::new(),
-        rest: Vec::new(),
-    };
+    let mut next = None;
+    let mut sink = CollectingSink::default();
     guard.settle(task, end, &mut sink);
     loop {
-        if let Some((task, status)) = sink.ended.pop() {
-            guard.end(task, status, &mut sink);
-        } else if let Some(rest) = sink.rest.pop() {
-            guard.announce(rest, &mut sink);
-        } else {
-            return sink.next;
-        }
-    }
-}
-
-/// Where a blocking thread puts tasks that became ready.
-struct ThreadSink<'a> {
-    guard: &'a RunGuard,
-    next: Option<NodeIndex>,
-    /// Tasks that have ended without being started.
-    ended: Vec<(NodeIndex, Status)>,
-    /// What is left of ends that are announced in slices. Nothing else waits for this thread.
-    rest: Vec<Announcements>,
-}
-
-impl ReadySink for ThreadSink<'_> {
-    fn push(&mut self, task: NodeIndex) {
-        let guard = self.guard;
-        let plain = matches!(guard.node(task).body, Body::Plain(_));
-        // Only a plain task may be stepped here. Stepping any other is up to the driver that takes
-        // it.
-        if plain && !guard.limited {
-            match guard.step(task) {
-                Step::Call if self.next.is_none() => return self.next = Some(task),
-                Step::Call => return guard.call_blocking(BlockingCall::simple(task)),
-                Step::End(status) => return self.ended.push((task, status)),
-                Step::Poll(_) | Step::PollWatched(..) | Step::Supervise => {}
+        let (ready, rest) = sink.finish();
+        sink = CollectingSink::default();
+        let settled = ready.is_empty() && rest.is_empty();
+        for task in ready {
+            match step(guard, task) {
+                Some(Step::Call) if next.is_none() => next = Some(task),
+                Some(Step::Call) => guard.call_blocking(BlockingCall::simple(task)),
+                Some(Step::End(status)) => guard.end(task, status, &mut sink),
+                _ => guard.inject(Injected::Task(task, None)),
             }
         }
-        guard.inject(Injected::Task(task, None));
+        for rest in rest {
+            guard.announce(rest, &mut sink);
+        }
+        if settled {
+            return next;
+        }
     }
+}
 
-    fn pause(&mut self, rest: Announcements) {
-        self.rest.push(rest);
-    }
+/// What to do with a ready task, if it is a plain one. Deciding about any other is up to the driver
+/// that takes it.
+fn step(guard: &RunGuard, task: NodeIndex) -> Option<Step<'_>> {
+    let plain = matches!(guard.node(task).body, Body::Plain(_));
+    (plain && !guard.limited).then(|| guard.step(task))
 }

@@ -58,6 +58,15 @@ impl<T> BlockingQueue<T> {
         state.ask()
     }
 
+    /// Puts back a piece of work that a committed thread does not do itself.
+    pub(crate) fn push_front(&self, work: T) {
+        lock(&self.0).queue.push_front(work);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.0).queue.is_empty()
+    }
+
     /// Commits a thread that was asked for and has come.
     pub(crate) fn join(&self) {
         let mut state = lock(&self.0);

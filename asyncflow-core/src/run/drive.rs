@@ -18,6 +18,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crossbeam_deque::Worker;
 
@@ -30,24 +31,31 @@ use crate::task::statuses::Status;
 use crate::unwind;
 
 use super::blocking::BlockingCall;
+use super::current::CurrentRun;
 use super::execution::Execution;
 use super::guard::RunGuard;
 use super::limit::Slot;
 use super::ready_queues::{Injected, LocalQueue};
-use super::settle::{Announcements, ReadySink};
+use super::settle::{Announcements, ReadySink, ReadyTasks};
 use super::step::Step;
 use super::stop_list::StopKey;
 use super::supervise;
+use super::time_slice::TimeSlice;
 use super::watch::{Observed, Watch};
 
-/// After how many tasks a driver gives the runtime a turn.
+/// After how many tasks a driver gives the runtime a turn. Tokio lets a task do 128 operations on its
+/// resources, which are then pending: with half of that, they rarely are.
 const BUDGET: u32 = 64;
+
+/// After how long a driver gives the runtime a turn.
+const POLL_TIME: Duration = Duration::from_millis(1);
 
 /// Every how many tasks a driver looks at the injector before its local queue.
 const INJECTOR_INTERVAL: u32 = 16;
 
 pub(crate) struct Drive {
     state: DriveState,
+    current: CurrentRun,
     /// Dropped after the state, whose shares it outlives.
     guard: RunGuard,
 }
@@ -64,6 +72,20 @@ struct DriveState {
     next: Option<NodeIndex>,
     /// Whether the runtime is to get a turn first. Then there is nothing next.
     pause: bool,
+    /// Where a drive without a local queue collects tasks that became ready, before it injects them.
+    others: ReadyTasks,
+    slice: TimeSlice,
+    /// Where to look first. Changes with every slice, so that a chain of long tasks does not keep
+    /// others from starting.
+    first_look: Look,
+}
+
+/// The places where a driver looks for tasks.
+#[derive(Clone, Copy)]
+enum Look {
+    LocalQueue,
+    Injector,
+    Roots,
 }
 
 enum Role {
@@ -102,8 +124,15 @@ impl Drive {
             role,
             next: None,
             pause: false,
+            others: ReadyTasks::new(),
+            slice: TimeSlice::new(POLL_TIME, BUDGET),
+            first_look: Look::LocalQueue,
         };
-        Self { state, guard }
+        Self {
+            state,
+            current: CurrentRun::new(&guard),
+            guard,
+        }
     }
 
     pub(crate) fn guard(&self) -> &RunGuard {
@@ -118,11 +147,12 @@ impl DriveState {
                 return Poll::Pending;
             }
         }
-        for tick in 0..BUDGET {
+        self.slice.begin();
+        loop {
             let turn = match self.next.take() {
                 Some(task) => self.start(guard, task, None, cx),
                 None if self.pause => break,
-                None => match self.find(guard, tick) {
+                None => match self.find(guard) {
                     Some(Injected::Task(task, slot)) => self.start(guard, task, slot, cx),
                     Some(Injected::Announcements(ended)) => self.announce(guard, *ended),
                     None if self.retire(guard) => return Poll::Ready(()),
@@ -132,27 +162,45 @@ impl DriveState {
             if let Turn::Wait = turn {
                 return Poll::Pending;
             }
+            if self.slice.is_over() {
+                break;
+            }
         }
-        self.pause = false;
-        // Other drivers may take the next task while the runtime does something else.
-        if let (Role::Driver(queue), Some(task)) = (&mut self.role, self.next) {
-            let ready = &guard.ready;
-            LocalQueue { ready, queue }.push(task);
-            self.next = None;
-        }
+        self.end_slice(guard);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
+    /// Lets others have the next task while the runtime does something else, and puts it behind what
+    /// has waited.
+    fn end_slice(&mut self, guard: &RunGuard) {
+        self.pause = false;
+        if let Role::Driver(_) = self.role {
+            if let Some(task) = self.next.take() {
+                guard.ready.inject(Injected::Task(task, None));
+            }
+            self.first_look = match self.first_look {
+                Look::LocalQueue => Look::Roots,
+                Look::Roots => Look::Injector,
+                Look::Injector => Look::LocalQueue,
+            };
+        }
+    }
+
     /// The next task for a driver.
-    fn find(&mut self, guard: &RunGuard, tick: u32) -> Option<Injected> {
+    fn find(&mut self, guard: &RunGuard) -> Option<Injected> {
         let Role::Driver(queue) = &mut self.role else {
             return None;
         };
         let ready = &guard.ready;
-        if tick % INJECTOR_INTERVAL == INJECTOR_INTERVAL - 1 {
-            if let Some(injected) = ready.take_injected() {
-                return Some(injected);
+        if self.slice.tasks() % INJECTOR_INTERVAL == 0 {
+            let look = match self.slice.tasks() {
+                0 => self.first_look,
+                _ => Look::Injector,
+            };
+            let found = look_first(look, guard, queue);
+            if found.is_some() {
+                return found;
             }
         }
         if let Some(task) = queue.as_ref().and_then(Worker::pop) {
@@ -162,14 +210,7 @@ impl DriveState {
             return Some(injected);
         }
         let mut local = LocalQueue { ready, queue };
-        let task = ready
-            .claim_roots(guard.roots(), &mut local)
-            .or_else(|| ready.steal(&mut local))?;
-        // There may be more than this driver needs, in its queue or elsewhere.
-        if local.queue.as_ref().is_some_and(|queue| !queue.is_empty()) {
-            guard.call_driver();
-        }
-        Some(Injected::Task(task, None))
+        local.claim_roots(guard).or_else(|| local.steal(guard))
     }
 
     /// Stops being a driver because there is no task. Returns `false` if there is one after all.
@@ -345,11 +386,15 @@ impl DriveState {
             next: self.next.take(),
             pause: &mut self.pause,
             shared: false,
+            others: &mut self.others,
         };
         settle(guard, &mut sink);
         self.next = sink.next;
         if sink.shared {
             guard.call_driver();
+        }
+        if !self.others.is_empty() {
+            inject_in_order(guard, &mut self.others);
         }
     }
 
@@ -360,8 +405,31 @@ impl DriveState {
     }
 }
 
+/// Looks for a task where it is not looked for first otherwise.
+#[cold]
+fn look_first(
+    look: Look,
+    guard: &RunGuard,
+    queue: &mut Option<Worker<NodeIndex>>,
+) -> Option<Injected> {
+    let ready = &guard.ready;
+    match look {
+        Look::LocalQueue => None,
+        Look::Injector => ready.take_injected(),
+        Look::Roots => LocalQueue { ready, queue }.claim_roots(guard),
+    }
+}
+
 /// What came of polling a job.
 type Polled = Result<Poll<JobEnd>, unwind::Payload>;
+
+/// Injects tasks that were collected in the reverse order of declaration.
+#[cold]
+fn inject_in_order(guard: &RunGuard, tasks: &mut ReadyTasks) {
+    for task in tasks.drain(..).rev() {
+        guard.inject(Injected::Task(task, None));
+    }
+}
 
 /// Where a driver puts tasks that became ready.
 struct DriverSink<'a> {
@@ -371,6 +439,7 @@ struct DriverSink<'a> {
     pause: &'a mut bool,
     /// Whether another driver could help.
     shared: bool,
+    others: &'a mut ReadyTasks,
 }
 
 impl DriverSink<'_> {
@@ -383,7 +452,7 @@ impl DriverSink<'_> {
                 LocalQueue { ready, queue }.push(task);
                 self.shared = true;
             }
-            Role::Waiting => self.guard.inject(Injected::Task(task, None)),
+            Role::Waiting => self.others.push(task),
         }
     }
 }
@@ -403,6 +472,7 @@ impl ReadySink for DriverSink<'_> {
         if let Some(task) = self.next.take() {
             self.share(task);
         }
+        inject_in_order(self.guard, self.others);
         *self.pause = true;
         if !rest.is_empty() {
             // Any driver can go on with it.
@@ -415,8 +485,12 @@ impl Future for Drive {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { state, guard } = self.get_mut();
-        state.work(guard, cx)
+        let Self {
+            state,
+            current,
+            guard,
+        } = self.get_mut();
+        current.enter(|| state.work(guard, cx))
     }
 }
 

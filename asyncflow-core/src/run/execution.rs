@@ -24,7 +24,7 @@ use super::finish::Finished;
 use super::guard::RunGuard;
 use super::limit::Limit;
 use super::pending::Pending;
-use super::plan::{Given, Plan};
+use super::plan::{Given, Outer, Plan};
 use super::prepare::Prepared;
 use super::ready_queues::ReadyQueues;
 use super::selection::Selection;
@@ -71,9 +71,8 @@ pub(crate) struct Execution {
     pub(crate) watch: Option<Box<Watch>>,
 
     pub(super) done: oneshot::Sender<Finished>,
-    /// A share in the run that this one is a task of, which therefore outlives it.
-    pub(super) outer: Option<RunGuard>,
-    /// How many runs this one is inside of.
+    pub(super) outer: Option<Outer>,
+    /// How many runs this one is a task of, at all levels.
     pub(crate) depth: u32,
 }
 
@@ -95,8 +94,12 @@ impl Execution {
             mut pending,
         } = prepared;
         let parallelism = backend.parallelism();
-        let limited = plan.max_concurrency.is_some()
-            || plan.outer.as_ref().is_some_and(|outer| outer.limited);
+        let nested_in = plan.outer.as_ref().and_then(Outer::nested);
+        let limited =
+            plan.max_concurrency.is_some() || nested_in.is_some_and(|outer| outer.limited);
+        let depth = nested_in.map_or(0, |outer| outer.depth + 1);
+        let outer = plan.outer.as_ref().map(Outer::guard);
+        let own_threads = on_blocking_thread() || outer.is_some_and(|outer| outer.own_threads);
         let partial = plan.selection.is_some();
         let watched = plan.watch.is_some();
         let (mut selected, mut roots) = (None, None);
@@ -123,7 +126,7 @@ impl Execution {
             ready: ReadyQueues::new(parallelism),
             drivers: DriverCount::new(parallelism),
             blocking: BlockingQueue::new(),
-            own_threads: on_blocking_thread(),
+            own_threads,
             limit: plan.max_concurrency.map(Limit::new),
             limited,
             alert: Alert::new(),
@@ -134,7 +137,7 @@ impl Execution {
             attempts: Mutex::new(HashMap::new()),
             watch: plan.watch.map(Box::new),
             done,
-            depth: plan.outer.as_ref().map_or(0, |outer| outer.depth + 1),
+            depth,
             outer: plan.outer,
         }
     }
@@ -176,6 +179,11 @@ impl Execution {
             None => 0,
         };
         NodeIndex::all(nodes).filter(|node| self.is_outside(*node))
+    }
+
+    /// The run that this one is a task of.
+    pub(super) fn nested_in(&self) -> Option<&RunGuard> {
+        self.outer.as_ref().and_then(Outer::nested)
     }
 
     pub(crate) fn note_attempts(&self, node: NodeIndex, attempts: u32) {

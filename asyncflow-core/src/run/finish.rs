@@ -18,6 +18,7 @@ use crate::unwind;
 
 use super::execution::Execution;
 use super::guard::RunGuard;
+use super::plan::Outer;
 use super::stop::Mode;
 
 /// What is left of a run when its last guard is gone.
@@ -80,7 +81,7 @@ impl Execution {
             Ok(Some(unwanted)) => unwanted.discard(),
             Err(payload) => unwind::discard(payload),
         }
-        self.outer
+        self.outer.map(Outer::into_guard)
     }
 
     /// Gives a status to the nodes that were never settled.

@@ -25,7 +25,6 @@ use crate::unwind;
 use super::drive::{Drive, Invited};
 use super::driver_count::Wanted;
 use super::execution::Execution;
-use super::limit::Limit;
 use super::ready_queues::Injected;
 
 /// A share in a run that keeps it from ending.
@@ -57,18 +56,6 @@ impl RunGuard {
     /// A guard of a run that is not over yet.
     pub(crate) fn upgrade(weak: &Weak<Execution>) -> Option<Self> {
         weak.upgrade().map(|execution| Self(Some(execution)))
-    }
-
-    /// The run whose slots the tasks of this one take: itself, or an outer one.
-    pub(crate) fn limiter(&self) -> Option<(&Self, &Limit)> {
-        let mut run = Some(self);
-        while let Some(guard) = run {
-            if let Some(limit) = &guard.limit {
-                return Some((guard, limit));
-            }
-            run = guard.outer.as_ref();
-        }
-        None
     }
 
     /// Puts something where any driver can take it, and makes sure that there is a driver.

@@ -4,7 +4,8 @@
 //!
 //! * [`plan`]: what was asked of the execution, checked; [`selection`]: the part for some targets;
 //! * [`prepare`]: what there is to do for each task;
-//! * [`execution`]: what all threads of a run share; [`future`]: the run as its caller sees it.
+//! * [`execution`]: what all threads of a run share; [`future`]: the run as its caller sees it;
+//! * [`current`]: the run of which a thread is polling or calling a task.
 //!
 //! How a task passes through:
 //!
@@ -13,7 +14,7 @@
 //! * [`step`]: what to do with a ready task;
 //! * [`blocking`], [`blocking_queue`]: plain functions, on blocking threads;
 //! * [`supervise`]: permits, a time limit, several attempts; [`limit`]: `max_concurrency`;
-//! * [`settle`]: what its end makes ready;
+//! * [`settle`]: what its end makes ready; [`time_slice`]: when others get a turn;
 //! * [`watch`]: clocks and observers.
 //!
 //! How it ends:
@@ -26,6 +27,7 @@
 pub(crate) mod backend;
 pub(crate) mod blocking;
 pub(crate) mod blocking_queue;
+pub(crate) mod current;
 pub(crate) mod drive;
 pub(crate) mod driver_count;
 pub(crate) mod execution;
@@ -43,4 +45,5 @@ pub(crate) mod step;
 pub(crate) mod stop;
 pub(crate) mod stop_list;
 pub(crate) mod supervise;
+pub(crate) mod time_slice;
 pub(crate) mod watch;

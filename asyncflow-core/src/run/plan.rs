@@ -12,6 +12,7 @@ use crate::node_index::NodeIndex;
 use crate::observer::Observer;
 use crate::task::outputs::Outputs;
 
+use super::current::current;
 use super::guard::RunGuard;
 use super::selection::Selection;
 use super::watch::Watch;
@@ -25,8 +26,38 @@ pub(crate) struct Options {
     pub(crate) given: Vec<(TaskId, Given)>,
     pub(crate) timed: bool,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
-    /// A share in the run that this one is a task of.
+    /// The run that this one is a task of.
     pub(crate) outer: Option<RunGuard>,
+}
+
+/// The run that another one is inside of, which therefore outlives it.
+pub(crate) enum Outer {
+    /// The inner run is a task of this one, whose slots it takes and whose failures it shares.
+    Nested(RunGuard),
+    /// A task of this one executes the inner run by hand.
+    ByHand(RunGuard),
+}
+
+impl Outer {
+    pub(super) fn guard(&self) -> &RunGuard {
+        match self {
+            Self::Nested(guard) | Self::ByHand(guard) => guard,
+        }
+    }
+
+    pub(super) fn into_guard(self) -> RunGuard {
+        match self {
+            Self::Nested(guard) | Self::ByHand(guard) => guard,
+        }
+    }
+
+    /// The outer run, if the inner one is a task of it.
+    pub(super) fn nested(&self) -> Option<&RunGuard> {
+        match self {
+            Self::Nested(guard) => Some(guard),
+            Self::ByHand(_) => None,
+        }
+    }
 }
 
 /// The value of a given task. Stores it as the task's output.
@@ -55,7 +86,7 @@ pub(crate) struct Plan {
     pub(super) selection: Option<Selection>,
     pub(super) given: HashMap<NodeIndex, Given>,
     pub(super) watch: Option<Watch>,
-    pub(super) outer: Option<RunGuard>,
+    pub(super) outer: Option<Outer>,
 }
 
 impl Plan {
@@ -97,8 +128,13 @@ impl Plan {
         claim_once(graph, runs)?;
         let watched = timed || !observers.is_empty();
         let watch = watched.then(|| Watch::new(Arc::clone(graph), timed, observers));
+        let outer = match outer {
+            Some(outer) => Some(Outer::Nested(outer)),
+            None => current().map(Outer::ByHand),
+        };
+        let nested = outer.as_ref().and_then(Outer::nested);
         Ok(Self {
-            keep_going,
+            keep_going: keep_going || nested.is_some_and(|outer| outer.keep_going),
             max_concurrency,
             selection,
             given,

@@ -17,6 +17,7 @@ use crossbeam_deque::{Steal, Stealer, Worker};
 use crate::node_index::NodeIndex;
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
+use super::guard::RunGuard;
 use super::limit::Slot;
 use super::settle::Announcements;
 
@@ -96,11 +97,7 @@ impl ReadyQueues {
 
     /// Claims some roots: returns the first, and pushes the others to the local queue in such an
     /// order that they are taken in the order of declaration.
-    pub(crate) fn claim_roots(
-        &self,
-        roots: &[NodeIndex],
-        local: &mut LocalQueue<'_>,
-    ) -> Option<NodeIndex> {
+    fn claim_roots(&self, roots: &[NodeIndex], local: &mut LocalQueue<'_>) -> Option<NodeIndex> {
         if self.next_root.load(Ordering::Relaxed) >= roots.len() {
             return None;
         }
@@ -115,7 +112,7 @@ impl ReadyQueues {
 
     /// Steals from another driver: takes one task, and moves up to half of the others to the local
     /// queue.
-    pub(crate) fn steal(&self, local: &mut LocalQueue<'_>) -> Option<NodeIndex> {
+    fn steal(&self, local: &mut LocalQueue<'_>) -> Option<NodeIndex> {
         for place in &self.stealers {
             let Some(stealer) = place.get() else { break };
             if stealer.is_empty() {
@@ -153,6 +150,26 @@ pub(crate) struct LocalQueue<'a> {
 impl LocalQueue<'_> {
     pub(crate) fn push(&mut self, task: NodeIndex) {
         self.queue().push(task);
+    }
+
+    /// Claims some roots, and invites another driver if there are more than one.
+    pub(crate) fn claim_roots(&mut self, guard: &RunGuard) -> Option<Injected> {
+        let task = self.ready.claim_roots(guard.roots(), self)?;
+        Some(self.found(guard, task))
+    }
+
+    /// Steals from another driver, and invites another one if there is more to steal.
+    pub(crate) fn steal(&mut self, guard: &RunGuard) -> Option<Injected> {
+        let task = self.ready.steal(self)?;
+        Some(self.found(guard, task))
+    }
+
+    fn found(&self, guard: &RunGuard, task: NodeIndex) -> Injected {
+        // There may be more than this driver needs, in its queue or elsewhere.
+        if self.queue.as_ref().is_some_and(|queue| !queue.is_empty()) {
+            guard.call_driver();
+        }
+        Injected::Task(task, None)
     }
 
     fn queue(&mut self) -> &Worker<NodeIndex> {

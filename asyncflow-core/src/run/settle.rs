@@ -30,6 +30,38 @@ pub(crate) trait ReadySink {
     fn pause(&mut self, rest: Announcements);
 }
 
+/// Collects the tasks that became ready. For code that has no local queue to put them in.
+#[derive(Default)]
+pub(crate) struct CollectingSink {
+    /// In the reverse order of declaration, as they come.
+    ready: ReadyTasks,
+    rest: Vec<Announcements>,
+}
+
+/// A few tasks.
+pub(crate) type ReadyTasks = SmallVec<[NodeIndex; 4]>;
+
+impl CollectingSink {
+    /// The tasks in the order of declaration, and what is left to announce.
+    pub(crate) fn finish(self) -> (ReadyTasks, Vec<Announcements>) {
+        let Self { mut ready, rest } = self;
+        ready.reverse();
+        (ready, rest)
+    }
+}
+
+impl ReadySink for CollectingSink {
+    fn push(&mut self, node: NodeIndex) {
+        self.ready.push(node);
+    }
+
+    fn pause(&mut self, rest: Announcements) {
+        if !rest.is_empty() {
+            self.rest.push(rest);
+        }
+    }
+}
+
 /// Nodes that have ended, and whose downstreams are yet to be told.
 pub(crate) type Announcements = SmallVec<[Announcement; 1]>;
 
@@ -38,8 +70,18 @@ pub(crate) type Announcements = SmallVec<[Announcement; 1]>;
 pub(crate) struct Announcement {
     node: NodeIndex,
     status: Status,
-    /// How many of its downstreams have not been told: the first ones.
-    untold: usize,
+    /// How many of its downstreams have been told: the first ones.
+    told: usize,
+}
+
+impl Announcement {
+    fn new(node: NodeIndex, status: Status) -> Self {
+        Self {
+            node,
+            status,
+            told: 0,
+        }
+    }
 }
 
 /// After how many downstreams the runtime gets a turn, if one task has so many.
@@ -108,15 +150,7 @@ impl Execution {
 
     #[cold]
     fn announce_all(&self, node: NodeIndex, status: Status, ready: &mut impl ReadySink) {
-        self.announce(smallvec![self.announcement(node, status)], ready);
-    }
-
-    fn announcement(&self, node: NodeIndex, status: Status) -> Announcement {
-        Announcement {
-            node,
-            status,
-            untold: self.graph().downstreams(node).len(),
-        }
+        self.announce(smallvec![Announcement::new(node, status)], ready);
     }
 
     /// Tells the downstreams of nodes that these have ended, at most a slice of them.
@@ -126,18 +160,15 @@ impl Execution {
             let Some(mut announcement) = ended.pop() else {
                 break;
             };
-            let Announcement {
-                node,
-                status,
-                untold,
-            } = announcement;
-            let put_off = untold.saturating_sub(SLICE - told);
-            if put_off > 0 {
-                announcement.untold = put_off;
+            let Announcement { node, status, .. } = announcement;
+            let downstreams = &self.graph().downstreams(node)[announcement.told..];
+            let now = downstreams.len().min(SLICE - told);
+            if now < downstreams.len() {
+                announcement.told += now;
                 ended.push(announcement);
             }
-            told += untold - put_off;
-            for downstream in self.graph().downstreams(node)[put_off..untold].iter().rev() {
+            told += now;
+            for downstream in downstreams[..now].iter().rev() {
                 let gate = match self.node(*downstream).body {
                     Body::Gate(Gate::Any) => self.any_ended(node, status, *downstream),
                     Body::Gate(Gate::All) => self
@@ -155,7 +186,7 @@ impl Execution {
                 };
                 if let Some(status) = gate {
                     self.statuses().set(*downstream, status);
-                    ended.push(self.announcement(*downstream, status));
+                    ended.push(Announcement::new(*downstream, status));
                 }
             }
         }

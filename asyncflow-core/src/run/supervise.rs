@@ -13,7 +13,9 @@ use std::time::Duration;
 use futures_channel::oneshot;
 
 use crate::graph::body::{AsyncBody, Body, Job, NotStored};
+use crate::lock::Permits;
 use crate::node_index::NodeIndex;
+use crate::pace::yield_now;
 use crate::task::config::Config;
 use crate::task::end::End;
 use crate::task::failure::{Cause, TimedOut};
@@ -26,38 +28,46 @@ use super::watch::Observed;
 
 /// The future of a supervised task. `None` if the task was parked until a slot is free.
 pub(crate) fn start(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Option<Job> {
-    let slot = match (slot, &guard.limit) {
-        // A task that needs permits takes those first.
-        (None, Some(limit)) if guard.node(task).permits().is_empty() => {
-            Some(limit.enter(guard, task)?)
-        }
+    // A nested flow takes no slot; its tasks do.
+    let needs_slot = guard.limited && guard.node(task).nested().is_none();
+    let slot = match (slot, guard.limiter()) {
+        (None, Some((limiter, limit))) if needs_slot => Some(limit.enter(limiter, guard, task)?),
         (slot, _) => slot,
     };
     let guard = guard.clone();
     Some(Box::pin(async move {
-        let end = match attempts(&guard, task, slot).await {
-            Some(end) => NotStored::unless_succeeded(end),
-            None => Some(Box::new(NotStored::HandedOver)),
+        let (end, slot) = attempts(&guard, task, slot).await;
+        let not_stored = match (end, slot) {
+            (Some(end), None) => NotStored::unless_succeeded(end),
+            (Some(end), slot) => {
+                guard.settle_with_slot(task, end, slot);
+                Some(Box::new(NotStored::HandedOver))
+            }
+            (None, _) => Some(Box::new(NotStored::HandedOver)),
         };
-        (Arc::clone(&guard.storage), end)
+        (Arc::clone(&guard.storage), not_stored)
     }))
 }
 
-/// Attempts a task until it succeeds, or may not be attempted again. `None` if a blocking thread
-/// goes on with it.
-async fn attempts(guard: &RunGuard, task: NodeIndex, mut slot: Option<Slot>) -> Option<End> {
+/// Attempts a task until it succeeds, or may not be attempted again. Returns how it ended and the
+/// slot that it holds, or no end if a blocking thread goes on with it.
+async fn attempts(
+    guard: &RunGuard,
+    task: NodeIndex,
+    mut slot: Option<Slot>,
+) -> (Option<End>, Option<Slot>) {
     let node = guard.node(task);
     let config = node.config.as_deref();
     let limit = config.and_then(|config| config.timeout);
     let mut pauses = config.and_then(|config: &Config| config.retry.as_ref().map(|retry| retry()));
-    let mut number = 0;
+    let mut number = 0_u32;
     loop {
-        number += 1;
-        let Some(holds) = acquire(guard, task, slot.take()).await else {
-            return Some(End::Cancelled);
+        number = number.saturating_add(1);
+        let Some(mut holds) = acquire(guard, task, slot.take()).await else {
+            return (Some(End::Cancelled), None);
         };
         if guard.stops_task(task) {
-            return Some(End::Cancelled);
+            return (Some(End::Cancelled), holds.slot.take());
         }
         if let Some(watch) = &guard.watch {
             watch.permitted(task);
@@ -66,64 +76,98 @@ async fn attempts(guard: &RunGuard, task: NodeIndex, mut slot: Option<Slot>) -> 
             Body::Async(body) => {
                 let end = attempt_async(guard, task, number, &**body, limit).await;
                 // Before the task is settled: a downstream may need the same lock.
-                drop(holds);
+                slot = holds.give_back_permits();
                 end
             }
             _ if limit.is_none() && pauses.is_none() => {
                 let kind = CallKind::Simple(holds);
                 guard.call_blocking(BlockingCall { task, kind });
-                return None;
+                return (None, None);
             }
-            _ => attempt_plain(guard, task, holds, number, limit).await,
+            _ => {
+                let end;
+                (end, slot) = attempt_plain(guard, task, holds, number, limit).await;
+                end
+            }
         };
         let End::Failed(cause) = end else {
-            return Some(end);
+            return (Some(end), slot);
         };
-        let Some(pause) = pauses.as_mut().and_then(|pauses| pauses.next()) else {
-            return Some(End::Failed(cause));
+        let Some(length) = pauses.as_mut().and_then(|pauses| pauses.next()) else {
+            return (Some(End::Failed(cause)), slot);
         };
+        drop(slot.take());
         if let Some(watch) = &guard.watch {
             watch.attempt_failed(task, number, &cause);
         }
         End::Failed(cause).discard();
         // Noted even if there is no next attempt because the run stops.
         guard.note_attempts(task, number);
-        let slept = until_stop(guard, task, guard.backend.sleep(pause)).await;
-        if slept.is_none() {
-            return Some(End::Cancelled);
+        if until_stop(guard, task, pause(guard, length))
+            .await
+            .is_none()
+        {
+            return (Some(End::Cancelled), None);
         }
     }
 }
 
-/// Takes every permit that a task needs, in their one order, and then a slot. `None` if the run stops
-/// before it has them all.
-async fn acquire(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Option<Holds> {
-    let mut holds = Holds {
-        slot,
-        ..Holds::default()
-    };
+/// Waits between two attempts. However short the pause is, the executor gets a turn: a function that
+/// fails at once would keep it from everything else otherwise.
+async fn pause(guard: &RunGuard, length: Duration) {
+    yield_now().await;
+    if !length.is_zero() {
+        guard.backend.sleep(length).await;
+    }
+}
+
+/// Takes a slot and every permit that a task needs, all or none. While it waits for one of them it
+/// holds no other, so it does not keep a task waiting that needs only the others. `None` if the run
+/// stops before it has them all.
+async fn acquire(guard: &RunGuard, task: NodeIndex, mut slot: Option<Slot>) -> Option<Holds> {
     let node = guard.node(task);
-    for permits in node.permits() {
-        let held = match guard.backend.try_acquire(permits) {
-            Some(held) => held,
-            None => {
+    let limiter = guard.limiter().filter(|_| node.nested().is_none());
+    // What it waited for last, which it has then.
+    let mut waited = None;
+    loop {
+        if let (None, Some((limiter, limit))) = (&slot, limiter) {
+            slot = Some(match limit.wait(limiter, guard, task) {
+                Ok(slot) => slot,
+                Err(free) => {
+                    drop(waited.take());
+                    until_stop(guard, task, free).await?.ok()?
+                }
+            });
+        }
+        match try_permits(guard, node.permits(), waited.take()) {
+            Ok(permits) => return Some(Holds { permits, slot }),
+            Err(missing) => {
+                drop(slot.take());
+                let permits = &node.permits()[missing];
                 if let Some(watch) = &guard.watch {
                     watch.waits(task, permits);
                 }
-                until_stop(guard, task, guard.backend.acquire(permits)).await?
+                let held = until_stop(guard, task, guard.backend.acquire(permits)).await?;
+                waited = Some((missing, held));
             }
-        };
-        holds.permits.push(held);
+        }
     }
-    // A nested flow takes no slot; its tasks do.
-    let needs_slot = guard.limited && holds.slot.is_none() && node.nested().is_none();
-    if let (true, Some((limiter, limit))) = (needs_slot, guard.limiter()) {
-        holds.slot = Some(match limit.wait(limiter, guard, task) {
-            Ok(slot) => slot,
-            Err(free) => until_stop(guard, task, free).await?.ok()?,
+}
+
+/// Takes all permits, or none: then returns which one is missing.
+fn try_permits(
+    guard: &RunGuard,
+    needed: &[Permits],
+    mut waited: Option<(usize, Box<dyn Send>)>,
+) -> Result<Vec<Box<dyn Send>>, usize> {
+    let mut held = Vec::with_capacity(needed.len());
+    for (place, permits) in needed.iter().enumerate() {
+        held.push(match waited.take_if(|(waited, _)| *waited == place) {
+            Some((_, permits)) => permits,
+            None => guard.backend.try_acquire(permits).ok_or(place)?,
         });
     }
-    Some(holds)
+    Ok(held)
 }
 
 /// Waits for `future`. `None` if the run stops before it is ready.
@@ -195,7 +239,7 @@ async fn attempt_plain(
     holds: Holds,
     number: u32,
     mut limit: Option<Duration>,
-) -> End {
+) -> (End, Option<Slot>) {
     let decided = Arc::new(AtomicBool::new(false));
     let (started, mut starting) = oneshot::channel();
     let (done, mut ending) = oneshot::channel();
@@ -214,7 +258,7 @@ async fn attempt_plain(
         match pin!(&mut ending).poll(cx) {
             Poll::Ready(Ok(end)) => return Poll::Ready(end),
             // The runtime has dropped the call.
-            Poll::Ready(Err(_)) => return Poll::Ready(End::Cancelled),
+            Poll::Ready(Err(_)) => return Poll::Ready((End::Cancelled, None)),
             Poll::Pending => {}
         }
         let Some(time) = limit else {
@@ -231,7 +275,7 @@ async fn attempt_plain(
         }
         limit = None;
         match decided.swap(true, Ordering::AcqRel) {
-            false => Poll::Ready(End::Failed(Cause::Timeout(TimedOut(time)))),
+            false => Poll::Ready((End::Failed(Cause::Timeout(TimedOut(time))), None)),
             // The thread was first, so its end is on its way.
             true => Poll::Pending,
         }
