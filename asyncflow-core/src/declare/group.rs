@@ -116,15 +116,26 @@ pub(crate) struct Members {
 }
 
 macro_rules! collect {
-    ($name:ident, $item:ty, |$each:ident| $element:expr) => {
-        impl Extend<$item> for $name {
+    (
+        $(#[$doc:meta])* $name:ident, $item:ty, [$($generics:tt)*] where [$($bounds:tt)*],
+        |$each:ident| $element:expr
+    ) => {
+        $(#[$doc])*
+        impl<$($generics)*> Extend<$item> for $name
+        where
+            $($bounds)*
+        {
             fn extend<Items: IntoIterator<Item = $item>>(&mut self, items: Items) {
                 let members = items.into_iter().map(|$each: $item| $element);
                 self.0.elements.extend(members);
             }
         }
 
-        impl FromIterator<$item> for $name {
+        $(#[$doc])*
+        impl<$($generics)*> FromIterator<$item> for $name
+        where
+            $($bounds)*
+        {
             fn from_iter<Items: IntoIterator<Item = $item>>(items: Items) -> Self {
                 let mut group = Self::new();
                 group.extend(items);
@@ -213,38 +224,19 @@ macro_rules! group {
             }
         }
 
-        collect!($name, Member, |member| member.0);
-        collect!($name, Series, |group| Element::Group(group.0));
-        collect!($name, Parallel, |group| Element::Group(group.0));
-
-        /// Collects async functions of one type; for others see [`Member`].
-        impl<F, Fut, T> Extend<F> for $name
-        where
-            F: Fn() -> Fut + TaskFn<(), Async<Value, T>>,
-            Fut: Future<Output = T>,
-            T: Output,
-        {
-            fn extend<Items: IntoIterator<Item = F>>(&mut self, items: Items) {
-                let members = items
-                    .into_iter()
-                    .map(|function| function.into_member(Sealed).0);
-                self.0.elements.extend(members);
-            }
-        }
-
-        /// Collects async functions of one type; for others see [`Member`].
-        impl<F, Fut, T> FromIterator<F> for $name
-        where
-            F: Fn() -> Fut + TaskFn<(), Async<Value, T>>,
-            Fut: Future<Output = T>,
-            T: Output,
-        {
-            fn from_iter<Items: IntoIterator<Item = F>>(items: Items) -> Self {
-                let mut group = Self::new();
-                group.extend(items);
-                group
-            }
-        }
+        collect!($name, Member, [] where [], |member| member.0);
+        collect!($name, Series, [] where [], |group| Element::Group(group.0));
+        collect!($name, Parallel, [] where [], |group| Element::Group(group.0));
+        collect!(
+            /// Collects async functions of one type. For other functions see [`Member`].
+            $name, F,
+            [F, Fut, T] where [
+                F: Fn() -> Fut + TaskFn<(), Async<Value, T>>,
+                Fut: Future<Output = T>,
+                T: Output,
+            ],
+            |function| function.into_member(Sealed).0
+        );
     };
 }
 
