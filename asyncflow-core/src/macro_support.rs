@@ -17,8 +17,8 @@ use crate::output::BoxError;
 #[diagnostic::on_unimplemented(
     message = "the output of this upstream is not a `{T}`",
     label = "this handle is a `{Self}`",
-    note = "a parameter receives the output of the task whose handle has its name: of a `Task<T>` take `&T`, `Option<&T>` or `#[moved] name: T`, of a `Vec<Task<T>>` take `Vec<&T>`",
-    note = "it is exactly the `T` of the handle: `&String` and not `&str`, `&Vec<_>` and not `&[_]`"
+    note = "a parameter receives the output of the task whose handle has its name: write `&T`, `Option<&T>` or `#[moved] name: T` for a `Task<T>`, and `Vec<&T>` for a `Vec<Task<T>>`",
+    note = "`T` must be exactly the type in the handle: `&String` and not `&str`, `&Vec<_>` and not `&[_]`"
 )]
 pub trait Handle<T: ?Sized> {
     type Output;
@@ -47,7 +47,7 @@ impl<T> Handle<T> for &Task<T> {
 #[diagnostic::on_unimplemented(
     message = "these upstreams are not a list of handles of tasks whose outputs are `{T}`",
     label = "this is a `{Self}`",
-    note = "a parameter that is a `Vec<&T>` receives the outputs of a `Vec<Task<T>>`, array or slice that has its name; of a single `Task<T>` take `&T`"
+    note = "a parameter of type `Vec<&T>` receives the outputs of the `Vec<Task<T>>`, array or slice that has its name: write `&T` for a single `Task<T>`"
 )]
 pub trait Handles<T: ?Sized> {
     type Output;
@@ -159,7 +159,7 @@ impl<T> ValueOutcome<T> for &Probe<T> {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the output of a task",
     label = "the task returns this",
-    note = "tasks on any thread read it, for as long as the run lives: it must be `Send + Sync + 'static` (`Arc` in place of `Rc`, `Mutex` in place of `RefCell`)"
+    note = "other tasks read it from any thread while the run exists: it must be `Send + Sync + 'static` (use `Arc` instead of `Rc`, `Mutex` instead of `RefCell`)"
 )]
 pub trait TaskOutput {}
 

@@ -116,7 +116,7 @@ impl Structure {
         let task = task.into();
         assert!(
             task.flow == self.0.id(),
-            "this is the structure of another flow than the task's"
+            "the task belongs to another flow: use a handle that this flow's `add` returned"
         );
         self.node(task.index.get())
     }

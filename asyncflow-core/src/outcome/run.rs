@@ -155,7 +155,7 @@ impl<T: Any + Send + Sync> Index<Task<T>> for Run {
                 None if status.is_success() => panic!(
                     "task `{name}` has no output any more: it was taken, or was no target of the run"
                 ),
-                None => panic!("task `{name}` has no output: it was {status}"),
+                None => panic!("task `{name}` has no output: its status is `{status}`"),
             }
         })
     }

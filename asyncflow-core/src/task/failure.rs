@@ -164,7 +164,7 @@ impl Panic {
         let message = unwind::message(&payload);
         Self {
             message: message
-                .unwrap_or("a panic whose payload is no message")
+                .unwrap_or("a panic whose payload is not a string")
                 .to_owned(),
             payload: Mutex::new(Some(payload)),
         }
