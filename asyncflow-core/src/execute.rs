@@ -25,8 +25,8 @@ use crate::sealed::Sealed;
 
 /// One execution of a flow: a future of its [`Run`], made by [`Flow::execute`].
 ///
-/// Nothing starts before the future is first polled. Its methods configure the execution; they
-/// panic if it has been polled already.
+/// Nothing starts before the future is first polled. See [`Flow::execute`] for its errors and its
+/// cancel safety. Its methods configure the execution. They panic if it has been polled already.
 ///
 /// ```
 /// use asyncflow::TokioFlow;

@@ -105,7 +105,8 @@ impl<T> Task<T> {
     /// Makes an input that may be missing: the function receives an `Option<&T>`.
     ///
     /// It is `None` if the task has no output because it failed, was skipped or was cancelled. An
-    /// [`always`](crate::TaskExt::always) task must take its inputs like this.
+    /// [`always`](crate::TaskExt::always) task must take its inputs like this. For any other task,
+    /// it changes nothing about when the task starts.
     ///
     /// ```
     /// use asyncflow::TokioFlow;

@@ -76,8 +76,8 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// An error that says that the run was cancelled, or which tasks had failed. If the run had
-    /// succeeded already, the result is `Ok`.
+    /// Returns an error that says that the run was cancelled, or which tasks failed. Returns `Ok` if
+    /// the run had succeeded before.
     ///
     /// # Cancel safety
     ///

@@ -115,9 +115,10 @@ macro_rules! configure_methods {
         /// Passes the outputs of other tasks to the function, in this order: `&A` for a `Task<A>`.
         ///
         /// Takes one handle, a tuple of up to twelve, or a `Vec` or array of handles of one type,
-        /// which arrives as `Vec<&A>`. The task runs only once all of these tasks have succeeded,
-        /// except those that are [`optional`](Task::optional). A second call replaces the inputs
-        /// of the first.
+        /// which arrives as `Vec<&A>`. The task runs only once all of these tasks have succeeded.
+        /// A second call replaces the inputs of the first.
+        ///
+        /// See [`Task::optional`] and [`Task::moved`] for other ways to receive an output.
         ///
         /// ```
         /// use asyncflow::TokioFlow;
@@ -128,13 +129,13 @@ macro_rules! configure_methods {
         /// let mut flow = TokioFlow::new();
         /// let host = flow.add(|| String::from("localhost"));
         /// let port = flow.add(async || 8080_u16);
-        /// let address = flow.add(
-        ///     (|host: &String, port: &u16| format!("{host}:{port}")).inputs((host, port)),
-        /// );
-        /// let sum = flow.add((|ports: Vec<&u16>| ports.into_iter().sum::<u16>()).inputs([port, port]));
+        /// let address = |host: &String, port: &u16| format!("{host}:{port}");
+        /// let address = flow.add(address.inputs((host, port)));
+        /// let both = |texts: Vec<&String>| texts.len();
+        /// let both = flow.add(both.inputs([host, address]));
         /// let run = flow.execute().await?;
         /// assert_eq!(run[address], "localhost:8080");
-        /// assert_eq!(run[sum], 16160);
+        /// assert_eq!(run[both], 2);
         /// # Ok(())
         /// # }
         /// ```
@@ -233,8 +234,8 @@ macro_rules! configure_methods {
         /// Attempts the task again after it failed, panicked or timed out.
         ///
         /// `policy` yields the pause before each further attempt: a builder of the
-        /// [`backon`](crate::backon) crate, or an iterator of durations. When it yields no more,
-        /// the task has failed. The task gives its permits back during a pause.
+        /// [`backon`](crate::backon) crate, or an iterator of durations. If it yields no more, the
+        /// last failure is the task's. The task gives its permits back during a pause.
         ///
         /// ```
         /// use std::sync::atomic::{AtomicU32, Ordering};

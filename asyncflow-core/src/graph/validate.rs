@@ -48,8 +48,8 @@ pub(super) fn task(graph: &Graph, index: NodeIndex) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Checks the flows that are tasks. The tasks of a flow that holds a lock must not take permits: they
-/// could wait for a permit that their flow holds, or that a task holds which waits for their flow's.
+/// Checks the flows that are tasks. If a flow holds permits, its tasks must not take any: they could
+/// wait for the permits that their flow holds, or for a task that waits for those.
 pub(super) fn nested(graph: &Graph) -> Result<(), Refusal> {
     for index in &graph.nested {
         let node = graph.node(*index);

@@ -48,7 +48,7 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
-    /// Returns `true` if the task has an output: it succeeded or was given.
+    /// Returns `true` if the task succeeded or was given, so that downstream tasks can start.
     ///
     /// ```
     /// use asyncflow::TaskStatus;
