@@ -1,4 +1,5 @@
-//! The lock and semaphore of the crate `async-lock`, for the runtimes that use it.
+//! `RuntimeLock` and `RuntimeSemaphore` for the crate `async-lock`, for runtimes without locks of
+//! their own.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -22,11 +23,12 @@ impl RuntimeLock for Mutex<()> {
     }
 }
 
-/// `async-lock`'s semaphore, and a turnstile for those who need several permits.
+/// The semaphore of `async-lock`, with a lock that allows taking several permits.
 ///
-/// The native semaphore gives out one permit at a time. Whoever waits for permits first passes the
-/// turnstile and collects them behind it; so only one at a time holds some and waits for more, and
-/// those who hold the others have all that they need. It also keeps those who wait in order.
+/// The native semaphore gives out one permit at a time. So a future that waits for permits first
+/// takes the lock, called the turnstile, and keeps it until it has all of them. Only one future at a
+/// time holds some permits and waits for more, so futures cannot deadlock. The lock also keeps them
+/// in order.
 #[derive(Debug)]
 pub struct TurnstileSemaphore {
     permits: Arc<Semaphore>,
@@ -36,7 +38,7 @@ pub struct TurnstileSemaphore {
 /// Permits of a [`TurnstileSemaphore`].
 #[derive(Debug)]
 pub struct TurnstilePermits {
-    /// The first is kept apart, since it mostly is the only one.
+    /// Apart from the others, because it usually is the only one and then needs no allocation.
     _first: Option<SemaphoreGuardArc>,
     _others: Vec<SemaphoreGuardArc>,
 }
@@ -52,7 +54,7 @@ impl RuntimeSemaphore for TurnstileSemaphore {
     }
 
     fn try_acquire(self: &Arc<Self>, count: usize) -> Option<TurnstilePermits> {
-        // Not past those who wait.
+        // Fails if others are waiting, so that it does not overtake them.
         let _turn = self.turnstile.try_lock()?;
         let mut taken = (0..count).map(|_| self.permits.try_acquire_arc());
         let first = match taken.next() {

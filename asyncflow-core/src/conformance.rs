@@ -1,14 +1,17 @@
-//! Checks that a [`Runtime`] keeps what flows need of it.
+//! Checks that a [`Runtime`] guarantees what flows need.
 //!
-//! A crate with a runtime of its own calls [`check`] in a test. It takes a few seconds at most, and
-//! panics with a message that names the rule that is broken. Nothing but the trait is used, so it
-//! runs on the runtime that it checks: poll it there, as a flow would be.
+//! A crate with a runtime of its own calls [`check`] in a test. The check takes a few seconds at most.
+//! If the runtime breaks a rule, it panics with a message that names the rule. It uses nothing but
+//! the trait and must be polled on the runtime that it checks, like a flow.
 //!
 //! ```
+//! use asyncflow::TokioRuntime;
 //! use asyncflow_core::conformance;
-//! use asyncflow_core::doctest::{Inline, block_on};
 //!
-//! block_on(conformance::check(Inline));
+//! # #[tokio::main]
+//! # async fn main() {
+//! conformance::check(TokioRuntime::default()).await;
+//! # }
 //! ```
 
 use std::future::{Future, poll_fn};
@@ -24,22 +27,24 @@ use futures_channel::oneshot;
 
 use crate::runtime::{Runtime, RuntimeLock, RuntimeSemaphore};
 
-/// How long a rule may take before it counts as broken: far longer than any needs.
+/// How long the check of a rule may take before the rule counts as broken. All of them together take
+/// a few seconds on a working runtime.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Long enough for something that should not happen to happen.
+/// The unit of the sleeps, and how long a check waits for an event that must not happen.
 const MOMENT: Duration = Duration::from_millis(30);
 
 type Check = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A rule, by name, and the check of it.
+/// The name of a rule, and its check.
 type Rule<R> = (&'static str, fn(R) -> Check);
 
 /// Checks every rule.
 ///
 /// # Panics
 ///
-/// If one is broken, or takes longer than half a minute; the message names it.
+/// Panics if a rule is broken. The message names the rule. If a check takes longer than half a
+/// minute, prints the name of the rule and exits the process.
 pub async fn check<R: Runtime>(runtime: R) {
     let runtime = match runtime.attach() {
         Ok(runtime) => runtime,
@@ -70,7 +75,7 @@ fn rules<R: Runtime>() -> Vec<Rule<R>> {
         ("a future is dropped once it is done", |runtime| {
             Box::pin(dropped_when_done(runtime))
         }),
-        ("one can spawn from anywhere", |runtime| {
+        ("`spawn` works on any thread", |runtime| {
             Box::pin(spawn_from_anywhere(runtime))
         }),
         ("blocking functions are all called", |runtime| {
@@ -79,7 +84,7 @@ fn rules<R: Runtime>() -> Vec<Rule<R>> {
         ("`spawn_blocking` does not call", |runtime| {
             Box::pin(spawn_blocking_does_not_call(runtime))
         }),
-        ("a blocking function holds up no future", |runtime| {
+        ("a blocking function delays no future", |runtime| {
             Box::pin(blocking_holds_up_nothing(runtime))
         }),
         ("`sleep` takes as long as it is asked to", |runtime| {
@@ -106,15 +111,14 @@ fn rules<R: Runtime>() -> Vec<Rule<R>> {
     ]
 }
 
-/// Ends the process's patience with one rule.
+/// Exits the process if the check of a rule takes too long.
 struct Watched {
     name: &'static str,
     done: Arc<AtomicBool>,
 }
 
 impl Watched {
-    /// Aborts the wait for a rule that hangs, by a panic on a thread of its own and an exit: a
-    /// runtime that hangs cannot be relied upon to report it.
+    /// Watches from a thread of its own, because a runtime that hangs may be unable to report it.
     fn new(name: &'static str) -> Self {
         let done = Arc::new(AtomicBool::new(false));
         let watch = Arc::clone(&done);
@@ -144,7 +148,7 @@ impl Drop for Watched {
     }
 }
 
-/// Waits for a signal that whoever sends it must not drop.
+/// Waits for a signal. Panics if the sender was dropped.
 async fn signal(receiver: oneshot::Receiver<()>, what: &str) {
     if receiver.await.is_err() {
         panic_any(format!("{what} was dropped before its end"));
@@ -164,14 +168,14 @@ async fn yield_once() {
     .await;
 }
 
-/// Spawns a future, and gives a future of its output.
+/// Spawns a future. Returns a future of its output.
 fn spawn<R: Runtime, T: Send + 'static>(
     runtime: &R,
     future: impl Future<Output = T> + Send + 'static,
 ) -> oneshot::Receiver<T> {
     let (sender, receiver) = oneshot::channel();
     runtime.spawn(async move {
-        // Nobody may be listening any more.
+        // Fails if the receiver was dropped.
         let _ = sender.send(future.await);
     });
     receiver
@@ -197,7 +201,7 @@ async fn spawned_to_the_end<R: Runtime>(runtime: R) {
 }
 
 async fn spawn_does_not_poll<R: Runtime>(runtime: R) {
-    // Held across the call: a future that is polled within it would find the lock taken.
+    // Held during the call, so that a future that is polled within it finds the lock taken.
     let lock = Arc::new(Mutex::new(()));
     let held = lock.lock().unwrap();
     let (sender, receiver) = oneshot::channel();
@@ -218,7 +222,7 @@ async fn spawn_does_not_poll<R: Runtime>(runtime: R) {
 }
 
 async fn woken<R: Runtime>(runtime: R) {
-    // From another thread, after the poll and during it, by several clones, and too often.
+    // Wakes from another thread, after a poll and during it, with several clones, more than once.
     let (sender, receiver) = mpsc::channel::<Waker>();
     let waking = thread::spawn(move || {
         for waker in receiver {
@@ -242,7 +246,7 @@ async fn woken<R: Runtime>(runtime: R) {
     assert_eq!(rounds.await, Ok(100), "a spawned future was dropped");
     waking.join().unwrap();
 
-    // A waker may outlive its future, and be used then.
+    // A waker may outlive its future and be used afterwards.
     let (sender, receiver) = mpsc::channel::<Waker>();
     let done = spawn(
         &runtime,
@@ -272,7 +276,7 @@ async fn dropped_when_done<R: Runtime>(runtime: R) {
         keep.send(cx.waker().clone()).unwrap();
         Poll::Ready(())
     }));
-    // Also while somebody keeps a waker of it.
+    // Even while a waker of the future exists.
     signal(receiver, "a spawned future").await;
     drop(kept);
 }
@@ -349,8 +353,8 @@ async fn spawn_blocking_does_not_call<R: Runtime>(runtime: R) {
 }
 
 async fn blocking_holds_up_nothing<R: Runtime>(runtime: R) {
-    // One for each worker, so that all would be held up if they were called there; and as many
-    // futures, and more.
+    // One blocking function for each worker, so that they would block all workers if they were called
+    // there, and one more future than workers.
     let workers = runtime.parallelism();
     let mut releases = Vec::new();
     let mut ended = Vec::new();
@@ -381,7 +385,7 @@ async fn sleeps<R: Runtime>(runtime: R) {
     runtime.sleep(MOMENT).await;
     assert!(start.elapsed() >= MOMENT, "it slept too short a time");
 
-    // Several at the same time end in the order of their lengths, and each on its own.
+    // Several sleeps at the same time end in the order of their lengths.
     let order = Arc::new(Mutex::new(Vec::new()));
     let sleepers: Vec<_> = [8, 4, 1]
         .map(|length| {
@@ -394,7 +398,7 @@ async fn sleeps<R: Runtime>(runtime: R) {
         })
         .into_iter()
         .collect();
-    // One that is dropped disturbs nobody.
+    // A sleep that is dropped does not affect the others.
     let mut dropped = Box::pin(runtime.sleep(MOMENT));
     assert!(
         dropped
@@ -473,7 +477,7 @@ async fn lock_excludes<R: Runtime>(runtime: R) {
     }
 }
 
-/// Polls a future once, with a waker that nobody listens to.
+/// Polls a future once, with a waker that does nothing.
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
@@ -490,7 +494,7 @@ async fn lock_loses_no_wake_up<R: Runtime>(runtime: R) {
         let lock = Arc::clone(&lock);
         async move { drop(lock.acquire().await) }
     });
-    // Now both wait. The first is offered the lock, and is dropped.
+    // Now both wait. The first is woken, and dropped before it takes the lock.
     runtime.sleep(MOMENT).await;
     drop(guard);
     drop(impatient);
@@ -547,12 +551,12 @@ async fn several_permits<R: Runtime>(runtime: R) {
     drop(
         semaphore
             .try_acquire(1)
-            .expect("who acquires none leaves the one that is free"),
+            .expect("a failed `try_acquire` leaves the permit that is free"),
     );
     drop(three);
 
-    // Any two who need three keep each other out, but never forever, nor do they starve who needs
-    // all, nor is it starved by those who need one.
+    // Tasks that need three permits exclude each other. None of them may deadlock, and neither they
+    // nor the tasks that need one permit may starve those that need all four.
     let inside = Arc::new(AtomicUsize::new(0));
     let tasks: Vec<_> = (0..90)
         .map(|number| {
@@ -582,7 +586,7 @@ async fn several_permits<R: Runtime>(runtime: R) {
 async fn semaphore_loses_no_wake_up<R: Runtime>(runtime: R) {
     let semaphore = Arc::new(R::Semaphore::new(2));
     let one = semaphore.try_acquire(1).expect("both permits are free");
-    // Waits for the second permit, maybe with the first in hand, and is dropped.
+    // Waits for the second permit, may hold the first meanwhile, and is dropped.
     let mut impatient = Box::pin(semaphore.acquire(2));
     assert!(
         poll_once(impatient.as_mut()).is_pending(),

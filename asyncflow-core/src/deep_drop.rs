@@ -1,7 +1,8 @@
-//! Dropping what may be nested to any depth: flows in flows, their runs and their errors.
+//! Drops values that may be nested to any depth: flows in flows, their runs and their errors.
 //!
-//! Each owns the next, so dropping them one inside of the other would take stack for each. Here
-//! what is dropped while its thread is dropping another is listed, and dropped after that.
+//! Each value owns the next, so an ordinary drop would recurse and overflow the stack. Here, a value
+//! that is dropped while its thread is dropping another one is put on a list, and dropped after that
+//! one.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -9,15 +10,15 @@ use std::cell::RefCell;
 use crate::unwind;
 
 thread_local! {
-    /// What is to be dropped next, if this thread is at it.
+    /// The values to drop next. `None` while this thread is not dropping any.
     static LATER: RefCell<Option<Vec<Box<dyn Any>>>> = const { RefCell::new(None) };
 }
 
-/// Drops a value; if that is part of dropping another, soon after.
+/// Drops a value. If this is called while another value is being dropped, drops it after that one.
 ///
 /// # Panics
 ///
-/// With the first panic of what is dropped, after all the rest.
+/// Resumes the first panic of a drop, after all other values have been dropped.
 pub(crate) fn deep_drop<T: Any>(value: T) {
     let mut value = Some(value);
     let first = LATER.try_with(|later| {
@@ -33,7 +34,8 @@ pub(crate) fn deep_drop<T: Any>(value: T) {
             }
         }
     });
-    // Else it is listed, or the thread ends and has no list any more.
+    // Otherwise the value is on the list, or the thread is ending and has no list any more. Then the
+    // value is dropped by returning.
     let Ok(true) = first else { return };
     let mut panicked = unwind::catch(|| drop(value)).err();
     while let Some(next) = next() {
@@ -51,7 +53,7 @@ pub(crate) fn deep_drop<T: Any>(value: T) {
     }
 }
 
-/// The next one that is listed; with none, the list is gone.
+/// Returns a value from the list. Removes the list if it is empty.
 fn next() -> Option<Box<dyn Any>> {
     LATER.with_borrow_mut(|later| {
         let next = later.as_mut().and_then(Vec::pop);

@@ -1,5 +1,5 @@
-//! A runtime for the examples in this crate's documentation, and for its own tests: a thread for
-//! everything that is spawned, and no dependencies. Not for programs.
+//! A runtime for tests: a thread for each future or function that is spawned, and no dependencies.
+//! Not for programs.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -69,7 +69,7 @@ impl Runtime for Inline {
     }
 }
 
-/// A lock and a semaphore in one, for which one waits with a thread.
+/// A lock and a semaphore in one. Waiting for it takes a thread.
 #[derive(Debug)]
 pub struct Counter {
     free: Mutex<usize>,

@@ -1,4 +1,4 @@
-//! Executing a flow: how, and the future of it.
+//! `Execute`: the configuration of one execution, and its future.
 
 use std::fmt;
 use std::future::Future;
@@ -25,8 +25,22 @@ use crate::sealed::Sealed;
 
 /// One execution of a flow: a future of its [`Run`], made by [`Flow::execute`].
 ///
-/// Its methods say how to execute, and are called before it is first awaited. Nothing starts
-/// before that.
+/// Nothing starts before the future is first polled. See [`Flow::execute`] for its errors and its
+/// cancel safety. Its methods configure the execution. They panic if it has been polled already.
+///
+/// ```
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// let fetch = flow.add(async || "a page");
+/// let run = flow.execute().keep_going().max_concurrency(4).timed().await?;
+/// assert_eq!(run[fetch], "a page");
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "an execution does nothing until it is awaited"]
 pub struct Execute<'f, R: Runtime> {
     flow: &'f Flow<R>,
@@ -34,9 +48,9 @@ pub struct Execute<'f, R: Runtime> {
 }
 
 enum State<'f> {
-    /// Not polled yet. Most executions ask for nothing special.
+    /// Not polled yet. `None` if nothing was configured, as in most executions.
     Planned(Option<Box<Options>>),
-    /// A large flow is made ready in slices.
+    /// A large flow is compiled in slices, one for each poll.
     Preparing(Option<Box<Options>>, Arc<dyn Backend>, Preparation<'f>),
     Running(RunFuture),
     Done,
@@ -52,26 +66,82 @@ impl<'f, R: Runtime> Execute<'f, R> {
         }
     }
 
-    /// Lets everything that does not depend on a failure still run.
+    /// After a failure, still runs every task that does not depend on it.
     ///
-    /// By default the first failure drops the async tasks that run, starts no new ones, and waits
-    /// for the blocking functions that run.
+    /// By default, the first failure stops the run: no more tasks start, async functions that are
+    /// running are dropped, and plain functions that are running are waited for.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let fails = flow.add(|| Err::<(), _>("no luck"));
+    /// let after = flow.add((|| "after").after(fails));
+    /// let other = flow.add(|| "other");
+    /// let error = flow.execute().keep_going().await.unwrap_err();
+    /// let outputs = error.outputs().unwrap();
+    /// assert_eq!(outputs.get(other), Some(&"other"));
+    /// assert_eq!(outputs.get(after), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn keep_going(self) -> Self {
         self.with(|options| options.keep_going = true)
     }
 
-    /// Lets at most `limit` tasks run at the same time. Waiting for permits is not running. A flow in
-    /// the flow does not count as one, but its tasks do.
+    /// Runs at most `limit` tasks at the same time.
     ///
-    /// A limit of 0 is refused.
+    /// A task that waits for permits does not count. A flow in the flow does not count either, but
+    /// each of its tasks does. A limit of 0 is refused when the flow is executed.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// static RUNNING: AtomicUsize = AtomicUsize::new(0);
+    ///
+    /// for _ in 0..10 {
+    ///     flow.add(|| {
+    ///         assert!(RUNNING.fetch_add(1, Ordering::SeqCst) < 2);
+    ///         RUNNING.fetch_sub(1, Ordering::SeqCst);
+    ///     });
+    /// }
+    /// flow.execute().max_concurrency(2).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn max_concurrency(self, limit: usize) -> Self {
         self.with(|options| options.max_concurrency = Some(limit))
     }
 
-    /// Runs only these tasks and what they depend on; takes what [`after`](crate::TaskExt::after)
-    /// takes. Can be repeated.
+    /// Runs only the tasks in `targets` and what they depend on.
     ///
-    /// The outputs of other tasks are dropped as soon as their last consumer has ended.
+    /// Takes what [`after`](crate::TaskExt::after) takes. Can be repeated. The outputs of tasks that
+    /// are not targets are dropped as soon as their last consumer has ended.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let docs = flow.add(|| "docs");
+    /// let tests = flow.add(|| "tests");
+    /// let run = flow.execute().only(docs).await?;
+    /// assert_eq!(run.get(docs), Some(&"docs"));
+    /// assert_eq!(run.report().status(tests), TaskStatus::NotSelected);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn only(self, targets: impl Upstreams) -> Self {
         self.with(|options| {
             let list = options.targets.get_or_insert_default();
@@ -79,31 +149,109 @@ impl<'f, R: Runtime> Execute<'f, R> {
         })
     }
 
-    /// Gives a task its value: an [input](Flow::input) of the run, or any other task, whose
-    /// function is then not called.
+    /// Gives a task its output, so that its function is not called.
     ///
-    /// The task still waits for its upstreams, unless [`only`](Self::only) leaves them out: they
-    /// are not needed for the sake of a task that is given.
+    /// The task is an [input](Flow::input) of the flow, or any other task. It still waits for its
+    /// upstreams. They do not run if [`only`](Self::only) is used and no target needs them otherwise.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let id = flow.input::<u64>("id");
+    /// let path = flow.add((|id: &u64| format!("/users/{id}")).inputs(id));
+    /// let length = flow.add((|path: &String| path.len()).inputs(path));
+    /// assert_eq!(flow.execute().given(id, 7).await?[length], 8);
+    ///
+    /// // As a test does that replaces a function.
+    /// let run = flow.execute().given(id, 7).given(path, "/".into()).await?;
+    /// assert_eq!(run[length], 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn given<T: Send + Sync + 'static>(self, task: Task<T>, value: T) -> Self {
         let value = Given::new(task.id.index, value);
         self.with(|options| options.given.push((task.id, value)))
     }
 
     /// Measures when each task became ready, had its permits, started and ended.
+    ///
+    /// Off by default, because reading the clock costs more than a small task.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let fetch = flow.add(async || {});
+    /// let run = flow.execute().timed().await?;
+    /// assert!(run.report().task(fetch).ran() <= run.report().wall());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn timed(self) -> Self {
         self.with(|options| options.timed = true)
     }
 
-    /// Tells `observer` what happens as it happens. Can be repeated.
+    /// Calls `observer` whenever something happens in the run. Can be repeated.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::{Observer, TaskRef, TokioFlow};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// #[derive(Default)]
+    /// struct Ended(AtomicUsize);
+    ///
+    /// impl Observer for Ended {
+    ///     fn task_ended(&self, _: TaskRef<'_>, _: TaskStatus) {
+    ///         self.0.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// }
+    ///
+    /// flow.add(series![|| 1, || 2]);
+    /// let ended = Arc::new(Ended::default());
+    /// flow.execute().observe(Arc::clone(&ended)).await?;
+    /// assert_eq!(ended.0.load(Ordering::Relaxed), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn observe(self, observer: impl Observer) -> Self {
         self.with(|options| options.observers.push(Arc::new(observer)))
     }
 
-    /// Starts the execution, whether or not what is returned is polled.
+    /// Starts the execution at once, without waiting for a poll.
+    ///
+    /// A large flow is compiled on the calling thread before this returns. Without `start`, that is
+    /// done a slice at a time, so that other tasks of the runtime are not held up.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let answer = flow.add(async || 42);
+    /// let running = flow.execute().timed().start();
+    /// assert_eq!(running.await?[answer], 42);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// If it has been polled already.
+    /// Panics if the execution has been polled already.
     pub fn start(mut self) -> Running {
         let State::Planned(options) = std::mem::replace(&mut self.state, State::Done) else {
             panic!("an execution cannot be started after it was polled")
@@ -119,7 +267,7 @@ impl<'f, R: Runtime> Execute<'f, R> {
         Running::new(started)
     }
 
-    /// Makes this the run of a task of another run.
+    /// Makes this the run of a task in another run.
     pub(crate) fn within(self, outer: RunGuard) -> Self {
         self.with(|options| options.outer = Some(outer))
     }
@@ -142,7 +290,7 @@ impl<'f, R: Runtime> Execute<'f, R> {
         self
     }
 
-    /// Goes on until the run has started.
+    /// Prepares and starts the run. Ready once it has started.
     fn poll_start(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), FlowError>> {
         if let State::Planned(options) = &mut self.state {
             let options = options.take();
@@ -200,7 +348,7 @@ fn attach<R: Runtime>(flow: &Flow<R>) -> Result<Arc<dyn Backend>, FlowError> {
     attached.map_err(|unavailable| FlowError::refused(Refusal::Runtime(unavailable)))
 }
 
-/// Finds the mistakes of the execution, and starts it.
+/// Checks the execution and starts it.
 fn start(
     prepared: Prepared,
     backend: Arc<dyn Backend>,

@@ -1,4 +1,4 @@
-//! The flow: functions, and what each depends on.
+//! The flow: functions and their dependencies.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -21,25 +21,27 @@ use crate::task::config::Request;
 /// A set of functions (*tasks*) and their dependencies, to be executed on a runtime `R`.
 ///
 /// ```
-/// use asyncflow_core::{Flow, TaskExt};
-/// # use asyncflow_core::doctest::{Inline, block_on};
-/// # type TokioFlow = Flow<Inline>;
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// # async fn setup() {}
 /// # async fn work_1() {}
 /// # fn work_2() {}
 /// # async fn shutdown() {}
-/// let mut flow = TokioFlow::new();
 /// let setup = flow.add(setup);
 /// let work_1 = flow.add(work_1.after(setup));
 /// let work_2 = flow.add(work_2.after(setup));
 /// flow.add(shutdown.after([work_1, work_2]));
-/// # block_on(async {
 /// flow.execute().await?;
-/// # Ok::<(), asyncflow_core::FlowError>(()) }).unwrap();
+/// # Ok(())
+/// # }
 /// ```
 ///
-/// A flow is declared once and executed as often as one likes, also concurrently with itself.
-/// Since a task needs the handles of those that it depends on, a cycle cannot be written.
+/// A flow is declared once and can be executed any number of times, also concurrently with itself.
+/// To depend on a task takes its handle, so a cycle cannot be written.
 pub struct Flow<R: Runtime> {
     pub(crate) declared: Declared,
     pub(crate) backend: Arc<dyn Backend>,
@@ -47,9 +49,17 @@ pub struct Flow<R: Runtime> {
 }
 
 impl<R: Runtime> Flow<R> {
-    /// An empty flow on the current runtime.
+    /// Makes an empty flow on the default runtime of type `R`.
     ///
-    /// Which that is may be found out only when the flow is executed; see the runtime's docs.
+    /// The runtime's documentation says which one that is, for example the one that is current
+    /// when the flow is executed.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    ///
+    /// let flow = TokioFlow::new();
+    /// assert!(flow.is_empty());
+    /// ```
     pub fn new() -> Self
     where
         R: Default,
@@ -57,7 +67,21 @@ impl<R: Runtime> Flow<R> {
         Self::on(R::default())
     }
 
-    /// An empty flow on a certain runtime.
+    /// Makes an empty flow on `runtime`.
+    ///
+    /// ```
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::{TokioFlow, TokioRuntime};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let runtime = tokio::runtime::Runtime::new()?;
+    /// let mut flow = TokioFlow::on(TokioRuntime::from(runtime.handle().clone()));
+    /// let answer = flow.add(async || 42);
+    /// let run = runtime.block_on(async { flow.execute().await })?;
+    /// assert_eq!(run[answer], 42);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on(runtime: R) -> Self {
         Self {
             declared: Declared::new(),
@@ -67,34 +91,60 @@ impl<R: Runtime> Flow<R> {
     }
 
     /// Adds a function, a configured function, a [`Series`], a [`Parallel`], or a whole flow in an
-    /// `Arc`; gives its handle.
+    /// `Arc`. Returns its handle.
     ///
-    /// Which of these it is, and whether a function is async, is found out from its type. A flow
-    /// in a flow is one task; its output is the [`Run`](crate::Run) of the inner flow, and its
-    /// failure is the inner flow's. It may be under a lock (see [`with_lock`](crate::with_lock())) only
-    /// if no task in it takes one, and its inputs cannot be given.
+    /// The type of a function tells whether it is async.
+    ///
+    /// A flow in a flow is one task. Its output is the [`Run`](crate::Run) of the inner flow, and if
+    /// the inner flow fails, the task fails with its error. It can be given a lock (see
+    /// [`with_lock`](crate::with_lock())) only if no task in it takes one. It cannot have inputs that
+    /// need to be [given](Execute::given).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::{Run, TokioFlow};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut inner = TokioFlow::new();
+    /// let answer = inner.add(|| 42);
+    ///
+    /// let mut flow = TokioFlow::new();
+    /// let inner = flow.add(Arc::new(inner));
+    /// let double = flow.add((move |inner: &Run| inner[answer] * 2).inputs(inner));
+    /// assert_eq!(flow.execute().await?[double], 84);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// If what is added was given a handle of another flow.
+    /// Panics if the item depends on a task of another flow.
     #[track_caller]
     pub fn add<T: Item<Marker>, Marker>(&mut self, item: T) -> T::Handle {
         let Member(element) = item.into_member(Sealed);
         T::handle(group::add(&mut self.declared, element), Sealed)
     }
 
-    /// A task without a function: an input of the run, which is supplied to each execution with
+    /// Adds an input: a task without a function, whose value is supplied to each execution with
     /// [`given`](Execute::given).
     ///
     /// ```
-    /// # use asyncflow_core::{Flow, TaskExt, doctest::{Inline, block_on}};
-    /// # let mut flow = Flow::<Inline>::new();
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
     /// let id = flow.input::<u64>("id");
     /// let path = flow.add((|id: &u64| format!("/users/{id}")).inputs(id));
-    /// # block_on(async {
-    /// let (one, two) = (flow.execute().given(id, 1).await?, flow.execute().given(id, 2).await?);
+    /// let one = flow.execute().given(id, 1).await?;
+    /// let two = flow.execute().given(id, 2).await?;
     /// assert_eq!((&*one[path], &*two[path]), ("/users/1", "/users/2"));
-    /// # Ok::<(), asyncflow_core::FlowError>(()) }).unwrap();
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn input<T: Send + Sync + 'static>(&mut self, name: impl Into<String>) -> Task<T> {
         let body = Body::Input(Box::new(InputBody {
@@ -106,48 +156,108 @@ impl<R: Runtime> Flow<R> {
         Task::new(self.declared.task_id(index))
     }
 
-    /// Executes the flow: a future of the [`Run`](crate::Run), with methods that say how.
+    /// Executes the flow. Returns a future of the [`Run`](crate::Run), which has methods that
+    /// configure the execution.
     ///
-    /// It returns only when everything that it started has stopped, plain functions included. One
-    /// that waits for something that only a task to come would bring about is waited for forever:
-    /// let such a function be async, which is dropped when the run stops.
+    /// The future is ready only once everything that it started has stopped, plain functions
+    /// included. A plain function that waits for a task that has not started yet may therefore wait
+    /// forever if the run stops. Make such a function async, so that it can be dropped.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let name = flow.add(|| "asyncflow");
+    /// let run = flow.execute().await?;
+    /// assert_eq!(run[name], "asyncflow");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// If a task fails, the others are stopped (see [`keep_going`](Execute::keep_going)) and the
-    /// error names every task that failed. If something is wrong with the flow or with how it is
-    /// executed the error says so, and nothing has started.
+    /// If a task fails, the run stops (see [`keep_going`](Execute::keep_going)) and the error names
+    /// every task that failed. If there is a mistake in the flow or in how it is executed, the
+    /// error describes it and nothing has started.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future cancels the run: queued tasks never start, and async ones are dropped
-    /// at their await point. A blocking function cannot be interrupted; it runs to its end and
-    /// keeps its permits until then. Use [`start`](Self::start) to wait for the end of a cancel.
+    /// Dropping the future cancels the run: queued tasks never start, and async functions are
+    /// dropped at their await point. A plain function cannot be interrupted. It runs to its end and
+    /// keeps its permits until then. To cancel a run and wait for its end, use
+    /// [`start`](Self::start) and [`Running::cancel`].
     pub fn execute(&self) -> Execute<'_, R> {
         Execute::new(self)
     }
 
-    /// Starts to execute the flow, whether or not what is returned is polled.
+    /// Starts to execute the flow at once, without waiting for a poll.
     ///
-    /// The same as `flow.execute().start()`. What `execute` does of a large flow a slice at a time,
-    /// before its first task starts, is done here at once, on the caller's thread.
+    /// The same as [`flow.execute().start()`](Execute::start).
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(async || println!("in the background"));
+    /// let running = flow.start();
+    /// println!("meanwhile");
+    /// running.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start(&self) -> Running {
         self.execute().start()
     }
 
-    /// How many tasks the flow has; a group counts as its members.
+    /// Returns the number of tasks in the flow. Each task in a group counts.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(|| 1);
+    /// flow.add(series![|| 2, parallel![|| 3, || 4]]);
+    /// assert_eq!(flow.len(), 4);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn len(&self) -> usize {
         self.declared.tasks()
     }
 
-    /// What the flow is made of so far, for looking at it.
-    pub fn structure(&self) -> Structure {
-        Structure::new(self.declared.look())
-    }
-
-    /// Whether the flow has no tasks.
+    /// Returns `true` if the flow has no tasks.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns the tasks, dependencies and groups that the flow has so far.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let fetch = flow.add((|| {}).named("fetch"));
+    /// let parse = flow.add((|| {}).after(fetch));
+    /// let structure = flow.structure();
+    /// assert_eq!(structure.task(fetch).name(), Some("fetch"));
+    /// assert_eq!(structure.task(parse).upstreams().collect::<Vec<_>>(), [0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn structure(&self) -> Structure {
+        Structure::new(self.declared.look())
     }
 }
 

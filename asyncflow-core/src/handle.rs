@@ -1,4 +1,4 @@
-//! Handles: how the rest of a program names what it added to a flow.
+//! Handles of the tasks and groups in a flow.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -10,10 +10,10 @@ use smallvec::SmallVec;
 use crate::node_index::NodeIndex;
 use crate::sealed::Sealed;
 
-/// Which flow a handle belongs to.
+/// Identifies the flow that a handle belongs to.
 ///
-/// A number that no other flow of the process has, so that a handle of another flow is
-/// recognised instead of silently naming the wrong task.
+/// Unique in the process, so that a handle of another flow is an error and does not refer to the
+/// wrong task.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FlowId(u64);
 
@@ -27,12 +27,19 @@ impl FlowId {
 /// The untyped handle of a task, for reports and for lists of tasks with different outputs.
 ///
 /// ```
-/// # use asyncflow_core::{Flow, TaskId, doctest::Inline};
-/// # let mut flow = Flow::<Inline>::new();
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// let number = flow.add(|| 1);
 /// let text = flow.add(|| "one");
 /// let both: [TaskId; 2] = [number.into(), text.into()];
-/// assert_ne!(both[0], both[1]);
+/// flow.add((|| println!("after both")).after(both));
+/// flow.execute().await?;
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId {
@@ -48,17 +55,21 @@ impl fmt::Debug for TaskId {
 
 /// The handle of a task whose output is a `T`.
 ///
-/// It is `Copy`, it knows the flow that it belongs to, and it is what the task's output is asked
-/// for with, during the run ([`inputs`](crate::TaskExt::inputs)) and after it
-/// ([`Run`](crate::Run)).
+/// It is used to get the task's output, in another task ([`inputs`](crate::TaskExt::inputs)) and
+/// from the [`Run`](crate::Run). It is `Copy` and knows the flow that it belongs to.
 ///
 /// ```
-/// # use asyncflow_core::{Flow, Task, TaskExt, doctest::Inline};
-/// # let mut flow = Flow::<Inline>::new();
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// let answer: Task<u64> = flow.add(async || 42);
 /// let double = flow.add((async |n: &u64| n * 2).inputs(answer));
-/// # let run = asyncflow_core::doctest::block_on(flow.execute()).unwrap();
-/// assert_eq!(run[double], 84);
+/// assert_eq!(flow.execute().await?[double], 84);
+/// # Ok(())
+/// # }
 /// ```
 pub struct Task<T> {
     pub(crate) id: TaskId,
@@ -73,39 +84,70 @@ impl<T> Task<T> {
         }
     }
 
-    /// The untyped handle of this task.
+    /// Returns the untyped handle of this task.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let answer = flow.add(async || 42);
+    /// assert_eq!(answer.id(), TaskId::from(answer));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn id(self) -> TaskId {
         self.id
     }
 
-    /// As an input: the function receives `Option<&T>`, `None` when the task has no output
-    /// because it failed, was skipped or was cancelled.
+    /// Makes an input that may be missing: the function receives an `Option<&T>`.
     ///
-    /// What an [`always`](crate::TaskExt::always) task takes its inputs as.
+    /// It is `None` if the task has no output because it failed, was skipped or was cancelled. An
+    /// [`always`](crate::TaskExt::always) task must take its inputs like this. For any other task,
+    /// it changes nothing about when the task starts.
     ///
     /// ```
-    /// # use asyncflow_core::{Flow, TaskExt, doctest::Inline};
-    /// # let mut flow = Flow::<Inline>::new();
-    /// let server = flow.add(|| -> Result<u16, String> { Err("port taken".into()) });
-    /// flow.add((|port: Option<&u16>| assert!(port.is_none())).inputs(server.optional()).always());
-    /// # assert!(asyncflow_core::doctest::block_on(flow.execute()).is_err());
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let port = flow.add(|| -> Result<u16, &str> { Err("port taken") });
+    /// let tidy = |port: Option<&u16>| port.is_some();
+    /// let tidy = flow.add(tidy.inputs(port.optional()).always());
+    /// let error = flow.execute().await.unwrap_err();
+    /// assert_eq!(error.outputs().unwrap()[tidy], false);
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn optional(self) -> Optional<T> {
         Optional(self)
     }
 
-    /// As an input: the function receives the `T` itself, by value.
+    /// Makes an input that the function receives by value, as a `T`.
     ///
-    /// Only one task can take an output by value; a second consumer, or naming the task as a
-    /// target of the run, is refused before anything starts.
+    /// The execution is refused if the output has a second consumer, or if the task is a target of
+    /// [`only`](crate::Execute::only).
     ///
     /// ```
-    /// # use asyncflow_core::{Flow, TaskExt, doctest::Inline};
-    /// # let mut flow = Flow::<Inline>::new();
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
     /// let buffer = flow.add(|| vec![0_u8; 1024]);
-    /// let filled = flow.add((|mut buffer: Vec<u8>| { buffer.fill(7); buffer }).inputs(buffer.moved()));
-    /// # let run = asyncflow_core::doctest::block_on(flow.execute()).unwrap();
-    /// assert_eq!(run[filled][0], 7);
+    /// let fill = |mut buffer: Vec<u8>| {
+    ///     buffer.fill(7);
+    ///     buffer
+    /// };
+    /// let filled = flow.add(fill.inputs(buffer.moved()));
+    /// assert_eq!(flow.execute().await?[filled][0], 7);
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn moved(self) -> Moved<T> {
         Moved(self)
@@ -152,10 +194,10 @@ impl<T> From<&Task<T>> for TaskId {
     }
 }
 
-/// An input that may be missing; made by [`Task::optional`].
+/// An input that may be missing, made by [`Task::optional`].
 pub struct Optional<T>(pub(crate) Task<T>);
 
-/// An input taken by value; made by [`Task::moved`].
+/// An input that is taken by value, made by [`Task::moved`].
 pub struct Moved<T>(pub(crate) Task<T>);
 
 impl<T> Clone for Optional<T> {
@@ -178,27 +220,50 @@ impl<T> fmt::Debug for Moved<T> {
     }
 }
 
-/// The handle of a [`Series`](crate::Series) or [`Parallel`](crate::Parallel) that was added to a
-/// flow. To be after a group is to be after everything in it.
+/// The handle of a [`Series`](crate::Series) or [`Parallel`](crate::Parallel) in a flow.
+///
+/// A task that comes after a group comes after every task in it.
+///
+/// ```
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// let group: Group = flow.add(parallel![|| 1, || 2]);
+/// flow.add((|| println!("after both")).after(group));
+/// flow.execute().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Group {
     /// The last task of the group, or the gate that waits for its last tasks.
     pub(crate) end: TaskId,
 }
 
-/// Upstreams as collected from handles; nearly always one or two.
+/// A list of upstreams, nearly always one or two.
 pub(crate) type TaskIds = SmallVec<[TaskId; 2]>;
 
 /// What [`after`](crate::TaskExt::after) and [`only`](crate::Execute::only) take: a handle, or an
-/// array, slice, `Vec`, tuple (of different handles) or `Option` of such.
+/// array, slice, `Vec`, tuple or `Option` of handles. The elements of a tuple may have different
+/// types.
 ///
 /// ```
-/// # use asyncflow_core::{Flow, TaskExt, doctest::Inline};
-/// # let mut flow = Flow::<Inline>::new();
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// let a = flow.add(|| 1);
 /// let b = flow.add(|| "two");
 /// let many: Vec<_> = (0..3).map(|_| flow.add(|| ())).collect();
-/// flow.add((|| ()).after((a, b)).after(&many).after(Some(a)));
+/// let last = flow.add((|| ()).after((a, b)).after(&many).after(None::<TaskId>));
+/// assert_eq!(flow.structure().task(last).upstreams().count(), 5);
+/// # Ok(())
+/// # }
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not something a task can come after",

@@ -1,8 +1,7 @@
-//! `Lock` and `Semaphore`: placeholders for what the backend has.
+//! `Lock` and `Semaphore`: placeholders for the locks and semaphores of the backend.
 //!
-//! A placeholder names one exclusion for the whole program. When a flow is executed it becomes the
-//! native lock or semaphore of the flow's runtime, the same one for every run and flow on that
-//! kind of runtime.
+//! When a flow is executed, each placeholder is replaced with a native lock or semaphore of the
+//! flow's runtime. All runs of all flows on the same type of runtime get the same native lock.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -11,38 +10,48 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::sealed::Sealed;
 
-/// Lets one task at a time run, over all runs and flows of one backend.
+/// A lock that at most one task holds at a time, among all runs and flows of one backend.
 ///
-/// `Clone` shares: every clone is the same lock. `new` is `const`, so that a `static` works.
+/// All clones are the same lock. `new` is `const`, so a lock can be a `static`.
 ///
 /// ```
-/// use asyncflow_core::Lock;
-/// # use asyncflow_core::{Flow, TaskExt, doctest::{Inline, block_on}};
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// static DISK: Lock = Lock::new();
 ///
-/// # let mut flow = Flow::<Inline>::new();
 /// flow.add((async || { /* alone on the disk */ }).with_lock(&DISK));
 /// flow.add((async || { /* alone on the disk */ }).with_lock(&DISK));
-/// # block_on(flow.execute()).unwrap();
+/// flow.execute().await?;
+/// # Ok(())
+/// # }
 /// ```
 pub struct Lock {
     name: Option<&'static str>,
     shared: OnceLock<Arc<Shared>>,
 }
 
-/// Lets a number of tasks run at a time, over all runs and flows of one backend.
+/// A semaphore: a number of permits for tasks, shared among all runs and flows of one backend.
 ///
-/// `Clone` shares: every clone is the same semaphore. `new` is `const`, so that a `static` works.
+/// All clones are the same semaphore. `new` is `const`, so a semaphore can be a `static`.
 ///
 /// ```
-/// use asyncflow_core::Semaphore;
-/// # use asyncflow_core::{Flow, TaskExt, doctest::{Inline, block_on}};
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// static CONNECTIONS: Semaphore = Semaphore::new(4);
 ///
-/// # let mut flow = Flow::<Inline>::new();
 /// flow.add((async || { /* one of at most four */ }).with_lock(&CONNECTIONS));
 /// flow.add((async || { /* takes three of the four */ }).with_lock(CONNECTIONS.permits(3)));
-/// # block_on(flow.execute()).unwrap();
+/// flow.execute().await?;
+/// # Ok(())
+/// # }
 /// ```
 pub struct Semaphore {
     name: Option<&'static str>,
@@ -50,22 +59,36 @@ pub struct Semaphore {
     shared: OnceLock<Arc<Shared>>,
 }
 
-/// A number of permits of a [`Semaphore`]; made by [`Semaphore::permits`].
+/// What a task holds while it runs: a [`Lock`], or a number of permits of a [`Semaphore`].
+///
+/// Made by [`Semaphore::permits`]. Also passed to
+/// [`Observer::task_waiting`](crate::Observer::task_waiting).
+///
+/// ```
+/// use asyncflow::prelude::*;
+///
+/// let connections = Semaphore::named("connections", 4);
+/// let permits = connections.permits(2);
+/// assert_eq!((permits.count(), permits.capacity()), (2, Some(4)));
+/// assert_eq!(permits.name(), Some("connections"));
+/// assert_eq!(permits.id(), connections.clone().permits(1).id());
+/// assert_eq!(permits.to_string(), "2 of 4 permits of connections");
+/// ```
 #[derive(Clone)]
 pub struct Permits {
     pub(crate) shared: Arc<Shared>,
     pub(crate) count: usize,
 }
 
-/// What all clones of a placeholder have in common.
+/// The shared state of all clones of a placeholder.
 pub(crate) struct Shared {
-    /// Its place in the order in which tasks that need several take them, so that no two tasks
-    /// wait for each other.
+    /// Identifies the placeholder. Tasks take their permits in the order of ranks, so that they
+    /// cannot deadlock.
     pub(crate) rank: u64,
     pub(crate) name: Option<&'static str>,
     /// `None` for a lock.
     pub(crate) capacity: Option<usize>,
-    /// What it became on each kind of runtime that it was used on.
+    /// The native lock or semaphore of each type of runtime that the placeholder was used on.
     natives: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
 }
 
@@ -80,12 +103,12 @@ impl Shared {
         })
     }
 
-    /// How many permits can be had at most.
+    /// The number of permits, 1 for a lock.
     pub(crate) fn permits(&self) -> usize {
         self.capacity.unwrap_or(1)
     }
 
-    /// The native `T` that this placeholder is, made by `new` the first time.
+    /// Returns the native `T` of this placeholder, which `new` makes the first time.
     pub(crate) fn native<T: Any + Send + Sync>(&self, new: impl FnOnce() -> T) -> Arc<T> {
         let mut natives = self
             .natives
@@ -102,12 +125,12 @@ impl Shared {
         });
         native
             .downcast()
-            .expect("it is listed under the id of its own type")
+            .expect("a native is listed under the id of its own type")
     }
 }
 
 impl Lock {
-    /// A lock of its own.
+    /// Makes a new lock.
     pub const fn new() -> Self {
         Self {
             name: None,
@@ -115,7 +138,21 @@ impl Lock {
         }
     }
 
-    /// A lock of its own, that is called so in diagrams and by observers.
+    /// Makes a new lock with a name for diagrams and observers.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let disk = Lock::named("disk");
+    /// let task = flow.add((|| {}).with_lock(&disk));
+    /// assert_eq!(flow.structure().task(task).permits()[0].to_string(), "lock disk");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn named(name: &'static str) -> Self {
         Self {
             name: Some(name),
@@ -150,7 +187,7 @@ impl fmt::Debug for Lock {
 }
 
 impl Semaphore {
-    /// A semaphore of its own, with this many permits.
+    /// Makes a new semaphore with this many permits.
     pub const fn new(permits: usize) -> Self {
         Self {
             name: None,
@@ -159,7 +196,14 @@ impl Semaphore {
         }
     }
 
-    /// A semaphore of its own, that is called so in diagrams and by observers.
+    /// Makes a new semaphore with a name for diagrams and observers.
+    ///
+    /// ```
+    /// use asyncflow::prelude::*;
+    ///
+    /// static CONNECTIONS: Semaphore = Semaphore::named("connections", 4);
+    /// assert_eq!(CONNECTIONS.permits(1).name(), Some("connections"));
+    /// ```
     pub const fn named(name: &'static str, permits: usize) -> Self {
         Self {
             name: Some(name),
@@ -168,10 +212,28 @@ impl Semaphore {
         }
     }
 
-    /// Several of its permits at once, for a task that needs them all.
+    /// Returns `count` permits, for a task that needs all of them at the same time.
     ///
-    /// A task that needs more than the semaphore has, or none, is refused when its flow is
-    /// executed, before anything starts.
+    /// If a task asks for more permits than the semaphore has, or for 0, the execution of its flow
+    /// is refused before anything starts.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let memory = Semaphore::new(16);
+    /// flow.add((|| println!("needs 12 of 16")).with_lock(memory.permits(12)));
+    /// flow.execute().await?;
+    ///
+    /// flow.add((|| ()).with_lock(memory.permits(17)).named("huge"));
+    /// let error = flow.execute().await.unwrap_err();
+    /// assert!(error.to_string().starts_with("task `huge` needs 17 permits"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn permits(&self, count: usize) -> Permits {
         Permits {
             shared: Arc::clone(self.shared()),
@@ -202,28 +264,30 @@ impl fmt::Debug for Semaphore {
 }
 
 impl Permits {
-    /// How many.
+    /// Returns the number of permits.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// How many there are in all; `None` for a [`Lock`].
+    /// Returns the number of permits of the whole semaphore, or `None` for a [`Lock`].
     pub fn capacity(&self) -> Option<usize> {
         self.shared.capacity
     }
 
-    /// The name of the lock or semaphore, if it was given one.
+    /// Returns the name of the lock or semaphore, if it has one.
     pub fn name(&self) -> Option<&'static str> {
         self.shared.name
     }
 
-    /// Which lock or semaphore it is: all its clones have this number, and no other has.
+    /// Returns a number that identifies the lock or semaphore: the same for all of its clones, and
+    /// for no other.
     pub fn id(&self) -> u64 {
         self.shared.rank
     }
 }
 
-/// `lock disk`, `2 of 4 permits of connections`; one without a name is called by its identity.
+/// Writes `lock disk` or `2 of 4 permits of connections`. If there is no name, writes the
+/// [`id`](Permits::id), as in `lock #7`.
 impl fmt::Display for Permits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.capacity() {
@@ -243,8 +307,8 @@ impl fmt::Debug for Permits {
     }
 }
 
-/// What [`with_lock`](crate::TaskExt::with_lock) takes: a [`Lock`], a [`Semaphore`] (one permit of
-/// it) or [`Permits`], or a reference to one.
+/// What [`with_lock`](crate::TaskExt::with_lock) takes: a [`Lock`], a [`Semaphore`] (for one permit)
+/// or [`Permits`], or a reference to one of these.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a lock",
     label = "expected a `Lock`, a `Semaphore` or `semaphore.permits(n)`",
@@ -282,10 +346,11 @@ impl<L: Lockable + ?Sized> Lockable for &L {
     }
 }
 
-/// Adds `permits` to what a task needs: in the order of their ranks, each placeholder once.
+/// Adds `permits` to those that a task needs, which are sorted by rank and list each placeholder
+/// once.
 ///
-/// Asking twice for the same one is asking for the larger number, so that a lock around a group
-/// and the same lock on a member of it do not wait for each other.
+/// If a placeholder is asked for twice, the larger count is needed. So a task may take the same lock
+/// as the group that it is in.
 pub(crate) fn merge(needed: &mut Vec<Permits>, permits: Permits) {
     match needed.binary_search_by_key(&permits.shared.rank, |held| held.shared.rank) {
         Ok(found) => needed[found].count = needed[found].count.max(permits.count),

@@ -1,5 +1,5 @@
-//! What the expansion of `#[task]` calls: how a handle becomes an input, and how whatever a
-//! function returns becomes a `Result`. No public API.
+//! What the expansion of `#[task]` calls: it turns handles into inputs, and return values into a
+//! `Result`. Not public API.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -7,9 +7,9 @@ use std::marker::PhantomData;
 use crate::handle::{Moved, Optional, Task};
 use crate::output::BoxError;
 
-// Inputs. One call for each parameter, spanned at that parameter, so that a wrong type is an error
-// there and not somewhere in the whole tuple of inputs. Each returns what `.inputs` takes whatever
-// it was given, so that a wrong handle causes one error and none that follow from it.
+// Inputs. There is one call for each parameter, with the span of that parameter, so that a wrong type
+// is an error there and not at the whole tuple of inputs. Each returns a type that `.inputs` takes,
+// even if the handle is wrong, so that a wrong handle causes no further errors.
 
 /// A handle of a task whose output is a `T`.
 //
@@ -17,8 +17,8 @@ use crate::output::BoxError;
 #[diagnostic::on_unimplemented(
     message = "the output of this upstream is not a `{T}`",
     label = "this handle is a `{Self}`",
-    note = "a parameter receives the output of the task whose handle has its name: of a `Task<T>` take `&T`, `Option<&T>` or `#[moved] name: T`, of a `Vec<Task<T>>` take `Vec<&T>`",
-    note = "it is exactly the `T` of the handle: `&String` and not `&str`, `&Vec<_>` and not `&[_]`"
+    note = "a parameter receives the output of the task whose handle has its name: write `&T`, `Option<&T>` or `#[moved] name: T` for a `Task<T>`, and `Vec<&T>` for a `Vec<Task<T>>`",
+    note = "`T` must be exactly the type in the handle: `&String` and not `&str`, `&Vec<_>` and not `&[_]`"
 )]
 pub trait Handle<T: ?Sized> {
     type Output;
@@ -34,7 +34,7 @@ impl<T> Handle<T> for Task<T> {
     }
 }
 
-/// As a loop over handles yields them.
+/// For handles from a loop over a list.
 impl<T> Handle<T> for &Task<T> {
     type Output = T;
 
@@ -45,9 +45,9 @@ impl<T> Handle<T> for &Task<T> {
 
 /// Handles of any number of tasks whose outputs are `T`s.
 #[diagnostic::on_unimplemented(
-    message = "these upstreams are no list of handles of tasks whose outputs are `{T}`",
+    message = "these upstreams are not a list of handles of tasks whose outputs are `{T}`",
     label = "this is a `{Self}`",
-    note = "a parameter that is a `Vec<&T>` receives the outputs of a `Vec<Task<T>>`, array or slice that has its name; of a single `Task<T>` take `&T`"
+    note = "a parameter of type `Vec<&T>` receives the outputs of the `Vec<Task<T>>`, array or slice that has its name: write `&T` for a single `Task<T>`"
 )]
 pub trait Handles<T: ?Sized> {
     type Output;
@@ -102,28 +102,29 @@ pub fn moved<T: ?Sized, H: Handle<T>>(handle: H) -> Moved<H::Output> {
     handle.task().moved()
 }
 
-/// For a parameter `Vec<&T>`; the list stays the user's.
+/// For a parameter `Vec<&T>`. Borrows the list, so that the user can still use it.
 pub fn listed<T: ?Sized, H: Handles<T> + ?Sized>(handles: &H) -> Vec<Task<H::Output>> {
     handles.tasks()
 }
 
-// Outcomes. `probe(&value).outcome(value)` is resolved by the type of the value, however it is
-// spelled, because method lookup goes by type: at `Probe<T>` it prefers the inherent method, which
-// exists for every `Result`, then the trait's, which exists for every future; only if neither fits
-// does it look at `&Probe<T>`, where the last one exists for every type. The bounds stand on the
-// methods, not on the impls: a `Result` whose error is none must be an error, not a plain value.
+// Outcomes. `probe(&value).outcome(value)` calls one of three methods, which depends on the type of
+// the value. Method lookup prefers the inherent method of `Probe<T>`, which exists for every
+// `Result`, then the trait method of `Probe<T>`, which exists for every future. If neither exists, it
+// takes the trait method of `&Probe<T>`, which exists for every type. The bounds are on the methods
+// and not on the impls, because a `Result` with an unsuitable error type must be a compile error, not
+// a plain value.
 
-/// The type of what a task function returned.
+/// Stands for the type that a task function returned.
 #[derive(Debug)]
 pub struct Probe<T>(PhantomData<fn() -> T>);
 
-/// Takes the value and not the type, so that it works for types that cannot be written.
+/// Takes a value and not a type, so that it works for types that have no name.
 pub fn probe<T>(_: &T) -> Probe<T> {
     Probe(PhantomData)
 }
 
 impl<T, E> Probe<Result<T, E>> {
-    // The error is boxed here, so that `Flow::add` has nothing to say about it, too.
+    // Boxes the error here, so that `Flow::add` does not report a second error about its type.
     pub fn outcome(self, outcome: Result<T, E>) -> Result<T, BoxError>
     where
         T: TaskOutput,
@@ -133,7 +134,7 @@ impl<T, E> Probe<Result<T, E>> {
     }
 }
 
-/// A function that is not `async` but returns a future: it stays one, to be run on the executor.
+/// For a function that is not `async` but returns a future, which runs on the executor.
 pub trait FutureOutcome<F>: Sized {
     fn outcome(self, future: F) -> F {
         future
@@ -142,7 +143,7 @@ pub trait FutureOutcome<F>: Sized {
 
 impl<F: Future> FutureOutcome<F> for Probe<F> {}
 
-/// Any other value.
+/// For any other value.
 pub trait ValueOutcome<T>: Sized {
     fn outcome(self, value: T) -> Result<T, Infallible>
     where
@@ -154,11 +155,11 @@ pub trait ValueOutcome<T>: Sized {
 
 impl<T> ValueOutcome<T> for &Probe<T> {}
 
-/// What a task can return, or have in its `Ok`.
+/// What a task can return as its output, or in its `Ok`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the output of a task",
     label = "the task returns this",
-    note = "tasks on any thread read it, for as long as the run lives: it must be `Send + Sync + 'static` (`Arc` in place of `Rc`, `Mutex` in place of `RefCell`)"
+    note = "other tasks read it from any thread while the run exists: it must be `Send + Sync + 'static` (use `Arc` instead of `Rc`, `Mutex` instead of `RefCell`)"
 )]
 pub trait TaskOutput {}
 
@@ -180,7 +181,7 @@ impl<E: Into<BoxError>> TaskError for E {
     }
 }
 
-/// Reports a future that is not `Send` at the function that made it.
+/// Checks that a future is `Send`, so that the error is reported at the function that made it.
 pub fn send<F: Future + Send>(future: F) -> F {
     future
 }

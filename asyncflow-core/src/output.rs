@@ -1,4 +1,4 @@
-//! What a task function may return.
+//! The types that a task function may return.
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
 use std::error::Error;
@@ -18,24 +18,36 @@ use crate::sealed::Sealed;
 /// Any error that a task can fail with.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A type that a task function may return as it is, without a `Result` around it.
+/// A type that a task function may return without a `Result` around it.
 ///
-/// Implemented for the types of the standard library that one returns: `()`, numbers, `bool`,
-/// `char`, strings, `Option`, `Vec`, arrays, tuples, maps and sets, `Arc`, `Duration`, paths and
-/// so on. For one's own types there is `#[derive(Output)]`, or an empty `impl`:
+/// Implemented for most types of the standard library that functions return: `()`, numbers, `bool`,
+/// `char`, strings, `Option`, `Vec`, arrays, tuples, maps and sets, `Arc`, `Duration`, paths and so
+/// on. For your own types, write `#[derive(Output)]` or an empty `impl`:
 ///
 /// ```
-/// use asyncflow_core::Output;
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
 ///
-/// struct Page { html: String }
-/// impl Output for Page {}
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// #[derive(Output)]
+/// struct Page {
+///     html: String,
+/// }
+///
+/// let page = flow.add(|| Page { html: "<p>".into() });
+/// assert_eq!(flow.execute().await?[page].html, "<p>");
+/// # Ok(())
+/// # }
 /// ```
 ///
-/// A function that returns a `Result<T, E>` needs none of it: its output is the `T`, of any type
-/// that is `Send + Sync + 'static`.
+/// A function that returns a `Result<T, E>` needs no `Output`. Its output is the `T`, which may be
+/// any type that is `Send + Sync + 'static`.
 ///
-/// It is not implemented for futures, nor for boxes and pins of anything, because that is how
-/// [`Flow::add`](crate::Flow::add) tells an async function from a plain one.
+/// `Output` is implemented neither for futures nor for types like `Box<T>` and `Pin<T>`, which may
+/// be futures. This is how [`Flow::add`](crate::Flow::add) distinguishes an async function from a
+/// plain one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the output of a task",
     label = "a task cannot return this type as it is",
@@ -44,10 +56,23 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 )]
 pub trait Output: Send + Sync + 'static {}
 
-/// What a task function returns: an [`Output`], or a `Result` of any `T` and of any error that
-/// converts into a [`BoxError`].
+/// What a task function returns: an [`Output`], or a `Result<T, E>` with any error that converts
+/// into a [`BoxError`].
 ///
-/// `Kind` tells the two apart and is always inferred.
+/// `Kind` distinguishes the two and is always inferred.
+///
+/// ```
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// let number = flow.add(|| "42".parse::<u8>());
+/// assert_eq!(flow.execute().await?[number], 42);
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the outcome of a task",
     label = "a task cannot return this type",
@@ -55,14 +80,14 @@ pub trait Output: Send + Sync + 'static {}
     note = "or a `Result<T, E>` where `T: Send + Sync + 'static` and `E: Into<Box<dyn std::error::Error + Send + Sync>>`"
 )]
 pub trait Outcome<Kind> {
-    /// What the tasks downstream receive.
+    /// The output, which downstream tasks receive.
     type Value: Send + Sync + 'static;
 
     #[doc(hidden)]
     fn settle(self, _: Sealed) -> Result<Self::Value, BoxError>;
 }
 
-/// The kind of outcome that is a value and cannot fail.
+/// The kind of outcome that cannot fail.
 #[derive(Debug)]
 pub struct Value;
 

@@ -14,14 +14,28 @@ use crate::sync::{Mutex, lock};
 
 /// An execution that has started: a future of its [`Run`], made by [`Flow::start`].
 ///
-/// It goes on whether or not this is polled. Dropping it cancels the run, like dropping an
-/// [`Execute`].
+/// The run makes progress even if the future is not polled. Dropping the future cancels the run,
+/// like dropping an [`Execute`].
+///
+/// ```
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// let answer = flow.add(async || 42);
+/// let running = flow.start();
+/// assert_eq!(running.await?[answer], 42);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// [`Flow::start`]: crate::Flow::start
 /// [`Execute`]: crate::Execute
 #[must_use = "dropping it cancels the run"]
 pub struct Running {
-    /// In a mutex, so that [`report`](Self::report) can take note of an end.
+    /// In a mutex, so that [`report`](Self::report) can store the result of a run that has ended.
     state: Mutex<State>,
 }
 
@@ -41,17 +55,34 @@ impl Running {
         }
     }
 
-    /// Cancels the run, and waits until everything has stopped: async tasks are dropped at their
-    /// await point, blocking functions run to their end, and tasks made with
-    /// [`always`](crate::TaskExt::always) do their clean-up.
+    /// Cancels the run and waits until everything has stopped.
+    ///
+    /// Async functions are dropped at their await point, plain functions run to their end, and
+    /// [`always`](crate::TaskExt::always) tasks still run.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(async || std::future::pending::<()>().await);
+    /// let error = flow.start().cancel().await.unwrap_err();
+    /// assert!(error.is_cancelled());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// That the run was cancelled, or what had failed; nothing if it had come to its end before.
+    /// Returns an error that says that the run was cancelled, or which tasks failed. Returns `Ok` if
+    /// the run had succeeded before.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops the run: what has not stopped by then is not waited for.
+    /// Dropping the future drops the run. Plain functions that are still running are then not
+    /// waited for.
     pub async fn cancel(self) -> Result<Run, FlowError> {
         self.stop(Mode::Stopping);
         self.await
@@ -65,10 +96,26 @@ impl Running {
         true
     }
 
-    /// What has become of every task so far.
+    /// Returns the status of every task so far.
     ///
-    /// `None` if the flow was refused and nothing has started, and for the moment in which a run
-    /// that has just ended is being closed.
+    /// Returns `None` if the execution was refused, and for the short time in which a run that has
+    /// just ended is being closed.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let hang = flow.add(async || std::future::pending::<()>().await);
+    /// let running = flow.start();
+    /// let report = running.report().expect("the run goes on");
+    /// assert_eq!(report.status(hang), TaskStatus::Unfinished);
+    /// assert!(running.cancel().await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn report(&self) -> Option<Report> {
         let mut state = lock(&self.state);
         if let State::Running(run) = &mut *state {

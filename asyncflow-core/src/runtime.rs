@@ -8,105 +8,168 @@ use std::time::Duration;
 
 /// An async runtime on which flows are executed.
 ///
-/// A value of the type is a cheap handle to the runtime; it is cloned freely. What an
-/// implementation must keep is said at each method; the `conformance` module (behind the feature
-/// of that name) checks it.
+/// A value of this type is a handle to the runtime and should be cheap to clone. The documentation
+/// of each method says what an implementation must guarantee. `asyncflow_core::conformance::check`
+/// tests that (it needs the feature `conformance`).
 ///
-/// Flows catch panics themselves: what is spawned never unwinds into the runtime.
+/// Flows catch panics themselves: futures and functions that they spawn never panic.
+///
+/// This runtime wraps another one, as an implementation that counts or traces may do:
+///
+/// ```
+/// use std::future::Future;
+/// use std::time::Duration;
+///
+/// use asyncflow::prelude::*;
+/// use asyncflow::{Runtime, TokioRuntime, Unavailable};
+///
+/// #[derive(Clone, Default)]
+/// struct Traced(TokioRuntime);
+///
+/// impl Runtime for Traced {
+///     type Lock = <TokioRuntime as Runtime>::Lock;
+///     type Semaphore = <TokioRuntime as Runtime>::Semaphore;
+///
+///     fn attach(&self) -> Result<Self, Unavailable> {
+///         Ok(Self(self.0.attach()?))
+///     }
+///
+///     fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
+///         self.0.enter(f)
+///     }
+///
+///     fn parallelism(&self) -> usize {
+///         self.0.parallelism()
+///     }
+///
+///     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+///         self.0.spawn(future);
+///     }
+///
+///     fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
+///         println!("a blocking function");
+///         self.0.spawn_blocking(function);
+///     }
+///
+///     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+///         self.0.sleep(duration)
+///     }
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = Flow::<Traced>::new();
+/// let answer = flow.add(|| 42);
+/// assert_eq!(flow.execute().await?[answer], 42);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Runtime: Clone + Send + Sync + 'static {
-    /// What a [`Lock`](crate::Lock) becomes.
+    /// The native lock that replaces a [`Lock`](crate::Lock).
     type Lock: RuntimeLock;
-    /// What a [`Semaphore`](crate::Semaphore) becomes.
+    /// The native semaphore that replaces a [`Semaphore`](crate::Semaphore).
     type Semaphore: RuntimeSemaphore;
 
-    /// The runtime to execute a flow on; called at the start of every execution, on the thread
-    /// that polls it first.
+    /// Returns the runtime to execute a flow on, for example the current one. By default a clone of
+    /// `self`.
     ///
-    /// The place to find out which runtime is the current one. By default `self`.
+    /// Called at the start of every execution, on the thread that first polls it.
     ///
     /// # Errors
     ///
-    /// When there is no runtime; the execution then ends with an error before anything starts.
+    /// Returns an error if there is no runtime. The execution then fails before anything starts.
     fn attach(&self) -> Result<Self, Unavailable> {
         Ok(self.clone())
     }
 
-    /// Calls `f` in such a way that the futures that it polls find the runtime's context: its
-    /// timers, its I/O.
+    /// Calls `f` in the context of the runtime, so that futures that `f` polls find its timers and
+    /// its I/O. By default just calls `f`.
     ///
-    /// An execution polls tasks from within its own future, which may be polled on any thread. By
-    /// default it just calls `f`.
+    /// An execution polls tasks from its own future, which may be polled on any thread.
     fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
         f()
     }
 
-    /// How many tasks the runtime polls at the same time: its worker threads.
+    /// Returns how many futures the runtime polls at the same time, at least 1. Usually the number of
+    /// its worker threads.
     ///
-    /// More drivers than that are never started. At least 1.
+    /// A run has at most this many drivers.
     fn parallelism(&self) -> usize;
 
-    /// Has the runtime poll `future` to its end, on any of its threads.
+    /// Spawns a future, which the runtime polls to its end on any of its threads.
     ///
-    /// It must not be dropped before it is done as long as the runtime lives, must be polled again
-    /// whenever it was woken, and must never be polled from within this call. It must be dropped
-    /// as soon as it is done. If the runtime is shutting down it is dropped.
+    /// The runtime must poll the future again whenever it was woken, must not poll it within this
+    /// call, and must drop it as soon as it is ready. It may drop the future earlier only if it is
+    /// shutting down.
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static);
 
-    /// Has the runtime call `function` on a thread that may block.
+    /// Spawns a function, which the runtime calls on a thread that may block.
     ///
-    /// Functions may wait in a queue for a free thread, even if there is only one. It must never
-    /// be called from within this call. If the runtime is shutting down it may be dropped.
+    /// The function may wait in a queue for a free thread. There may be only one such thread. The
+    /// runtime must not call the function within this call. It may drop the function without calling
+    /// it only if it is shutting down.
     fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static);
 
-    /// A future that is ready once `duration` has passed.
+    /// Returns a future that is ready once `duration` has passed.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static;
 }
 
-/// A mutual exclusion that is awaited.
+/// An async lock.
 ///
-/// The guard gives the lock back when it is dropped, and wakes the next who waits. An
-/// [`acquire`](Self::acquire) that is dropped while it waits must not lose a wake-up.
+/// A guard releases the lock when it is dropped, and wakes a future that waits for it. If a future
+/// from [`acquire`](Self::acquire) is dropped, it must pass a wake-up that it has received on to
+/// another.
 pub trait RuntimeLock: Send + Sync + 'static {
     /// Holds the lock until it is dropped.
     type Guard: Send + 'static;
 
-    /// A free lock.
+    /// Makes a lock that is free.
     fn new() -> Self;
 
     /// Takes the lock if it is free.
     fn try_acquire(self: &Arc<Self>) -> Option<Self::Guard>;
 
-    /// Waits for the lock.
+    /// Waits until the lock is free and takes it.
     fn acquire(self: &Arc<Self>) -> impl Future<Output = Self::Guard> + Send + 'static;
 }
 
-/// A counting semaphore that is awaited.
+/// An async counting semaphore.
 ///
-/// Several permits are acquired all or none, such that two who wait for several never keep each
-/// other waiting. Permits come back when they are dropped, and wake who waits for them.
+/// Futures that wait for several permits must not deadlock, as they would if each held one and waited
+/// for the other's. Permits are released when they are dropped, and wake futures that wait for them.
+/// If a future from [`acquire`](Self::acquire) is dropped, it must pass a wake-up that it has
+/// received on to another.
 pub trait RuntimeSemaphore: Send + Sync + 'static {
     /// Holds permits until it is dropped.
     type Permits: Send + 'static;
 
-    /// A semaphore with this many permits.
+    /// Makes a semaphore with this many permits.
     fn new(permits: usize) -> Self;
 
-    /// Takes `count` permits if they are free. It may fail while others are acquiring.
+    /// Takes `count` permits if they are free. May return `None` while others wait for permits.
     fn try_acquire(self: &Arc<Self>, count: usize) -> Option<Self::Permits>;
 
-    /// Waits for `count` permits; at most as many as there are in all.
+    /// Waits until `count` permits are free and takes them. `count` is never more than the semaphore
+    /// has in all.
     fn acquire(
         self: &Arc<Self>,
         count: usize,
     ) -> impl Future<Output = Self::Permits> + Send + 'static;
 }
 
-/// Why a flow cannot be executed on a runtime: there is none.
+/// The error of [`Runtime::attach`]: there is no runtime to execute a flow on.
 #[derive(Clone, Debug)]
 pub struct Unavailable(String);
 
 impl Unavailable {
-    /// An error with a message that says what is missing and what to do.
+    /// Makes an error with a message, which should say what is missing and what to do.
+    ///
+    /// ```
+    /// use asyncflow::Unavailable;
+    ///
+    /// let error = Unavailable::new("there is no reactor: call `start` first");
+    /// assert_eq!(error.to_string(), "there is no reactor: call `start` first");
+    /// ```
     pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }

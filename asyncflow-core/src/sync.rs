@@ -1,4 +1,4 @@
-//! The primitives of the protocols between threads, or `loom`'s models of them.
+//! The synchronization primitives of the protocols between threads, or `loom`'s models of them.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::Mutex;
@@ -10,8 +10,8 @@ pub(crate) use std::sync::Mutex;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering, fence};
 
-/// Locks, also when a thread panicked while it held the lock: no guarded state of the engine is
-/// ever left half-done.
+/// Locks a mutex, even if it is poisoned: no code of the engine panics while the guarded state is
+/// inconsistent.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> {
     mutex
         .lock()

@@ -1,7 +1,7 @@
 //! Calls a macro once for every tuple length that the crate supports.
 
-/// `each_tuple!(m)` expands to `m!(P0 0)`, `m!(P0 0, P1 1)`, … up to twelve: a name and an index
-/// for each element.
+/// `each_tuple!(m)` expands to `m!(P0 0)`, `m!(P0 0, P1 1)` and so on, up to twelve elements, each
+/// with a name and an index.
 macro_rules! each_tuple {
     ($macro:ident) => {
         $macro!(P0 0);

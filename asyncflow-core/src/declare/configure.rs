@@ -1,4 +1,4 @@
-//! What a user may ask of one task, and the extension methods that ask it.
+//! The extension methods that configure a task.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,10 +13,24 @@ use crate::task::config::Request;
 use super::function::Once;
 use super::inputs::Inputs;
 
-/// A function with what was asked of it, ready to be added to a flow.
+/// A configured function, to be added to a flow.
 ///
-/// Made by the methods of [`TaskExt`]; has the same methods itself, so that they chain in any
-/// order.
+/// Made by the methods of [`TaskExt`]. It has the same methods, so they chain in any order.
+///
+/// ```
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// let page = flow.add(async || String::from("a page"));
+/// let count = (|page: &String| page.len()).inputs(page).named("count");
+/// let count = flow.add(count);
+/// assert_eq!(flow.execute().await?[count], 6);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a configured task does nothing until it is added to a flow"]
 pub struct Configured<F, I = ()> {
     pub(crate) function: F,
@@ -33,21 +47,32 @@ impl<F, I> fmt::Debug for Configured<F, I> {
     }
 }
 
-/// Marks a callable by its parameters and what it returns; always inferred.
+/// The marker of functions and closures: their parameters and return type. Always inferred.
+#[derive(Debug)]
 pub struct Callable<Parameters>(std::marker::PhantomData<fn() -> Parameters>);
-
-impl<Parameters> fmt::Debug for Callable<Parameters> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Callable")
-    }
-}
 
 macro_rules! configure_methods {
     ($visibility:vis, $self:ident => $configured:expr, $inputs:ty, $output:ty) => {
         /// Runs the task only once everything in `upstreams` has succeeded.
         ///
-        /// Takes a handle, an array, slice, `Vec` or tuple of handles, a group's handle, or an
-        /// `Option`. Can be repeated.
+        /// Takes a handle of a task or group, or an array, slice, `Vec`, tuple or `Option` of
+        /// handles. Can be repeated.
+        ///
+        /// ```
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let fetch = flow.add(async || {});
+        /// let check = flow.add(|| {});
+        /// let store = flow.add((async || {}).after([fetch, check]));
+        /// assert_eq!(flow.structure().task(store).upstreams().count(), 2);
+        /// flow.execute().await?;
+        /// # Ok(())
+        /// # }
+        /// ```
         $visibility fn after($self, upstreams: impl Upstreams) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             let upstreams_of = &mut configured.request.upstreams;
@@ -55,11 +80,28 @@ macro_rules! configure_methods {
             configured
         }
 
-        /// Runs the task as soon as any one in `upstreams` has succeeded; skips it when all of
-        /// them have ended and none has.
+        /// Runs the task as soon as one task in `upstreams` has succeeded. Skips it if all of them
+        /// have ended and none has succeeded.
         ///
-        /// How the branches that a condition separated join again. Can be repeated: then each
-        /// list needs a success of its own. An empty list holds nothing back.
+        /// Joins the branches that a [condition](Self::run_if) separated. Can be repeated: then
+        /// each list needs a success of its own. An empty list has no effect.
+        ///
+        /// ```
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let cached = flow.add(|| false);
+        /// let missing = flow.add((|cached: &bool| !cached).inputs(cached));
+        /// let load = flow.add((async || {}).run_if(cached));
+        /// let compute = flow.add((|| {}).run_if(missing));
+        /// let show = flow.add((|| "shown").after_any([load, compute]));
+        /// assert_eq!(flow.execute().await?[show], "shown");
+        /// # Ok(())
+        /// # }
+        /// ```
         $visibility fn after_any($self, upstreams: impl Upstreams) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             let mut any = TaskIds::new();
@@ -70,11 +112,33 @@ macro_rules! configure_methods {
             configured
         }
 
-        /// Gives the function the outputs of other tasks: `&A` for a `Task<A>`, in this order.
+        /// Passes the outputs of other tasks to the function, in this order: `&A` for a `Task<A>`.
         ///
         /// Takes one handle, a tuple of up to twelve, or a `Vec` or array of handles of one type,
-        /// which arrives as `Vec<&A>`. The task runs only once all of them have succeeded. A
-        /// second call replaces the inputs of the first.
+        /// which arrives as `Vec<&A>`. The task runs only once all of these tasks have succeeded.
+        /// A second call replaces the inputs of the first.
+        ///
+        /// See [`Task::optional`] and [`Task::moved`] for other ways to receive an output.
+        ///
+        /// ```
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let host = flow.add(|| String::from("localhost"));
+        /// let port = flow.add(async || 8080_u16);
+        /// let address = |host: &String, port: &u16| format!("{host}:{port}");
+        /// let address = flow.add(address.inputs((host, port)));
+        /// let both = |texts: Vec<&String>| texts.len();
+        /// let both = flow.add(both.inputs([host, address]));
+        /// let run = flow.execute().await?;
+        /// assert_eq!(run[address], "localhost:8080");
+        /// assert_eq!(run[both], 2);
+        /// # Ok(())
+        /// # }
+        /// ```
         $visibility fn inputs<J: Inputs>($self, inputs: J) -> Configured<$output, J> {
             let configured = $configured;
             Configured {
@@ -84,43 +148,116 @@ macro_rules! configure_methods {
             }
         }
 
-        /// Lets the task run only while it holds `lock`: a [`Lock`](crate::Lock), a
+        /// Runs the task only while it holds `lock`: a [`Lock`](crate::Lock), a
         /// [`Semaphore`](crate::Semaphore) or `semaphore.permits(n)`.
         ///
-        /// Can be repeated; several are always taken in the same order, so that tasks do not wait
-        /// for each other. The permit is taken before a thread is occupied, is not held while the
-        /// task waits for upstreams or for another attempt, and comes back however the task ends.
+        /// Can be repeated. Several locks are always taken in the same order, so tasks cannot
+        /// deadlock. A task takes its permits before it occupies a thread. It does not hold them
+        /// while it waits for its upstreams or for its next attempt, and it gives them back
+        /// however it ends.
+        ///
+        /// ```
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let (disk, connections) = (Lock::new(), Semaphore::new(4));
+        /// let task = flow.add((|| {}).with_lock(&disk).with_lock(connections.permits(2)));
+        /// assert_eq!(flow.structure().task(task).permits().len(), 2);
+        /// flow.execute().await?;
+        /// # Ok(())
+        /// # }
+        /// ```
         $visibility fn with_lock($self, lock: impl Lockable) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             merge(&mut configured.request.config().permits, lock.to_permits(Sealed));
             configured
         }
 
-        /// The task's name in reports, errors and diagrams, in place of its function's.
+        /// Sets the task's name in reports, errors and diagrams. The default is the name of its
+        /// function.
         ///
-        /// If several tasks of a flow have one name, the later ones get `#2`, `#3`, …
+        /// If several tasks of a flow have the same name, the later ones get `#2`, `#3`, …
+        ///
+        /// ```
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let one = flow.add((|| 1).named("part"));
+        /// let two = flow.add((|| 2).named("part"));
+        /// let run = flow.execute().await?;
+        /// assert_eq!(run.report().task(one).name(), "part");
+        /// assert_eq!(run.report().task(two).name(), "part#2");
+        /// # Ok(())
+        /// # }
+        /// ```
         $visibility fn named($self, name: impl Into<String>) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             configured.request.config().name = Some(name.into().into_boxed_str());
             configured
         }
 
-        /// Bounds each attempt to `limit`, not counting the time it waits for permits.
+        /// Limits the duration of each attempt. The time that the task waits for permits does not
+        /// count.
         ///
-        /// An async attempt is then dropped at its await point. A plain function cannot be
-        /// interrupted: it is reported as timed out, and its thread runs to its end, keeping its
-        /// permits until then.
+        /// An async function that takes longer is dropped at its await point. A plain function
+        /// cannot be interrupted: the task is reported as timed out at once, and its function runs
+        /// to its end and keeps its permits until then.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let hang = async || std::future::pending::<()>().await;
+        /// flow.add(hang.timeout(Duration::from_millis(10)).named("hang"));
+        /// let error = flow.execute().await.unwrap_err();
+        /// assert_eq!(error.to_string(), "task `hang` timed out after 10ms");
+        /// # Ok(())
+        /// # }
+        /// ```
         $visibility fn timeout($self, limit: Duration) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             configured.request.config().timeout = Some(limit);
             configured
         }
 
-        /// Attempts the task again after it failed, panicked or timed out, as often as `policy`
-        /// says and after the pauses that it says; a builder of the `backon` crate, or any
-        /// iterator of durations.
+        /// Attempts the task again after it failed, panicked or timed out.
         ///
-        /// Permits are given back during a pause.
+        /// `policy` yields the pause before each further attempt: a builder of the
+        /// [`backon`](crate::backon) crate, or an iterator of durations. If it yields no more, the
+        /// last failure is the task's. The task gives its permits back during a pause.
+        ///
+        /// ```
+        /// use std::sync::atomic::{AtomicU32, Ordering};
+        /// use std::time::Duration;
+        ///
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let calls = AtomicU32::new(0);
+        /// let fetch = move || match calls.fetch_add(1, Ordering::Relaxed) {
+        ///     0 => Err("no route to host"),
+        ///     _ => Ok("a page"),
+        /// };
+        /// let fetch = flow.add(fetch.retry([Duration::from_millis(1); 3].into_iter()));
+        /// let run = flow.execute().await?;
+        /// assert_eq!((run[fetch], run.report().task(fetch).attempts()), ("a page", 2));
+        /// # Ok(())
+        /// # }
+        /// ```
         $visibility fn retry(
             $self,
             policy: impl BackoffBuilder<Backoff: 'static> + Clone + 'static,
@@ -131,19 +268,50 @@ macro_rules! configure_methods {
             configured
         }
 
-        /// Runs the task once its upstreams have *ended*, however they ended, and also when the
-        /// flow is failing or is being cancelled by a failure: for clean-up.
+        /// Runs the task once its upstreams have *ended*, however they ended, even if the run is
+        /// stopping after a failure or a cancel. Meant for clean-up.
         ///
-        /// Not when the future of the execution is dropped, since nothing could wait for it. Its
-        /// inputs must be [`optional`](Task::optional).
+        /// The task does not run if the future of the execution is dropped, because nothing could
+        /// wait for it. Its inputs must be [`optional`](Task::optional).
+        ///
+        /// ```
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let work = flow.add(|| Err::<(), _>("no luck"));
+        /// let tidy = flow.add((async || {}).after(work).always());
+        /// let error = flow.execute().await.unwrap_err();
+        /// assert_eq!(error.report().unwrap().status(tidy), TaskStatus::Succeeded);
+        /// # Ok(())
+        /// # }
+        /// ```
         $visibility fn always($self) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             configured.request.config().always = true;
             configured
         }
 
-        /// Runs the task only if the output of `flag` is `true`; otherwise skips it and what
-        /// depends on it, which is no failure.
+        /// Runs the task only if the output of `flag` is `true`. Otherwise the task and what
+        /// depends on it are skipped, which is not a failure.
+        ///
+        /// ```
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let changed = flow.add(|| false);
+        /// let upload = flow.add((async || {}).run_if(changed));
+        /// let run = flow.execute().await?;
+        /// let skipped = TaskStatus::Skipped { because: changed.into() };
+        /// assert_eq!(run.report().status(upload), skipped);
+        /// # Ok(())
+        /// # }
+        /// ```
         $visibility fn run_if($self, flag: Task<bool>) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             configured.request.config().condition = Some(flag.id);
@@ -152,24 +320,36 @@ macro_rules! configure_methods {
     };
 }
 
-/// Methods on functions that can be tasks: what they depend on, what they need, what they are
-/// called.
+/// Methods that configure a function before it is added to a flow: its dependencies, its locks,
+/// its name and so on.
 ///
-/// Implemented for functions and closures of up to twelve parameters, and for nothing else. Each
-/// method gives a [`Configured`] function, which has the same methods.
+/// Implemented for functions and closures of up to twelve parameters and for what
+/// [`once`](crate::once()) returns. Each method returns a [`Configured`] function, which has the
+/// same methods.
 ///
 /// ```
-/// use asyncflow_core::{Lock, TaskExt};
-/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}};
-/// # use std::time::Duration;
-/// # let mut flow = Flow::<Inline>::new();
-/// async fn fetch() -> Result<String, std::io::Error> { Ok("a page".into()) }
-/// fn count(page: &String) -> usize { page.len() }
+/// use std::time::Duration;
 ///
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// async fn fetch() -> Result<String, std::io::Error> {
+///     Ok("a page".into())
+/// }
+///
+/// fn count(page: &String) -> usize {
+///     page.len()
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// let disk = Lock::new();
 /// let page = flow.add(fetch.timeout(Duration::from_secs(5)).named("page"));
 /// let count = flow.add(count.inputs(page).with_lock(&disk));
-/// assert_eq!(block_on(flow.execute()).unwrap()[count], 6);
+/// assert_eq!(flow.execute().await?[count], 6);
+/// # Ok(())
+/// # }
 /// ```
 pub trait TaskExt<Marker>: Sized {
     #[doc(hidden)]

@@ -1,8 +1,8 @@
 //! Task functions: how a function becomes a [`Body`].
 //!
-//! The return type alone tells an async function from a plain one. No future implements `Outcome`,
-//! so exactly one of the two impls of [`TaskFn`] fits a function, and the compiler infers which. The
-//! *marker* parameter exists only to keep the two impls from overlapping.
+//! The return type distinguishes an async function from a plain one. No future implements
+//! `Outcome`, so exactly one of the two impls of [`TaskFn`] fits a function, and the compiler infers
+//! which. The *marker* parameter exists only to keep the two impls from overlapping.
 
 use std::any::{Any, type_name};
 use std::fmt;
@@ -24,12 +24,12 @@ use crate::task::outputs::Outputs;
 
 use super::inputs::Inputs;
 
-/// A function that can be a task: async or not, with a parameter for each of its inputs.
+/// A function that can be a task: async or plain, with a parameter for each of its inputs.
 ///
 /// Implemented for every `Fn(..) -> O` that is `Send + Sync + 'static`, where `O` is an
 /// [`Outcome`] or a `Send` future of one, and for what [`once`] returns. `Marker` is always
-/// inferred. An async function runs on the runtime's executor, any other on one of its blocking
-/// threads.
+/// inferred. An async function runs on the runtime's executor, a plain function on one of its
+/// blocking threads.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a function that can be a task with these inputs",
     label = "not a task function for the inputs `{I}`",
@@ -45,25 +45,15 @@ pub trait TaskFn<I, Marker>: Send + Sync + 'static {
     fn into_body(self, inputs: I) -> Body;
 }
 
-/// Marks functions that return a future.
+/// The marker of functions that return a future.
+#[derive(Debug)]
 pub struct Async<Kind, T>(PhantomData<fn() -> (Kind, T)>);
 
-/// Marks all other functions.
+/// The marker of all other functions.
+#[derive(Debug)]
 pub struct Plain<Kind, T>(PhantomData<fn() -> (Kind, T)>);
 
-impl<Kind, T> fmt::Debug for Async<Kind, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Async")
-    }
-}
-
-impl<Kind, T> fmt::Debug for Plain<Kind, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Plain")
-    }
-}
-
-/// An async function of the arguments `Args`, at one lifetime of what it borrows.
+/// An async function that takes the arguments `Args`, which borrow for `'a`.
 #[doc(hidden)]
 pub trait CallAsync<'a, Args, Kind> {
     type Value;
@@ -81,7 +71,7 @@ pub trait CallAsync<'a, Args, Kind> {
     }
 }
 
-/// A plain function of the arguments `Args`, at one lifetime of what it borrows.
+/// A plain function that takes the arguments `Args`, which borrow for `'a`.
 #[doc(hidden)]
 pub trait CallPlain<'a, Args, Kind> {
     type Value;
@@ -217,10 +207,11 @@ where
     }
 }
 
-/// A function that can be called once; made by [`once`].
+/// A function that can be called once, made by [`once`].
 pub struct Once<F> {
     function: Mutex<Option<F>>,
-    /// Set when an execution starts that contains the task, before its function is called.
+    /// Set when an execution that contains the task starts, so that a second execution is refused
+    /// before it starts anything.
     claimed: AtomicBool,
 }
 
@@ -230,18 +221,23 @@ impl<F> fmt::Debug for Once<F> {
     }
 }
 
-/// Makes a task of an `FnOnce`. The flow can then be executed once.
+/// Wraps an `FnOnce`, so that it can be a task. The flow can then be executed once.
 ///
 /// A second execution is refused with an error that names the task, before anything starts.
 ///
 /// ```
-/// use asyncflow_core::once;
-/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}};
-/// # let mut flow = Flow::<Inline>::new();
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// let text = String::from("moved into the task, and out of it");
 /// let task = flow.add(once(move || text));
-/// assert_eq!(block_on(flow.execute()).unwrap()[task].len(), 34);
-/// assert!(block_on(flow.execute()).is_err());
+/// assert_eq!(flow.execute().await?[task].len(), 34);
+/// assert!(flow.execute().await.is_err());
+/// # Ok(())
+/// # }
 /// ```
 pub fn once<F>(function: F) -> Once<F> {
     Once {
@@ -290,8 +286,8 @@ where
         Box::pin(async move {
             let result = {
                 let outputs = storage.outputs();
-                // The future cannot borrow `self` from outside of this block, so it finds itself in
-                // the storage that it owns.
+                // The future cannot borrow `self` from outside this block, so it borrows the task
+                // from the storage that it owns.
                 let task: &Self = storage.async_body(node);
                 let mut held = task.inputs.hold(outputs);
                 let args = task.inputs.args(outputs, &mut held);
@@ -303,7 +299,6 @@ where
     }
 }
 
-/// Stores what an async function returned.
 #[inline]
 fn store<T: Any + Send + Sync>(
     storage: &RunStorage,

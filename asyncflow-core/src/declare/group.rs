@@ -1,11 +1,11 @@
-//! Groups: `Series` and `Parallel`, for functions that come from elsewhere.
+//! Groups: `Series` and `Parallel`, for functions that are defined elsewhere.
 //!
-//! A group is a tree until it is added to a flow; then only tasks and edges remain, and here and
-//! there a *gate*: a place in the graph without a function that passes on that its upstreams have
-//! ended. A gate stands where n tasks come before m, so that n + m edges do instead of n × m, and
-//! where the handle of a group needs one end to name.
+//! A group is a tree until it is added to a flow. Then only nodes and edges remain. Most of the
+//! nodes are tasks. A *gate* is a node without a function, which ends once its upstreams have ended.
+//! A gate is inserted where m tasks depend on n others, so that n + m edges are enough instead of
+//! n × m, and where the handle of a group needs a single last node.
 //!
-//! Trees may be a million deep. So nothing here recurses: not adding, and not dropping.
+//! Trees may be a million levels deep, so neither adding nor dropping one recurses.
 
 use std::fmt;
 use std::future::Future;
@@ -25,13 +25,17 @@ use super::item::{Declaration, Element, Item, Member, WithLock};
 
 /// Functions and groups that run one after the other.
 ///
-/// Literal with [`series!`](crate::series!), dynamic with [`then`](Series::then), `collect` and
-/// `extend`. Any depth, any length; an empty one keeps the order of its neighbours.
+/// Written as a literal with [`series!`](crate::series!), or built with [`then`](Series::then),
+/// `collect` and `extend`. A group may have any number of members and any depth. An empty group has
+/// no effect: `series![a, parallel![], b]` runs `b` after `a`.
 ///
 /// ```
-/// use asyncflow_core::{Series, parallel, series};
-/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}};
-/// # let mut flow = Flow::<Inline>::new();
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// # async fn download() {}
 /// # async fn unpack() {}
 /// # fn check() {}
@@ -39,21 +43,46 @@ use super::item::{Declaration, Element, Item, Member, WithLock};
 /// let group = flow.add(series![download, parallel![unpack, check], install]);
 /// let steps: Series = (0..3).map(|_| async || {}).collect();
 /// flow.add(steps.after(group));
-/// # block_on(flow.execute()).unwrap();
+/// assert_eq!(flow.len(), 7);
+/// flow.execute().await?;
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug)]
 #[must_use = "a group does nothing until it is added to a flow"]
 pub struct Series(pub(crate) Members);
 
-/// Functions and groups that run side by side.
+/// Functions and groups that run at the same time.
 ///
-/// Literal with [`parallel!`](crate::parallel!), dynamic with [`with`](Parallel::with), `collect`
-/// and `extend`. See [`Series`].
+/// Written as a literal with [`parallel!`](crate::parallel!), or built with
+/// [`with`](Parallel::with), `collect` and `extend`. See [`Series`].
+///
+/// ```
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// let downloads: Parallel = (0..8).map(|n| move || async move { println!("download {n}") }).collect();
+/// let downloads = flow.add(downloads);
+/// flow.add((|| println!("all eight are done")).after(downloads));
+/// flow.execute().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a group does nothing until it is added to a flow"]
 pub struct Parallel(pub(crate) Members);
 
 /// Makes a [`Series`]: `series![f, g, parallel![h, i]]`.
+///
+/// ```
+/// use asyncflow::prelude::*;
+///
+/// let group = series![|| println!("first"), async || println!("second")];
+/// assert_eq!(group.len(), 2);
+/// ```
 #[macro_export]
 macro_rules! series {
     ($($item:expr),* $(,)?) => {
@@ -62,6 +91,13 @@ macro_rules! series {
 }
 
 /// Makes a [`Parallel`]: `parallel![f, g, series![h, i]]`.
+///
+/// ```
+/// use asyncflow::prelude::*;
+///
+/// let group = parallel![|| println!("one"), series![async || println!("two")]];
+/// assert_eq!(group.len(), 2);
+/// ```
 #[macro_export]
 macro_rules! parallel {
     ($($item:expr),* $(,)?) => {
@@ -69,25 +105,37 @@ macro_rules! parallel {
     };
 }
 
-/// What both kinds of group are made of.
+/// The content of a group of either kind.
 pub(crate) struct Members {
     order: Order,
     elements: Vec<Element>,
+    /// The upstreams of the whole group.
     after: TaskIds,
-    /// Taken by every member for itself.
+    /// Taken by each member on its own.
     pub(crate) permits: Vec<Permits>,
 }
 
 macro_rules! collect {
-    ($name:ident, $item:ty, |$each:ident| $element:expr) => {
-        impl Extend<$item> for $name {
+    (
+        $(#[$doc:meta])* $name:ident, $item:ty, [$($generics:tt)*] where [$($bounds:tt)*],
+        |$each:ident| $element:expr
+    ) => {
+        $(#[$doc])*
+        impl<$($generics)*> Extend<$item> for $name
+        where
+            $($bounds)*
+        {
             fn extend<Items: IntoIterator<Item = $item>>(&mut self, items: Items) {
                 let members = items.into_iter().map(|$each: $item| $element);
                 self.0.elements.extend(members);
             }
         }
 
-        impl FromIterator<$item> for $name {
+        $(#[$doc])*
+        impl<$($generics)*> FromIterator<$item> for $name
+        where
+            $($bounds)*
+        {
             fn from_iter<Items: IntoIterator<Item = $item>>(items: Items) -> Self {
                 let mut group = Self::new();
                 group.extend(items);
@@ -98,36 +146,73 @@ macro_rules! collect {
 }
 
 macro_rules! group {
-    ($name:ident, $push:ident, $doc:literal) => {
+    ($name:ident, $(#[doc = $doc:literal])* $push:ident) => {
         impl $name {
-            /// An empty group.
+            /// Makes an empty group.
             pub fn new() -> Self {
                 Self(Members::new(Order::$name))
             }
 
-            #[doc = $doc]
+            $(#[doc = $doc])*
             pub fn $push<T: Item<Marker>, Marker>(mut self, item: T) -> Self {
                 self.0.elements.push(item.into_member(Sealed).0);
                 self
             }
 
             /// Runs the group only once everything in `upstreams` has succeeded.
+            ///
+            /// Takes what [`TaskExt::after`](crate::TaskExt::after) takes. Can be repeated.
+            ///
+            /// ```
+            /// use asyncflow::TokioFlow;
+            /// use asyncflow::prelude::*;
+            ///
+            /// # #[tokio::main]
+            /// # async fn main() -> Result<(), FlowError> {
+            /// let mut flow = TokioFlow::new();
+            /// let setup = flow.add(async || {});
+            /// flow.add(parallel![|| 1, || 2].after(setup));
+            /// flow.add(series![|| 3, || 4].after(setup));
+            /// assert_eq!(flow.structure().task(setup).downstreams().count(), 3);
+            /// flow.execute().await?;
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn after(mut self, upstreams: impl Upstreams) -> Self {
                 upstreams.visit(&mut |task| self.0.after.push(task), Sealed);
                 self
             }
 
-            /// Lets every member take the lock for itself.
+            /// Makes each member take the lock on its own.
+            ///
+            /// See [`with_lock`](crate::with_lock()) for members that are flows.
+            ///
+            /// ```
+            /// use asyncflow::TokioFlow;
+            /// use asyncflow::prelude::*;
+            ///
+            /// # #[tokio::main]
+            /// # async fn main() -> Result<(), FlowError> {
+            /// let mut flow = TokioFlow::new();
+            /// let disk = Lock::new();
+            /// flow.add(series![|| 1, parallel![|| 2, || 3]].with_lock(&disk));
+            /// let structure = flow.structure();
+            /// let locked = structure.nodes().filter(|node| !node.permits().is_empty());
+            /// assert_eq!(locked.count(), 3);
+            /// flow.execute().await?;
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn with_lock(self, lock: impl Lockable) -> Self {
                 self.locked(lock.to_permits(Sealed), Sealed)
             }
 
-            /// How many members it has; a group in it counts as one.
+            /// Returns the number of members. A group in it counts as one.
             pub fn len(&self) -> usize {
                 self.0.elements.len()
             }
 
-            /// Whether it has no members.
+            /// Returns `true` if it has no members.
             pub fn is_empty(&self) -> bool {
                 self.0.elements.is_empty()
             }
@@ -139,47 +224,68 @@ macro_rules! group {
             }
         }
 
-        collect!($name, Member, |member| member.0);
-        collect!($name, Series, |group| Element::Group(group.0));
-        collect!($name, Parallel, |group| Element::Group(group.0));
-
-        /// Collects async functions of one type; for others see [`Member`].
-        impl<F, Fut, T> Extend<F> for $name
-        where
-            F: Fn() -> Fut + TaskFn<(), Async<Value, T>>,
-            Fut: Future<Output = T>,
-            T: Output,
-        {
-            fn extend<Items: IntoIterator<Item = F>>(&mut self, items: Items) {
-                let members = items
-                    .into_iter()
-                    .map(|function| function.into_member(Sealed).0);
-                self.0.elements.extend(members);
-            }
-        }
-
-        /// Collects async functions of one type; for others see [`Member`].
-        impl<F, Fut, T> FromIterator<F> for $name
-        where
-            F: Fn() -> Fut + TaskFn<(), Async<Value, T>>,
-            Fut: Future<Output = T>,
-            T: Output,
-        {
-            fn from_iter<Items: IntoIterator<Item = F>>(items: Items) -> Self {
-                let mut group = Self::new();
-                group.extend(items);
-                group
-            }
-        }
+        collect!($name, Member, [] where [], |member| member.0);
+        collect!($name, Series, [] where [], |group| Element::Group(group.0));
+        collect!($name, Parallel, [] where [], |group| Element::Group(group.0));
+        collect!(
+            /// Collects async functions of one type. For other functions see [`Member`].
+            $name, F,
+            [F, Fut, T] where [
+                F: Fn() -> Fut + TaskFn<(), Async<Value, T>>,
+                Fut: Future<Output = T>,
+                T: Output,
+            ],
+            |function| function.into_member(Sealed).0
+        );
     };
 }
 
 group!(
     Series,
-    then,
-    "Adds a member that runs after the ones before it."
+    /// Adds a member that runs after the members before it.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let mut steps = Series::new();
+    /// for step in 1..=3 {
+    ///     steps = steps.then(move || println!("step {step}"));
+    /// }
+    /// assert_eq!(steps.len(), 3);
+    /// flow.add(steps);
+    /// flow.execute().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    then
 );
-group!(Parallel, with, "Adds a member that runs beside the others.");
+group!(
+    Parallel,
+    /// Adds a member that runs at the same time as the others.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let mut downloads = Parallel::new();
+    /// for page in 1..=3 {
+    ///     downloads = downloads.with(move || async move { println!("page {page}") });
+    /// }
+    /// assert_eq!(downloads.len(), 3);
+    /// flow.add(downloads);
+    /// flow.execute().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    with
+);
 
 impl Members {
     fn new(order: Order) -> Self {
@@ -194,7 +300,7 @@ impl Members {
 
 impl fmt::Debug for Members {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not its members: a tree may be too deep to print by recursion.
+        // Without the members, because printing a deep tree would recurse.
         write!(f, "{:?} of {}", self.order, self.elements.len())
     }
 }
@@ -210,23 +316,25 @@ impl Drop for Members {
     }
 }
 
-/// How many upstreams a nested group has without a gate in between. A longer list would be copied
-/// at every level of nesting.
+/// The most upstreams that a nested group has without a gate in between. A longer list would be
+/// copied at every level of nesting.
 const MOST_COPIED: usize = 8;
 
-/// Indices of tasks that something must wait for.
+/// Nodes that something must wait for.
 type Ends = SmallVec<[NodeIndex; 2]>;
 
-/// A group of which some members are in the flow and others are still to be added.
+/// A group that is being added to a flow.
 struct Frame {
     order: Order,
+    /// The members that are not in the flow yet.
     rest: std::vec::IntoIter<Element>,
-    /// What the next member must wait for.
+    /// The upstreams of the next member.
     entry: Ends,
-    /// What one must wait for to be after the members of a parallel group so far.
+    /// The last nodes of the members so far, if the group is parallel.
     exits: Ends,
+    /// Those of the outer groups included. Shared, because most groups add none of their own.
     permits: Rc<Vec<Permits>>,
-    /// Where among the flow's groups its span is.
+    /// The index of its span among the flow's groups.
     span: usize,
 }
 
@@ -234,11 +342,10 @@ impl Frame {
     #[track_caller]
     fn open(
         mut members: Members,
-        entry: Ends,
+        mut entry: Ends,
         outer: &Rc<Vec<Permits>>,
         flow: &mut Declared,
     ) -> Self {
-        let mut entry = entry;
         for task in &members.after {
             entry.push(flow.check(*task));
         }
@@ -252,7 +359,7 @@ impl Frame {
             Rc::new(permits)
         };
         let elements = std::mem::take(&mut members.elements);
-        // What more than one member, or a group on every level of a deep tree, would have to copy.
+        // Whether several members, or a group at every level of a deep tree, would copy the list.
         let copied = members.order == Order::Parallel && elements.len() > 1
             || elements
                 .iter()
@@ -276,16 +383,16 @@ impl Frame {
         }
     }
 
-    /// Takes note of where a member ends.
+    /// Records the last nodes of a member.
     fn closed(&mut self, mut ends: Ends) {
         match self.order {
             Order::Series => self.entry = ends,
-            // An empty member ends where it began, which the others are after anyway.
+            // The member is empty: its ends are the upstreams that all members wait for anyway.
             Order::Parallel if ends == self.entry => {}
             Order::Parallel if self.exits.is_empty() => self.exits = ends,
             Order::Parallel => {
-                // The shorter list to the longer: where groups are nested, what was collected
-                // inside of a member is not copied again at every level.
+                // Appends the shorter list to the longer, so that nested groups do not copy the
+                // nodes of an inner group again at every level.
                 if ends.len() > self.exits.len() {
                     std::mem::swap(&mut self.exits, &mut ends);
                 }
@@ -302,7 +409,7 @@ impl Frame {
     }
 }
 
-/// Adds a task or a whole group to a flow. Returns the task, or the end of the group.
+/// Adds a task or a whole group to a flow. Returns the task or the last node of the group.
 #[track_caller]
 pub(crate) fn add(flow: &mut Declared, element: Element) -> TaskId {
     let end = match element {
@@ -312,7 +419,7 @@ pub(crate) fn add(flow: &mut Declared, element: Element) -> TaskId {
     flow.task_id(end)
 }
 
-/// Adds a whole tree to a flow. Returns its one end.
+/// Adds a whole tree to a flow. Returns its last node, which may be a gate.
 #[track_caller]
 fn add_group(flow: &mut Declared, members: Members) -> NodeIndex {
     let mut stack = vec![Frame::open(members, Ends::new(), &Rc::default(), flow)];
@@ -335,7 +442,7 @@ fn add_group(flow: &mut Declared, members: Members) -> NodeIndex {
                 frame.closed(smallvec![task]);
             }
             None => {
-                let frame = stack.pop().expect("it was just looked at");
+                let frame = stack.pop().expect("the stack has a last frame");
                 flow.groups()[frame.span].end = flow.len();
                 let ends = frame.ends();
                 match (stack.last_mut(), ends.as_slice()) {

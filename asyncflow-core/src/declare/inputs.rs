@@ -1,7 +1,7 @@
 //! Data dependencies: handles become borrowed arguments.
 //!
-//! An argument may borrow from a value that has to be kept alive beside the run. So fetching it
-//! takes two steps: [`Input::hold`] takes what keeps the value alive, [`Input::arg`] lends it.
+//! The run may drop an output while a function borrows it. So an argument is fetched in two steps:
+//! [`Input::hold`] gets something that keeps the value alive, and [`Input::arg`] borrows the value.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::task::outputs::Outputs;
     note = "pass a `Task<T>` (arrives as `&T`), `task.optional()` (`Option<&T>`), `task.moved()` (`T`), or a `Vec<Task<T>>` or `[Task<T>; N]` (`Vec<&T>`)"
 )]
 pub trait Input: Send + Sync + 'static {
-    /// What the function receives.
+    /// The argument that the function receives.
     type Arg<'a>;
     #[doc(hidden)]
     type Held: Send;
@@ -32,7 +32,7 @@ pub trait Input: Send + Sync + 'static {
 
 impl<A: Send + Sync + 'static> Input for Task<A> {
     type Arg<'a> = &'a A;
-    /// Keeps the output alive, if the run may drop it while it is used.
+    /// Keeps the output alive if the run may drop it early.
     type Held = Option<Arc<A>>;
 
     #[inline]
@@ -42,8 +42,7 @@ impl<A: Send + Sync + 'static> Input for Task<A> {
 
     #[inline]
     fn arg<'a>(&self, outputs: Outputs<'a>, held: &'a mut Option<Arc<A>>) -> &'a A {
-        borrow(self.id.index, outputs, held)
-            .expect("a task starts only after the tasks that it takes its inputs from succeeded")
+        borrow(self.id.index, outputs, held).expect(STARTED_EARLY)
     }
 
     fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
@@ -90,51 +89,36 @@ impl<A: Send + Sync + 'static> Input for Moved<A> {
     }
 }
 
-impl<A: Send + Sync + 'static> Input for Vec<Task<A>> {
-    type Arg<'a> = Vec<&'a A>;
-    /// One for each task of the list, or none if the run drops no output early.
-    type Held = Vec<Option<Arc<A>>>;
+macro_rules! input_list {
+    ($list:ty $(, $N:ident)?) => {
+        impl<A: Send + Sync + 'static $(, const $N: usize)?> Input for $list {
+            type Arg<'a> = Vec<&'a A>;
+            /// One for each task of the list, or none if the run drops no output early.
+            type Held = Vec<Option<Arc<A>>>;
 
-    #[inline]
-    fn hold(&self, outputs: Outputs<'_>) -> Vec<Option<Arc<A>>> {
-        hold_list(self, outputs)
-    }
+            #[inline]
+            fn hold(&self, outputs: Outputs<'_>) -> Self::Held {
+                hold_list(self, outputs)
+            }
 
-    #[inline]
-    fn arg<'a>(&self, outputs: Outputs<'a>, held: &'a mut Vec<Option<Arc<A>>>) -> Vec<&'a A> {
-        arg_list(self, outputs, held)
-    }
+            #[inline]
+            fn arg<'a>(&self, outputs: Outputs<'a>, held: &'a mut Self::Held) -> Vec<&'a A> {
+                arg_list(self, outputs, held)
+            }
 
-    fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
-        for task in self {
-            visit(task.id, InputUse::Borrowed);
+            fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
+                for task in self {
+                    visit(task.id, InputUse::Borrowed);
+                }
+            }
         }
-    }
+    };
 }
 
-impl<A: Send + Sync + 'static, const N: usize> Input for [Task<A>; N] {
-    type Arg<'a> = Vec<&'a A>;
-    /// One for each task of the list, or none if the run drops no output early.
-    type Held = Vec<Option<Arc<A>>>;
+input_list!(Vec<Task<A>>);
+input_list!([Task<A>; N], N);
 
-    #[inline]
-    fn hold(&self, outputs: Outputs<'_>) -> Vec<Option<Arc<A>>> {
-        hold_list(self, outputs)
-    }
-
-    #[inline]
-    fn arg<'a>(&self, outputs: Outputs<'a>, held: &'a mut Vec<Option<Arc<A>>>) -> Vec<&'a A> {
-        arg_list(self, outputs, held)
-    }
-
-    fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse)) {
-        for task in self {
-            visit(task.id, InputUse::Borrowed);
-        }
-    }
-}
-
-/// The inputs of a task: one [`Input`], or a tuple of up to twelve.
+/// The inputs of a task: one [`Input`] or a tuple of up to twelve.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the inputs of a task",
     label = "expected the handles of upstream tasks",
@@ -142,7 +126,7 @@ impl<A: Send + Sync + 'static, const N: usize> Input for [Task<A>; N] {
     note = "more than 12 inputs: pass handles of one type as a `Vec`, or gather some in a task that returns a struct"
 )]
 pub trait Inputs: Send + Sync + 'static {
-    /// The arguments, as a tuple.
+    /// The arguments that the function receives, as a tuple.
     type Args<'a>;
     #[doc(hidden)]
     type Held: Send;
@@ -154,7 +138,7 @@ pub trait Inputs: Send + Sync + 'static {
     #[doc(hidden)]
     fn visit(&self, visit: &mut dyn FnMut(TaskId, InputUse));
 
-    /// The arguments of a function without parameters, which borrow from nothing.
+    /// Returns the arguments if the function has no parameters, so that they borrow nothing.
     #[doc(hidden)]
     fn none(&self) -> Option<Self::Args<'static>> {
         None
@@ -222,6 +206,9 @@ macro_rules! inputs_for_tuple {
 
 crate::tuples::each_tuple!(inputs_for_tuple);
 
+/// The message of a bug of the engine.
+const STARTED_EARLY: &str = "a task starts only after the tasks whose outputs it needs succeeded";
+
 #[inline]
 fn borrow<'a, A: Send + Sync + 'static>(
     node: NodeIndex,
@@ -257,9 +244,7 @@ fn arg_list<'a, A: Send + Sync + 'static>(
         .enumerate()
         .map(|(position, task)| match held.get(position) {
             Some(Some(shared)) => &**shared,
-            _ => outputs.get(task.id.index).expect(
-                "a task starts only after the tasks that it takes its inputs from succeeded",
-            ),
+            _ => outputs.get(task.id.index).expect(STARTED_EARLY),
         })
         .collect()
 }

@@ -1,4 +1,4 @@
-//! What can be added to a flow, or be a member of a group.
+//! Items: what can be added to a flow or be a member of a group.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -27,7 +27,7 @@ use super::inputs::Inputs;
     note = "a function must be `Fn + Send + Sync + 'static`, its future `Send`, and it must return a type that implements `asyncflow::Output` (add `#[derive(Output)]`) or a `Result`"
 )]
 pub trait Item<Marker> {
-    /// What `Flow::add` gives back.
+    /// The handle that `Flow::add` returns.
     type Handle;
 
     #[doc(hidden)]
@@ -36,23 +36,13 @@ pub trait Item<Marker> {
     fn handle(id: TaskId, _: Sealed) -> Self::Handle;
 }
 
-/// Marks functions that are added as they are.
+/// The marker of functions that are added without configuration.
+#[derive(Debug)]
 pub struct Function<Marker>(PhantomData<fn() -> Marker>);
 
-/// Marks functions that were configured.
+/// The marker of configured functions, groups and members.
+#[derive(Debug)]
 pub struct Ready<Marker>(PhantomData<fn() -> Marker>);
-
-impl<Marker> fmt::Debug for Function<Marker> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Function")
-    }
-}
-
-impl<Marker> fmt::Debug for Ready<Marker> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ready")
-    }
-}
 
 impl<F, Marker> Item<Function<Marker>> for F
 where
@@ -94,29 +84,33 @@ where
     }
 }
 
-impl Item<Ready<()>> for Series {
-    type Handle = Group;
+macro_rules! item_for_group {
+    ($name:ident) => {
+        impl Item<Ready<()>> for $name {
+            type Handle = Group;
 
-    fn into_member(self, _: Sealed) -> Member {
-        Member(Element::Group(self.0))
-    }
+            fn into_member(self, _: Sealed) -> Member {
+                Member(Element::Group(self.0))
+            }
 
-    fn handle(end: TaskId, _: Sealed) -> Group {
-        Group { end }
-    }
+            fn handle(end: TaskId, _: Sealed) -> Group {
+                Group { end }
+            }
+        }
+
+        impl WithLock<Ready<()>> for $name {
+            type Locked = Self;
+
+            fn locked(mut self, permits: Permits, _: Sealed) -> Self {
+                merge(&mut self.0.permits, permits);
+                self
+            }
+        }
+    };
 }
 
-impl Item<Ready<()>> for Parallel {
-    type Handle = Group;
-
-    fn into_member(self, _: Sealed) -> Member {
-        Member(Element::Group(self.0))
-    }
-
-    fn handle(end: TaskId, _: Sealed) -> Group {
-        Group { end }
-    }
-}
+item_for_group!(Series);
+item_for_group!(Parallel);
 
 impl Item<Ready<()>> for Member {
     type Handle = Group;
@@ -130,21 +124,47 @@ impl Item<Ready<()>> for Member {
     }
 }
 
-/// Anything that can be added to a flow, as a value of one type: what a [`Series`] or a
-/// [`Parallel`] is collected from when its members are not all async functions of one type.
+/// Anything that can be added to a flow, as a value of one type.
+///
+/// Lets a [`Series`] or [`Parallel`] be collected from members that are not all async functions of
+/// one type.
 ///
 /// ```
-/// use asyncflow_core::{Member, Parallel};
-/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}};
-/// # let mut flow = Flow::<Inline>::new();
+/// use asyncflow::prelude::*;
+/// use asyncflow::{Member, TokioFlow};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// let members = (0..8).map(|n| Member::new(move || println!("plain function {n}")));
 /// flow.add(members.collect::<Parallel>());
-/// # block_on(flow.execute()).unwrap();
+/// flow.execute().await?;
+/// # Ok(())
+/// # }
 /// ```
 pub struct Member(pub(crate) Element);
 
 impl Member {
-    /// Makes a member of a function, a configured function, a group or a flow.
+    /// Makes a member from a function, a configured function, a group or a flow.
+    ///
+    /// ```
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::{Member, TokioFlow};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let members = [
+    ///     Member::new(|| println!("a function")),
+    ///     Member::new(parallel![async || println!("a group")]),
+    /// ];
+    /// let group: Series = members.into_iter().collect();
+    /// assert_eq!(group.len(), 2);
+    /// flow.add(group);
+    /// flow.execute().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new<T: Item<Marker>, Marker>(item: T) -> Self {
         item.into_member(Sealed)
     }
@@ -163,7 +183,7 @@ pub(crate) enum Element {
     Group(Members),
 }
 
-/// A task before it has a place in a flow.
+/// A task that is not in a flow yet.
 #[derive(Debug)]
 pub(crate) struct Declaration {
     pub(crate) body: Body,
@@ -177,7 +197,7 @@ pub(crate) struct Declaration {
     note = "pass a function, a configured function, a `series![..]` or a `parallel![..]`"
 )]
 pub trait WithLock<Marker> {
-    /// The same with the lock.
+    /// The type of the item with the lock.
     type Locked;
 
     #[doc(hidden)]
@@ -203,43 +223,31 @@ impl<F, I> WithLock<Ready<()>> for Configured<F, I> {
     }
 }
 
-impl WithLock<Ready<()>> for Series {
-    type Locked = Self;
-
-    fn locked(mut self, permits: Permits, _: Sealed) -> Self {
-        merge(&mut self.0.permits, permits);
-        self
-    }
-}
-
-impl WithLock<Ready<()>> for Parallel {
-    type Locked = Self;
-
-    fn locked(mut self, permits: Permits, _: Sealed) -> Self {
-        merge(&mut self.0.permits, permits);
-        self
-    }
-}
-
-/// Lets a function run only while it holds `lock`: the same as
+/// Makes a function run only while it holds `lock`, like
 /// [`f.with_lock(&lock)`](TaskExt::with_lock).
 ///
-/// Also takes a whole group, every member of which then takes the lock for itself. A member that is
-/// a flow holds it for as long as it runs, so the tasks in that flow must not take locks or
-/// semaphores themselves: they could wait for each other, and the execution is refused. The same
-/// holds for a function that executes a flow: a lock that the function holds, and that the flow
-/// needs, would never come free.
+/// Also takes a whole group. Each member of the group then takes the lock on its own.
+///
+/// A member that is a flow holds the lock for as long as it runs. The tasks in that flow must not
+/// take locks or semaphores themselves, because they could deadlock: the execution is refused. Nor
+/// may a function that holds a lock execute a flow that needs the same lock. That deadlock is not
+/// detected.
 ///
 /// ```
-/// use asyncflow_core::{Lock, parallel, with_lock};
-/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}};
-/// # let mut flow = Flow::<Inline>::new();
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// # async fn read() {}
 /// # async fn write() {}
 /// # async fn tidy() {}
 /// let disk = Lock::new();
 /// flow.add(parallel![with_lock(read, &disk), with_lock(parallel![write, tidy], &disk)]);
-/// # block_on(flow.execute()).unwrap();
+/// flow.execute().await?;
+/// # Ok(())
+/// # }
 /// ```
 pub fn with_lock<T, Marker>(item: T, lock: impl Lockable) -> T::Locked
 where

@@ -1,9 +1,9 @@
 //! Declaring: how functions, groups and whole flows become the tasks of a flow.
 //!
-//! In the order in which a function passes through: [`function`] tells what kind of function it
-//! is and erases its type, [`inputs`] ties its parameters to upstream outputs, [`configure`]
-//! collects what the user asks of it, [`lock`] names what it must hold, [`group`] arranges many,
-//! and [`item`] is what [`Flow::add`](crate::Flow::add) takes.
+//! In the order in which a function passes through: [`configure`] collects its configuration,
+//! [`inputs`] connects its parameters to the outputs of upstream tasks, [`function`] finds out
+//! whether it is async and erases its type, [`group`] arranges several, and [`item`] defines what
+//! [`Flow::add`](crate::Flow::add) takes.
 
 pub(crate) mod configure;
 pub(crate) mod function;

@@ -1,4 +1,4 @@
-//! The names of tasks, made when one is first asked for.
+//! The names of tasks.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,8 @@ use crate::node_index::NodeIndex;
 
 use super::{Graph, Node};
 
-/// One name for each node of a graph; no two tasks have the same.
+/// One name for each node of a graph, made when a name is first asked for. No two tasks have the same
+/// name.
 pub(crate) struct Names(Box<[Box<str>]>);
 
 impl Names {
@@ -21,12 +22,12 @@ impl Names {
             taken.insert(name, 0);
         }
         for (index, name) in &wanted {
-            let count = taken.get_mut(&**name).expect("every wanted name is in it");
+            let count = taken.get_mut(&**name).expect("every wanted name is listed");
             *count += 1;
             names[index.get()] = match *count {
                 1 => name.clone(),
                 _ => {
-                    // A name that ends in `#2` may have been given by hand.
+                    // The user may have named another task like that, for example `fetch#2`.
                     let mut number = *count;
                     let mut numbered = format!("{name}#{number}");
                     while taken.contains_key(&*numbered) {
@@ -46,6 +47,7 @@ impl Names {
     }
 }
 
+/// The name that a task would have if it were the only one of that name.
 fn wanted(node: &Node) -> Box<str> {
     if let Some(name) = node
         .config
@@ -63,7 +65,7 @@ fn wanted(node: &Node) -> Box<str> {
 /// The last part of a path: `fetch` of `app::load::fetch`, `main::{closure}` of
 /// `app::main::{{closure}}`.
 fn short(path: &str) -> String {
-    // Between `<` and `>` are the paths of other types.
+    // Skips what is between `<` and `>`, because those are paths of other types.
     let mut depth = 0_usize;
     let mut own = String::new();
     for (place, c) in path.char_indices() {

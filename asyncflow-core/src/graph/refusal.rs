@@ -1,4 +1,4 @@
-//! Why an execution was refused before anything started.
+//! The reasons to refuse an execution before anything starts.
 
 use std::fmt;
 
@@ -67,7 +67,7 @@ impl fmt::Display for Refusal {
             Self::Runtime(unavailable) => unavailable.fmt(f),
             Self::ForeignHandle { method } => write!(
                 f,
-                "`{method}` was given a handle of another flow: use handles that `add` of this flow returned"
+                "`{method}` was given a handle of another flow: use a handle that this flow's `add` returned"
             ),
             Self::TooManyPermits {
                 task,
@@ -80,7 +80,7 @@ impl fmt::Display for Refusal {
             ),
             Self::NoPermits { task } => write!(
                 f,
-                "task `{task}` asks for 0 permits: ask for at least one, or leave the semaphore out"
+                "task `{task}` asks for 0 permits: ask for at least one or leave the semaphore out"
             ),
             Self::ZeroConcurrency => f.write_str(
                 "`max_concurrency(0)` would let no task start: allow at least one at a time",
@@ -120,7 +120,7 @@ impl fmt::Display for Refusal {
             ),
             Self::AlwaysNeedsOptional { task, input } => write!(
                 f,
-                "task `{task}` always runs, also when `{input}` has no output: \
+                "task `{task}` always runs, even if `{input}` has no output: \
                  take it as `{input}.optional()`, which arrives as `Option<&T>`"
             ),
             Self::NotGivenInside { flow, input } => write!(

@@ -1,4 +1,4 @@
-//! What a flow is made of, for those who draw it.
+//! The structure of a flow, for diagrams and observers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,19 +11,22 @@ use crate::node_index::NodeIndex;
 use super::body::{Body, Gate, InputUse};
 use super::{Graph, Order};
 
-/// What a flow is made of: its tasks, what each depends on, and its groups; from
+/// The tasks of a flow, their dependencies and the groups, from
 /// [`Flow::structure`](crate::Flow::structure) and [`Report::structure`](crate::Report::structure).
 ///
-/// A flow has *nodes*, numbered from 0 in the order of declaration, so that every node comes
-/// after its upstreams. Most are tasks. Some are *gates*, which have no function and no name: where
-/// one group follows another, a gate stands for the end of the first, so that n + m dependencies do
-/// instead of n × m; and where a task comes [after any](crate::TaskExt::after_any) of others, a
-/// gate opens with the first of them.
+/// A flow consists of *nodes*, numbered from 0 in the order of declaration, so that every node comes
+/// after its upstreams. Most nodes are tasks. Some are *gates*, which have no function and no name.
+/// Where one group follows another, a gate is the end of the first group, so that n + m dependencies
+/// are enough instead of n × m. Where a task comes [after any](crate::TaskExt::after_any) of several
+/// others, a gate opens with the first of them that succeeds.
 ///
 /// ```
-/// use asyncflow_core::{NodeKind, series, parallel};
-/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}};
-/// # let mut flow = Flow::<Inline>::new();
+/// use asyncflow::prelude::*;
+/// use asyncflow::{NodeKind, TokioFlow};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// # async fn a() {}
 /// # fn b() {}
 /// # async fn c() {}
@@ -33,7 +36,8 @@ use super::{Graph, Order};
 /// assert_eq!(names, ["a", "b", "c"]);
 /// assert_eq!(structure.node(1).kind(), NodeKind::Plain);
 /// assert_eq!(structure.node(1).upstreams().collect::<Vec<_>>(), [0]);
-/// assert_eq!(structure.groups().count(), 2);
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct Structure(Arc<Graph>);
@@ -43,26 +47,42 @@ impl Structure {
         Self(graph)
     }
 
-    /// How many nodes there are, gates included.
+    /// Returns the number of nodes, gates included.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether the flow has no tasks.
+    /// Returns `true` if there are no nodes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Every node, in the order of declaration.
+    /// Returns every node, in the order of declaration.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(parallel![|| 1, || 2]);
+    /// let structure = flow.structure();
+    /// // The third node is the gate at the end of the group.
+    /// let tasks = structure.nodes().filter(|node| node.kind().is_task());
+    /// assert_eq!((structure.len(), tasks.count()), (3, 2));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = Node<'_>> {
         NodeIndex::all(self.0.len()).map(|index| self.at(index))
     }
 
-    /// One node.
+    /// Returns the node with a number.
     ///
     /// # Panics
     ///
-    /// If there is none with this number.
+    /// Panics if there is no node with this number.
     #[track_caller]
     pub fn node(&self, number: usize) -> Node<'_> {
         assert!(
@@ -73,22 +93,51 @@ impl Structure {
         self.at(NodeIndex::new(number))
     }
 
-    /// The node of a task.
+    /// Returns the node of a task.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let fetch = flow.add((|| {}).named("fetch"));
+    /// assert_eq!(flow.structure().task(fetch).name(), Some("fetch"));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// If the handle belongs to another flow, or the task was added later.
+    /// Panics if the handle belongs to another flow, or if the task was added later.
     #[track_caller]
     pub fn task(&self, task: impl Into<TaskId>) -> Node<'_> {
         let task = task.into();
         assert!(
             task.flow == self.0.id(),
-            "this is the structure of another flow than the task's"
+            "the task belongs to another flow: use a handle that this flow's `add` returned"
         );
         self.node(task.index.get())
     }
 
-    /// The groups, outer ones before the groups in them.
+    /// Returns the groups. A group comes before the groups in it.
+    ///
+    /// ```
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::{GroupKind, TokioFlow};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(series![|| 1, parallel![|| 2, || 3]]);
+    /// let structure = flow.structure();
+    /// let groups: Vec<_> = structure.groups().collect();
+    /// assert_eq!(groups[0].kind, GroupKind::Series);
+    /// assert_eq!((groups[1].kind, groups[1].first), (GroupKind::Parallel, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn groups(&self) -> impl ExactSizeIterator<Item = GroupNodes> {
         self.0.groups().iter().map(|span| GroupNodes {
             kind: match span.order {
@@ -114,17 +163,17 @@ impl fmt::Debug for Structure {
     }
 }
 
-/// A group, as the nodes that its members took: all from `first` to before `end`.
+/// The nodes of a group: all from `first` up to but not including `end`.
 ///
-/// So a group lies in another if its nodes do.
+/// A group is in another group if its nodes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GroupNodes {
-    /// Whether its members run one after the other or side by side.
+    /// Whether the members run one after the other or at the same time.
     pub kind: GroupKind,
-    /// The number of its first node.
+    /// The number of the first node.
     pub first: usize,
-    /// The number after that of its last node.
+    /// One more than the number of the last node.
     pub end: usize,
 }
 
@@ -155,13 +204,40 @@ pub enum NodeKind {
 }
 
 impl NodeKind {
-    /// Whether it is a task.
+    /// Returns `true` if the node is a task and not a gate.
     pub fn is_task(self) -> bool {
         !matches!(self, Self::AllOf | Self::AnyOf)
     }
 }
 
-/// One node in a flow: a task or a gate. See [`Structure`].
+/// A node of a flow: a task or a gate. See [`Structure`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use asyncflow::prelude::*;
+/// use asyncflow::{NodeKind, TokioFlow};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// let disk = Lock::named("disk");
+/// let fetch = flow.add(async || 1);
+/// let store = (|_: &i32| {}).inputs(fetch).with_lock(&disk).timeout(Duration::from_secs(1));
+/// let store = flow.add(store.named("store"));
+///
+/// let structure = flow.structure();
+/// let node = structure.task(store);
+/// assert_eq!((node.number(), node.kind(), node.id()), (1, NodeKind::Plain, Some(store.id())));
+/// assert_eq!(node.name(), Some("store"));
+/// assert_eq!(node.upstreams().collect::<Vec<_>>(), node.inputs());
+/// assert_eq!(structure.task(fetch).downstreams().collect::<Vec<_>>(), [1]);
+/// assert_eq!(node.permits()[0].to_string(), "lock disk");
+/// assert_eq!(node.timeout(), Some(Duration::from_secs(1)));
+/// assert!(!node.always() && !node.retries() && node.condition().is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy)]
 pub struct Node<'a> {
     graph: &'a Graph,
@@ -169,12 +245,12 @@ pub struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// Its number.
+    /// Returns the number of the node.
     pub fn number(&self) -> usize {
         self.index.get()
     }
 
-    /// What stands there.
+    /// Returns the kind of the node.
     pub fn kind(&self) -> NodeKind {
         match &self.graph.node(self.index).body {
             Body::Async(_) => NodeKind::Async,
@@ -185,31 +261,32 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The task's handle; `None` for a gate.
+    /// Returns the handle of the task, or `None` for a gate.
     pub fn id(&self) -> Option<TaskId> {
         let task = self.kind().is_task();
         task.then(|| self.graph.task_id(self.index))
     }
 
-    /// The task's name, which no other task of the flow has; `None` for a gate.
+    /// Returns the name of the task, which is unique in the flow, or `None` for a gate.
     pub fn name(&self) -> Option<&'a str> {
         let task = self.kind().is_task();
         task.then(|| self.graph.name(self.index))
     }
 
-    /// What it depends on; one that is named twice may come twice.
+    /// Returns the numbers of the nodes that this one depends on. A node that was declared as an
+    /// upstream twice may occur twice.
     pub fn upstreams(&self) -> impl ExactSizeIterator<Item = usize> + use<'a> {
         let upstreams = self.graph.upstreams(self.index);
         upstreams.iter().map(|index| index.get())
     }
 
-    /// What depends on it.
+    /// Returns the numbers of the nodes that depend on this one.
     pub fn downstreams(&self) -> impl ExactSizeIterator<Item = usize> + use<'a> {
         let downstreams = self.graph.downstreams(self.index);
         downstreams.iter().map(|index| index.get())
     }
 
-    /// Those of its upstreams whose outputs its function receives.
+    /// Returns the numbers of the upstreams whose outputs the function receives.
     pub fn inputs(&self) -> Vec<usize> {
         let mut inputs = Vec::new();
         if let Some(body) = self.graph.node(self.index).body() {
@@ -218,29 +295,31 @@ impl<'a> Node<'a> {
         inputs
     }
 
-    /// The upstream that decides whether it runs; see [`run_if`](crate::TaskExt::run_if).
+    /// Returns the number of the upstream that decides whether the task runs; see
+    /// [`run_if`](crate::TaskExt::run_if).
     pub fn condition(&self) -> Option<usize> {
         let condition = self.graph.node(self.index).condition();
         condition.map(|task| task.index.get())
     }
 
-    /// Whether it runs once its upstreams have ended, however they ended; see
+    /// Returns `true` if the task runs once its upstreams have ended, however they ended; see
     /// [`always`](crate::TaskExt::always).
     pub fn always(&self) -> bool {
         self.graph.node(self.index).always()
     }
 
-    /// What it must hold while it runs.
+    /// Returns the permits that the task holds while it runs, in the order in which it takes them.
     pub fn permits(&self) -> &'a [Permits] {
         self.graph.node(self.index).permits()
     }
 
-    /// The bound on each of its attempts.
+    /// Returns the time limit of each attempt; see [`timeout`](crate::TaskExt::timeout).
     pub fn timeout(&self) -> Option<Duration> {
         self.graph.node(self.index).config.as_ref()?.timeout
     }
 
-    /// Whether it is attempted again after a failure.
+    /// Returns `true` if the task is attempted again after a failure; see
+    /// [`retry`](crate::TaskExt::retry).
     pub fn retries(&self) -> bool {
         self.graph.node(self.index).retries()
     }

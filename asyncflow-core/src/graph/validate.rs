@@ -1,4 +1,4 @@
-//! Mistakes in a graph that are found before anything starts.
+//! Finds mistakes in a graph before anything starts.
 
 use std::sync::Arc;
 
@@ -48,8 +48,8 @@ pub(super) fn task(graph: &Graph, index: NodeIndex) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Checks the flows that are tasks. A flow that runs under a lock must not take permits itself: it
-/// could wait for what is held on its account, or for a task that waits for that.
+/// Checks the flows that are tasks. If a flow holds permits, its tasks must not take any: they could
+/// wait for the permits that their flow holds, or for a task that waits for those.
 pub(super) fn nested(graph: &Graph) -> Result<(), Refusal> {
     for index in &graph.nested {
         let node = graph.node(*index);
@@ -68,8 +68,8 @@ pub(super) fn nested(graph: &Graph) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The name of a task that takes permits, and the permits. Of a task that is a flow, those of the
-/// first task in it that takes some.
+/// The name of a task that takes permits, and its first permits. If the task is a flow without
+/// permits, those of the first task in it that takes some.
 fn permits_of(graph: &Arc<Graph>, user: NodeIndex) -> (String, String) {
     let (mut graph, mut user) = (Arc::clone(graph), user);
     loop {
@@ -78,13 +78,13 @@ fn permits_of(graph: &Arc<Graph>, user: NodeIndex) -> (String, String) {
             return (graph.name(user).to_owned(), permits.to_string());
         }
         let inner = node.nested().and_then(|inner| inner.compile().ok());
-        let inner = Arc::clone(inner.expect("it is a flow in which a task takes permits"));
-        user = inner.lock_user().expect("a task of it takes permits");
+        let inner = Arc::clone(inner.expect("the task is a flow in which a task takes permits"));
+        user = inner.lock_user().expect("a task of the flow takes permits");
         graph = inner;
     }
 }
 
-/// Checks that an output that is taken by value has one consumer, which is attempted once.
+/// Checks that an output that is taken by value has only one consumer, which has no retry policy.
 pub(super) fn moved(graph: &Graph) -> Result<(), Refusal> {
     let moves = &graph.layout.moved;
     if moves.is_empty() {
@@ -99,7 +99,7 @@ pub(super) fn moved(graph: &Graph) -> Result<(), Refusal> {
             });
         }
     }
-    // The task that was last seen to use each output. A task may use one twice.
+    // The last task so far that uses each output. One task may use the same output twice.
     let mut seen: Vec<Option<NodeIndex>> = vec![None; graph.len()];
     for (index, node) in graph.tasks() {
         let mut refusal = None;

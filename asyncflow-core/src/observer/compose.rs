@@ -1,4 +1,4 @@
-//! Observers made of observers.
+//! Observers that consist of other observers: pointers, lists and tuples.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::unwind;
 
 use super::{Observer, TaskRef};
 
-/// Calls a macro with what it is given and the signature of every method, so that no way of
-/// composing observers can forget one.
+/// Calls a macro with the given tokens and the signature of every method, so that no implementation
+/// below can miss one.
 macro_rules! with_every_method {
     ($macro:ident!($($given:tt)*)) => {
         $macro! {
@@ -31,7 +31,7 @@ macro_rules! with_every_method {
     };
 }
 
-/// Something that points to an observer.
+/// Implements `Observer` for a pointer to an observer.
 macro_rules! pointer {
     ($pointer:ty; $($method:ident($($arg:ident: $type:ty),*),)*) => {
         impl<O: Observer + ?Sized> Observer for $pointer {
@@ -46,7 +46,7 @@ with_every_method!(pointer!(Arc<O>));
 with_every_method!(pointer!(Box<O>));
 with_every_method!(pointer!(&'static O));
 
-/// Something that can be iterated over. A panic of one is no reason not to tell the next.
+/// Implements `Observer` for a list of observers. A panic in one does not stop the others.
 macro_rules! list {
     ($list:ty; $($method:ident($($arg:ident: $type:ty),*),)*) => {
         impl<O: Observer> Observer for $list {
@@ -76,7 +76,7 @@ macro_rules! tuple_of {
     };
 }
 
-/// Apart, because the members of the tuple are repeated within each method.
+/// A macro of its own, because each method repeats over the elements of the tuple.
 macro_rules! tuple_method {
     ($method:ident ($($arg:ident: $type:ty),*) $indexes:tt) => {
         fn $method(&self, $($arg: $type),*) {

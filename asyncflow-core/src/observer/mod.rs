@@ -1,4 +1,4 @@
-//! The one hook from which everything that shows a run hangs.
+//! `Observer`: the hook for tracing, progress bars and whatever else shows a run.
 
 mod compose;
 
@@ -9,7 +9,7 @@ use crate::handle::TaskId;
 use crate::lock::Permits;
 use crate::task::status::TaskStatus;
 
-/// A task as an observer sees it.
+/// A task, as passed to the methods of an [`Observer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskRef<'a> {
     id: TaskId,
@@ -23,30 +23,56 @@ impl<'a> TaskRef<'a> {
         Self { id, name, number }
     }
 
-    /// The handle of the task.
+    /// Returns the handle of the task.
     pub fn id(self) -> TaskId {
         self.id
     }
 
-    /// Its name, which no other task of the flow has.
+    /// Returns the name of the task, which is unique in its flow.
     pub fn name(self) -> &'a str {
         self.name
     }
 
-    /// The number of its place in the [`Structure`], below its `len`: what an observer keeps for
-    /// each task can lie in a slice.
+    /// Returns the number of the task's node in the [`Structure`].
+    ///
+    /// It is less than [`Structure::len`], so an observer can keep its data in a `Vec` with an
+    /// element for each node.
     pub fn number(self) -> usize {
         self.number
     }
 }
 
-/// Is told what happens in a run, as it happens; given to [`Execute::observe`](crate::Execute::observe).
+/// Is notified of what happens in a run, as it happens. Passed to
+/// [`Execute::observe`](crate::Execute::observe).
+///
+/// All methods do nothing by default.
+///
+/// ```
+/// use asyncflow::prelude::*;
+/// use asyncflow::{Observer, TaskRef, TokioFlow};
+///
+/// struct Print;
+///
+/// impl Observer for Print {
+///     fn task_ended(&self, task: TaskRef<'_>, status: TaskStatus) {
+///         println!("{} {status}", task.name());
+///     }
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// flow.add((|| ()).named("fetch"));
+/// flow.execute().observe(Print).await?; // prints "fetch succeeded"
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Order
 ///
-/// [`run_started`](Self::run_started) comes first and [`run_ended`](Self::run_ended) last, each
-/// once, also if the future of the run is dropped. Nothing is told of a run that was refused, or
-/// never polled. In between, every task is told of in this order:
+/// [`run_started`](Self::run_started) is called first and [`run_ended`](Self::run_ended) last, each
+/// once, even if the future of the run is dropped. If the execution is refused or never polled, no
+/// method is called. In between, the methods are called in this order for each task:
 ///
 /// ```text
 /// task ─▶ ready ─▶ attempt ─▶ ended      it was started
@@ -57,78 +83,62 @@ impl<'a> TaskRef<'a> {
 ///           and if it failed, maybe another attempt
 /// ```
 ///
-/// * Every task is told once to have [ended](Self::task_ended), whatever became of it: those that
-///   are not selected right after the start of the run, those that nobody got round to when the
-///   run was dropped right before its end.
-/// * A task is told to be [ready](Self::task_ready) after each of its upstreams has ended, and only
-///   if it is to be started: not if it is skipped, given, or the run is stopping.
-/// * Between ready and started it waits: for [permits](Self::task_waiting), for a
-///   [slot](Self::task_queued), or, of which nothing is told, for a thread.
-/// * Permits are given back before a task is told to have ended, but not before it is left.
-/// * A plain function that timed out runs on, so it may be left after its task has ended, and while
-///   the next attempt runs, but before the end of the run.
+/// * [`task_ended`](Self::task_ended) is called once for every task. For a task that is not selected,
+///   it is called right after the start of the run. For a task that was not reached when the run was
+///   dropped, it is called right before the end of the run.
+/// * [`task_ready`](Self::task_ready) is called after each upstream of the task has ended, and only
+///   if the task is to be started: not if it is skipped or given, or if the run is stopping.
+/// * Between ready and started, a task may wait for [permits](Self::task_waiting), for a
+///   [slot](Self::task_queued), or for a thread, for which there is no method.
+/// * A task gives its permits back after `task_left` and before `task_ended` is called.
+/// * A plain function that timed out runs on and keeps its permits. So `task_left` may be called
+///   after `task_ended` or during the next attempt, but always before `run_ended`.
 ///
 /// # Threads
 ///
-/// For one task no two calls are made at the same time, with the exception above; for different
-/// tasks they come from different threads at the same time. A call is made on the thread where it
-/// happens: [`task_entered`](Self::task_entered) and [`task_left`](Self::task_left) come in pairs
-/// on the thread that polls or calls the task's function in between.
+/// No two methods are called at the same time for the same task, except after a timeout as described
+/// above. For different tasks, methods are called from different threads at the same time. A method
+/// is called on the thread where the event happens: [`task_entered`](Self::task_entered) and
+/// [`task_left`](Self::task_left) come in pairs, on the thread that calls the function or polls its
+/// future in between.
 ///
 /// # Cost
 ///
-/// A call is made in the middle of the run and holds it up: an observer that is slow makes the task
-/// late that it is told of, and whatever waits for its thread. An observer must not wait for the
-/// run that it observes. A panic in an observer is contained; the other observers are told, and the
-/// run goes on. A run without observers pays nothing.
+/// The run waits until a method returns. A slow observer delays the task in question, and whatever
+/// else waits for that thread. An observer must not wait for the run that it observes. If a method
+/// panics, the panic is caught, the other observers are still notified, and the run goes on. A run
+/// without observers has no overhead.
 ///
-/// # Several
+/// # Several observers
 ///
-/// [`observe`](crate::Execute::observe) can be repeated. Also an observer: a tuple of observers, a
-/// `Vec`, an `Option`, an `Arc`, a `Box`, a `&'static`.
-///
-/// ```
-/// use asyncflow_core::{Observer, TaskRef, TaskStatus};
-/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}};
-///
-/// struct Print;
-///
-/// impl Observer for Print {
-///     fn task_ended(&self, task: TaskRef<'_>, status: TaskStatus) {
-///         println!("{} {status}", task.name());
-///     }
-/// }
-/// # let mut flow = Flow::<Inline>::new();
-/// # flow.add(|| ());
-/// # block_on(async {
-/// flow.execute().observe(Print).await?;
-/// # Ok::<(), asyncflow_core::FlowError>(()) }).unwrap();
-/// ```
+/// [`observe`](crate::Execute::observe) can be repeated. `Observer` is also implemented for tuples
+/// of observers, and for `Vec`, `Option`, `Arc`, `Box` and `&'static` of an observer.
 #[allow(unused_variables)]
 pub trait Observer: Send + Sync + 'static {
-    /// The run has started; this is what it is made of. Called where the run is first polled, or
-    /// [started](crate::Execute::start).
+    /// The run has started. `flow` is the structure of its flow.
+    ///
+    /// Called on the thread that first polls the execution, or that [starts](crate::Execute::start)
+    /// it.
     fn run_started(&self, flow: &Structure) {}
-    /// All upstreams of a task have succeeded, or ended where that is enough, and it will be
-    /// started unless the run stops.
+    /// The upstreams that a task waits for have ended, and it will be started unless the run stops.
     fn task_ready(&self, task: TaskRef<'_>) {}
-    /// A task could not have these permits at once and waits for them.
+    /// A task did not get these permits at once and waits for them.
     fn task_waiting(&self, task: TaskRef<'_>, permits: &Permits) {}
-    /// A task has its permits and waits for a slot, because as many tasks run as
+    /// A task has its permits and waits for a slot, because as many tasks are running as
     /// [`max_concurrency`](crate::Execute::max_concurrency) allows.
     fn task_queued(&self, task: TaskRef<'_>) {}
-    /// An attempt starts: the task's function is about to be called, the first time with attempt 1.
+    /// An attempt starts: the task's function is about to be called. The first attempt is 1.
     fn task_started(&self, task: TaskRef<'_>, attempt: u32) {}
-    /// This thread is about to run code of a task: to call its function, or to poll or drop its
-    /// future.
+    /// This thread is about to call a task's function, or to poll or drop its future.
     fn task_entered(&self, task: TaskRef<'_>, attempt: u32) {}
-    /// This thread has run code of a task; the counterpart of [`task_entered`](Self::task_entered).
+    /// This thread has called a task's function, or polled or dropped its future. The counterpart of
+    /// [`task_entered`](Self::task_entered).
     fn task_left(&self, task: TaskRef<'_>, attempt: u32) {}
-    /// An attempt failed, panicked or timed out. Next the task ends, or is
+    /// An attempt failed, panicked or timed out. Next, the task ends or is
     /// [started](Self::task_started) again.
     fn attempt_failed(&self, task: TaskRef<'_>, attempt: u32, why: &dyn fmt::Display) {}
-    /// A task has its status.
+    /// A task has its final status.
     fn task_ended(&self, task: TaskRef<'_>, status: TaskStatus) {}
-    /// The run is over, and nothing of it runs any more.
+    /// The run is over. Nothing of it is running any more.
     fn run_ended(&self) {}
 }

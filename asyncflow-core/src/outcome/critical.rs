@@ -12,28 +12,32 @@ use super::table::{columns, printable};
 
 /// The chain of tasks that made a run take as long as it did, from [`Report::critical_path`].
 ///
-/// Its last task is the one that ended last; each of the others is what the next one waited for:
-/// of its upstreams the one that ended last, or the one that opened the gate of a task that comes
-/// [after any](crate::TaskExt::after_any) of several. A task that was ready long before it
-/// started waited for permits, a slot or a thread in between: its
-/// [`waited`](TaskReport::waited) tells how long.
+/// The last task of the path is the task that ended last. Each task before it is the upstream that
+/// the next task waited for: the one that ended last or, if the next task comes
+/// [after any](crate::TaskExt::after_any) of several, the first that succeeded. Between the time
+/// when a task became ready and its start, it waited for permits, a slot or a thread;
+/// [`TaskReport::waited`] tells how long.
 ///
-/// `Display` writes one task a line.
+/// `Display` writes one line for each task.
 ///
 /// ```
-/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}, prelude::*};
-/// # let mut flow = Flow::<Inline>::new();
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// # async fn fetch() {}
 /// # async fn parse() {}
 /// let fetch = flow.add(fetch);
 /// flow.add(parse.after(fetch));
-/// # block_on(async {
 /// let run = flow.execute().timed().await?;
 /// let path = run.report().critical_path().expect("the run was timed");
 /// let names: Vec<_> = path.tasks().iter().map(|task| task.name()).collect();
 /// assert_eq!(names, ["fetch", "parse"]);
 /// assert!(path.ran() + path.waited() <= run.report().wall().unwrap());
-/// # Ok::<(), FlowError>(()) }).unwrap();
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct CriticalPath<'a> {
@@ -42,32 +46,35 @@ pub struct CriticalPath<'a> {
 }
 
 impl<'a> CriticalPath<'a> {
-    /// The tasks on it, in the order in which they ran; none if no task was started.
+    /// Returns the tasks on the path, in the order in which they ran. Empty if no task was started.
     pub fn tasks(&self) -> &[TaskReport<'a>] {
         &self.tasks
     }
 
-    /// How long they ran, with all attempts and the pauses between them.
+    /// Returns how long these tasks ran, including all attempts and the pauses between them.
     pub fn ran(&self) -> Duration {
         self.tasks.iter().filter_map(TaskReport::ran).sum()
     }
 
-    /// How long they waited for permits, slots and threads when they were ready.
+    /// Returns how long these tasks waited for permits, slots and threads when they were ready.
     pub fn waited(&self) -> Duration {
         self.tasks.iter().filter_map(TaskReport::waited).sum()
     }
 }
 
 impl Report {
-    /// The chain of tasks that made the run take as long as it did: shorten one of these, or the
-    /// run does not get shorter. `None` if the run was not [timed](crate::Execute::timed).
+    /// Returns the chain of tasks that made the run take as long as it did. The run gets shorter
+    /// only if one of these does.
+    ///
+    /// Returns `None` if the run was not [timed](crate::Execute::timed). See [`CriticalPath`] for
+    /// an example.
     pub fn critical_path(&self) -> Option<CriticalPath<'_>> {
         let wall = self.wall()?;
         let ends = Ends::of(self);
-        // A task that was not started took no time, so it is not the end of the path.
+        // Not a task that was not started, because it took no time.
         let mut at = NodeIndex::all(ends.0.len())
             .filter(|index| self.at(*index).ran().is_some())
-            // If several ended at the same time, the last: it may come after the others.
+            // The last one if several ended at the same time, because it may depend on the others.
             .max_by_key(|index| ends.get(*index));
         let mut tasks = Vec::new();
         while let Some(index) = at {
@@ -84,6 +91,7 @@ impl Report {
 
 impl fmt::Display for CriticalPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // So that a line fits 80 columns.
         const WIDEST: usize = 32;
         let count = self.tasks.len();
         let tasks = if count == 1 { "task" } else { "tasks" };
@@ -111,7 +119,7 @@ impl fmt::Display for CriticalPath<'_> {
                 format!("{ran:.1?}")
             )?;
             let waited = task.waited().unwrap_or_default();
-            // Less than this is the cost of the engine.
+            // A shorter wait is only the overhead of the engine.
             if waited >= self.wall / 100 && !waited.is_zero() {
                 write!(f, ", waited {waited:.1?}")?;
             }
@@ -123,11 +131,11 @@ impl fmt::Display for CriticalPath<'_> {
     }
 }
 
-/// When each node ended, gates included; `None` for a node that did not.
+/// When each node ended, gates included. `None` for a node that did not end.
 struct Ends(Vec<Option<Duration>>);
 
 impl Ends {
-    /// In one pass, because every node comes after its upstreams.
+    /// Takes one pass, because every node comes after its upstreams.
     fn of(report: &Report) -> Self {
         let graph = report.graph();
         let mut ends = Self(Vec::with_capacity(graph.len()));
@@ -147,7 +155,7 @@ impl Ends {
         self.0[index.get()]
     }
 
-    /// The upstream that a node had to wait for.
+    /// The upstream that a node waited for longest.
     fn awaited(&self, report: &Report, index: NodeIndex) -> Option<NodeIndex> {
         let graph = report.graph();
         let ended = graph

@@ -1,4 +1,4 @@
-//! The error of an execution: why it returned no [`Run`].
+//! The error of an execution.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -14,11 +14,12 @@ use super::run::Run;
 
 /// Why an execution failed.
 ///
-/// [`kind`](Self::kind) tells what kind of failure it is. `Display` names every task that failed, in
-/// backticks and in the order of declaration, with its cause, and counts the skipped tasks. If flows
-/// are nested more than a hundred levels deep, it goes on with the failure of the innermost one.
-/// `source` is the error of the first failure. `Debug` prints the same text and the chain of
-/// causes, so that a `main` that returns the error prints something useful.
+/// [`kind`](Self::kind) distinguishes a failure from a cancel, a refusal and so on. `Display` names
+/// every task that failed, in the order of declaration, with its cause, and counts the skipped
+/// tasks. If flows are nested more than a hundred levels deep, it leaves out the levels between and
+/// prints the innermost failure. `source` returns the error of the first failure. `Debug` prints the
+/// same text and the chain of causes, so that a `main` that returns the error prints something
+/// useful.
 ///
 /// ```
 /// use asyncflow::prelude::*;
@@ -27,15 +28,13 @@ use super::run::Run;
 /// # #[tokio::main]
 /// # async fn main() {
 /// let mut flow = TokioFlow::new();
-/// let fetch = flow.add(|| -> Result<String, &str> { Err("no route to host") });
+/// let fetch = || -> Result<String, &str> { Err("no route to host") };
+/// let fetch = flow.add(fetch.named("fetch"));
 /// flow.add((|page: &String| page.len()).inputs(fetch).named("count"));
 ///
 /// let error = flow.execute().await.unwrap_err();
 /// assert_eq!(error.kind(), FlowErrorKind::Failed);
-/// assert!(error.to_string().contains("no route to host"));
-/// let failure = error.failures().next().unwrap();
-/// assert_eq!(failure.status(), TaskStatus::Failed);
-/// assert_eq!(failure.task(), fetch.into());
+/// assert_eq!(error.to_string(), "task `fetch` failed: no route to host (1 skipped)");
 /// # }
 /// ```
 pub struct FlowError(Box<Reason>);
@@ -46,9 +45,9 @@ enum Reason {
     Ran(Ended, Run),
 }
 
-/// How a run ended that is not a success.
+/// How a run ended, if not with success.
 enum Ended {
-    /// In the order of declaration; at least one.
+    /// In the order of declaration, at least one.
     Failed(Vec<Failure>),
     Cancelled,
     Abandoned,
@@ -85,7 +84,22 @@ impl FlowError {
         Self(Box::new(Reason::Ran(Ended::Abandoned, run)))
     }
 
-    /// What kind of failure it is.
+    /// Returns the kind of the error.
+    ///
+    /// ```
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::{FlowErrorKind, TokioFlow};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.input::<u32>("id");
+    /// let error = flow.execute().await.unwrap_err();
+    /// assert_eq!(error.kind(), FlowErrorKind::Refused);
+    /// assert!(error.to_string().starts_with("input `id` was not given"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn kind(&self) -> FlowErrorKind {
         match &*self.0 {
             Reason::Refused(_) => FlowErrorKind::Refused,
@@ -95,7 +109,23 @@ impl FlowError {
         }
     }
 
-    /// Every task that failed, panicked or timed out, in the order of declaration.
+    /// Returns every task that failed, panicked or timed out, in the order of declaration.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let fetch = flow.add((|| Err::<(), _>("no luck")).named("fetch"));
+    /// let error = flow.execute().await.unwrap_err();
+    /// let failure = error.failures().next().unwrap();
+    /// assert_eq!(failure.task(), fetch.into());
+    /// assert_eq!(failure.to_string(), "task `fetch` failed: no luck");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn failures(&self) -> impl Iterator<Item = &Failure> {
         let failures = match &*self.0 {
             Reason::Ran(Ended::Failed(failures), _) => failures.as_slice(),
@@ -104,12 +134,43 @@ impl FlowError {
         failures.iter()
     }
 
-    /// What became of every task; `None` if nothing started.
+    /// Returns the report of the run, or `None` if nothing started.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let fails = flow.add(|| Err::<(), _>("no luck"));
+    /// let after = flow.add((|| {}).after(fails));
+    /// let error = flow.execute().await.unwrap_err();
+    /// let skipped = TaskStatus::Skipped { because: fails.into() };
+    /// assert_eq!(error.report().unwrap().status(after), skipped);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn report(&self) -> Option<&Report> {
         self.outputs().map(Run::report)
     }
 
-    /// The outputs of the tasks that did succeed; `None` if nothing started.
+    /// Returns the outputs of the tasks that succeeded, or `None` if nothing started.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let page = flow.add(|| "a page");
+    /// flow.add((|_: &&str| Err::<(), _>("no luck")).inputs(page));
+    /// let error = flow.execute().await.unwrap_err();
+    /// assert_eq!(error.outputs().unwrap()[page], "a page");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn outputs(&self) -> Option<&Run> {
         match &*self.0 {
             Reason::Refused(_) => None,
@@ -117,7 +178,24 @@ impl FlowError {
         }
     }
 
-    /// Like [`outputs`](Self::outputs), to take them.
+    /// Converts the error into the outputs of the tasks that succeeded, or `None` if nothing
+    /// started.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let page = flow.add(|| String::from("a page"));
+    /// flow.add((|_: &String| Err::<(), _>("no luck")).inputs(page));
+    /// let error = flow.execute().await.unwrap_err();
+    /// let mut outputs = error.into_outputs().unwrap();
+    /// assert_eq!(outputs.take(page), Some("a page".to_owned()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn into_outputs(self) -> Option<Run> {
         match *self.0 {
             Reason::Refused(_) => None,
@@ -125,7 +203,21 @@ impl FlowError {
         }
     }
 
-    /// Whether the run was cancelled, and no task had failed.
+    /// Returns `true` if the run was cancelled and no task had failed.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(async || std::future::pending::<()>().await);
+    /// let error = flow.start().cancel().await.unwrap_err();
+    /// assert!(error.is_cancelled());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.kind() == FlowErrorKind::Cancelled
     }
@@ -142,7 +234,7 @@ impl fmt::Display for FlowError {
                 let nesting = Nesting::enter();
                 match nesting.depth() {
                     ..=MOST_CAUSES => {}
-                    // An error of the user's may hold the error of a flow, too.
+                    // The innermost error may be a user's that contains a `FlowError` again.
                     depth if depth > MOST_CAUSES + 1 => return f.write_str("..."),
                     _ => return write!(f, "... {}", Quoted(innermost(failures))),
                 }
@@ -200,16 +292,16 @@ impl Error for FlowError {
     }
 }
 
-/// How many causes `Debug` prints, since a chain of causes may be a loop; and through how many
-/// nested flows `Display` goes before it skips to the innermost.
+/// How many causes `Debug` prints, because a chain of causes may be a loop, and how many levels of
+/// nested flows `Display` prints, because each takes stack, before it skips to the innermost.
 const MOST_CAUSES: usize = 100;
 
 thread_local! {
     static NESTING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts the errors that this thread is printing inside of each other: the error of a flow prints
-/// those of the flows in it, which may be nested in any depth.
+/// Counts how many `FlowError`s this thread is printing inside one another. The error of a flow
+/// prints the errors of the flows in it, which may be nested to any depth.
 struct Nesting;
 
 impl Nesting {
@@ -229,7 +321,7 @@ impl Drop for Nesting {
     }
 }
 
-/// The first failure, through nested flows, that is not a [`FlowError`].
+/// Follows the first failure through nested flows, to the first error that is not of a failed flow.
 fn innermost(mut failures: &[Failure]) -> &(dyn Error + Send + Sync + 'static) {
     loop {
         let error = failures[0].error();
@@ -240,7 +332,7 @@ fn innermost(mut failures: &[Failure]) -> &(dyn Error + Send + Sync + 'static) {
     }
 }
 
-/// The source of a user's error; `None` if it panics.
+/// The source of a user's error, or `None` if `source` panics.
 fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match unwind::catch(|| error.source()) {
         Ok(source) => source,

@@ -1,4 +1,4 @@
-//! What comes out of an execution: the [`run`] with its outputs, the [`report`], the [`error`].
+//! The results of an execution: the [`run`] with its outputs, the [`report`] and the [`error`].
 
 pub(crate) mod critical;
 pub(crate) mod error;

@@ -1,4 +1,4 @@
-//! The report of a run: for every task what became of it.
+//! The report of a run.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,31 +14,37 @@ use crate::task::statuses::Statuses;
 
 use super::times::Times;
 
-/// For every task of a run its name, its status, its attempts, and when what happened if it was
-/// executed with [`timed`](crate::Execute::timed).
+/// The report of a run: the name, status and attempts of every task and, if the run was
+/// [timed](crate::Execute::timed), when it was ready, started and so on.
 ///
-/// `Display` is a table that fits 80 columns: what became of each task, and if the run was timed how
-/// long it ran, a small chart of when it waited and ran, and a `*` at those on the
-/// [critical path](Self::critical_path). Of a large flow it writes 60 tasks, among them up to 20
-/// that failed and the end of the critical path, and counts the others; `{:#}` writes all. Names are
-/// shortened, and nothing in them has an effect on a terminal.
+/// `Display` writes a table that fits 80 columns, with the status of each task. If the run was
+/// timed, the table also shows how long each task ran, a small chart of when it waited and ran, and
+/// a `*` at the tasks on the [critical path](Self::critical_path). Of a large flow, it shows 60
+/// tasks, among them up to 20 that failed and the last 20 of the critical path, and counts the
+/// others; `{:#}` shows all. Long names are shortened, and control characters in names are replaced.
 ///
 /// ```
-/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}, prelude::*};
-/// # let mut flow = Flow::<Inline>::new();
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// let fetch = flow.add((|| Err::<(), _>("no luck")).named("fetch"));
 /// flow.add((|| ()).after(fetch).named("parse"));
-/// let error = block_on(async { flow.execute().await }).unwrap_err();
+/// let error = flow.execute().await.unwrap_err();
 /// assert_eq!(
 ///     error.report().unwrap().to_string(),
 ///     "2 tasks: 1 failed, 1 skipped\n  fetch  failed\n  parse  skipped  because of `fetch`"
 /// );
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct Report {
     graph: Arc<Graph>,
     statuses: Arc<Statuses>,
-    /// Of tasks that had more than one.
+    /// Only of tasks with more than one attempt.
     attempts: HashMap<NodeIndex, u32>,
     times: Option<Arc<[Times]>>,
     wall: Option<Duration>,
@@ -64,21 +70,50 @@ impl Report {
         }
     }
 
-    /// What became of a task.
+    /// Returns the status of a task.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let fetch = flow.add(async || {});
+    /// let run = flow.execute().await?;
+    /// assert_eq!(run.report().status(fetch), TaskStatus::Succeeded);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// If the handle belongs to another flow, or the task was added after the run.
+    /// Panics if the handle belongs to another flow, or if the task was added after the run.
     #[track_caller]
     pub fn status(&self, task: impl Into<TaskId>) -> TaskStatus {
         self.task(task).status()
     }
 
-    /// What is reported of one task.
+    /// Returns the report of one task.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let fetch = flow.add((async || {}).named("fetch"));
+    /// let run = flow.execute().await?;
+    /// let fetch = run.report().task(fetch);
+    /// assert_eq!((fetch.name(), fetch.attempts()), ("fetch", 1));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// If the handle belongs to another flow, or the task was added after the run.
+    /// Panics if the handle belongs to another flow, or if the task was added after the run.
     #[track_caller]
     pub fn task(&self, task: impl Into<TaskId>) -> TaskReport<'_> {
         let task = task.into();
@@ -90,7 +125,7 @@ impl Report {
         self.at(task.index)
     }
 
-    /// What is reported of a node; a gate has a status, too.
+    /// The report of a node, which may be a gate. A gate has a status, too.
     pub(crate) fn at(&self, index: NodeIndex) -> TaskReport<'_> {
         TaskReport {
             report: self,
@@ -98,22 +133,80 @@ impl Report {
         }
     }
 
-    /// What is reported of every task, in the order of declaration.
+    /// Returns the report of every task, in the order of declaration.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add((|| {}).named("fetch"));
+    /// flow.add((|| {}).named("parse"));
+    /// let run = flow.execute().await?;
+    /// let names: Vec<_> = run.report().tasks().map(|task| task.name()).collect();
+    /// assert_eq!(names, ["fetch", "parse"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn tasks(&self) -> impl Iterator<Item = TaskReport<'_>> {
         self.graph.tasks().map(|(index, _)| self.at(index))
     }
 
-    /// What the flow was made of when it was executed.
+    /// Returns the structure that the flow had when it was executed.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(series![|| 1, || 2]);
+    /// let run = flow.execute().await?;
+    /// assert_eq!(run.report().structure().len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn structure(&self) -> Structure {
         Structure::new(Arc::clone(&self.graph))
     }
 
-    /// How long the run took, if it was timed.
+    /// Returns how long the run took, or `None` if it was not timed.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(async || {});
+    /// assert!(flow.execute().await?.report().wall().is_none());
+    /// assert!(flow.execute().timed().await?.report().wall().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wall(&self) -> Option<Duration> {
         self.wall
     }
 
-    /// How many tasks have a status.
+    /// Returns the number of tasks whose status satisfies `matches`.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(series![|| 1, || 2]);
+    /// let run = flow.execute().await?;
+    /// assert_eq!(run.report().count(TaskStatus::is_success), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn count(&self, matches: impl Fn(TaskStatus) -> bool) -> usize {
         self.tasks().filter(|task| matches(task.status())).count()
     }
@@ -123,7 +216,25 @@ impl Report {
     }
 }
 
-/// What is reported of one task.
+/// The report of one task, from [`Report::task`] and [`Report::tasks`].
+///
+/// ```
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// let fetch = flow.add((async || {}).named("fetch"));
+/// let run = flow.execute().timed().await?;
+/// let fetch = run.report().task(fetch);
+/// assert_eq!(fetch.name(), "fetch");
+/// assert_eq!(fetch.status(), TaskStatus::Succeeded);
+/// assert!(fetch.times().unwrap().started >= fetch.times().unwrap().ready);
+/// assert!(fetch.ran().is_some() && fetch.waited().is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy)]
 pub struct TaskReport<'a> {
     report: &'a Report,
@@ -131,24 +242,24 @@ pub struct TaskReport<'a> {
 }
 
 impl<'a> TaskReport<'a> {
-    /// The handle of the task.
+    /// Returns the handle of the task.
     pub fn id(&self) -> TaskId {
         self.report.graph.task_id(self.index)
     }
 
-    /// Its name.
+    /// Returns the name of the task, which is unique in its flow.
     pub fn name(&self) -> &'a str {
         self.report.graph.name(self.index)
     }
 
-    /// What became of it.
+    /// Returns the status of the task.
     pub fn status(&self) -> TaskStatus {
         self.report
             .statuses
             .report(self.report.graph.id(), self.index)
     }
 
-    /// How often its function was started.
+    /// Returns how often its function was started.
     pub fn attempts(&self) -> u32 {
         match self.report.attempts.get(&self.index) {
             Some(attempts) => *attempts,
@@ -162,15 +273,18 @@ impl<'a> TaskReport<'a> {
         }
     }
 
-    /// How long it ran, from its first start to its end, with all its attempts and the pauses
-    /// between them; if the run was timed, and it was started.
+    /// Returns how long the task took from its first start to its end, including all attempts and
+    /// the pauses between them.
+    ///
+    /// Returns `None` if the run was not timed or the task was not started.
     pub fn ran(&self) -> Option<Duration> {
         let Times { started, ended, .. } = self.times()?;
         Some(ended?.saturating_sub(started?))
     }
 
-    /// How long it waited for permits, a slot or a thread after it was ready; if the run was
-    /// timed, and it was started.
+    /// Returns how long the task waited for permits, a slot or a thread after it was ready.
+    ///
+    /// Returns `None` if the run was not timed or the task was not started.
     pub fn waited(&self) -> Option<Duration> {
         let Times { ready, started, .. } = self.times()?;
         Some(started?.saturating_sub(ready?))
@@ -181,7 +295,7 @@ impl<'a> TaskReport<'a> {
         self.report.graph.upstreams(self.index)
     }
 
-    /// When what happened, if the run was timed.
+    /// Returns when the task became ready, started and so on, or `None` if the run was not timed.
     pub fn times(&self) -> Option<Times> {
         let times = self.report.times.as_ref()?;
         Some(times[self.index.get()])

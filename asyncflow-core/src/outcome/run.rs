@@ -1,4 +1,4 @@
-//! The result of a run: its outputs and its report.
+//! The run: its outputs and its report.
 
 use std::any::Any;
 use std::fmt;
@@ -11,17 +11,21 @@ use crate::task::outputs::{owned_unit, unit};
 
 use super::report::Report;
 
-/// What an execution came to: the output of every task that succeeded, and the report.
+/// The result of an execution: the output of every task that succeeded, and the report.
 ///
 /// ```
-/// # use asyncflow_core::{Flow, doctest::{Inline, block_on}};
-/// # let mut flow = Flow::<Inline>::new();
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
 /// let name = flow.add(|| String::from("asyncflow"));
-/// let mut run = block_on(flow.execute()).unwrap();
+/// let mut run = flow.execute().await?;
 /// assert_eq!(run[name], "asyncflow");
-/// assert_eq!(run.get(name).map(String::len), Some(9));
 /// assert_eq!(run.take(name), Some("asyncflow".to_owned()));
-/// assert_eq!(run.get(name), None);
+/// # Ok(())
+/// # }
 /// ```
 pub struct Run {
     report: Report,
@@ -33,12 +37,32 @@ impl Run {
         Self { report, columns }
     }
 
-    /// The output of a task; `None` if it has none: it did not succeed, another task took it by
-    /// value, it was no target of a run for some targets, or it was [taken](Self::take).
+    /// Returns the output of a task, or `None` if there is none.
+    ///
+    /// There is none if the task did not succeed, if another task took its output
+    /// [by value](Task::moved), if it was not a target of an execution with
+    /// [`only`](crate::Execute::only), or if the output was [taken](Self::take).
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let page = flow.add(|| "a page");
+    /// let cached = flow.add(|| false);
+    /// let cache = flow.add((|| "a cached page").run_if(cached));
+    /// let run = flow.execute().await?;
+    /// assert_eq!(run.get(page), Some(&"a page"));
+    /// assert_eq!(run.get(cache), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// If the handle belongs to another flow, or the task was added after the run.
+    /// Panics if the handle belongs to another flow, or if the task was added after the run.
     #[track_caller]
     pub fn get<T: Any + Send + Sync>(&self, task: Task<T>) -> Option<&T> {
         let status = self.report.status(task);
@@ -49,11 +73,27 @@ impl Run {
         }
     }
 
-    /// Takes the output of a task out of the run; `None` when [`get`](Self::get) gives `None`.
+    /// Takes the output of a task out of the run. Returns `None` if [`get`](Self::get) does.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let page = flow.add(|| String::from("a page"));
+    /// let mut run = flow.execute().await?;
+    /// let page_text: Option<String> = run.take(page);
+    /// assert_eq!(page_text.as_deref(), Some("a page"));
+    /// assert_eq!(run.get(page), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
-    /// If the handle belongs to another flow, or the task was added after the run.
+    /// Panics if the handle belongs to another flow, or if the task was added after the run.
     #[track_caller]
     pub fn take<T: Any + Send + Sync>(&mut self, task: Task<T>) -> Option<T> {
         let status = self.report.status(task);
@@ -64,7 +104,21 @@ impl Run {
         }
     }
 
-    /// What became of every task.
+    /// Returns the report of the run.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let page = flow.add(|| "a page");
+    /// let run = flow.execute().await?;
+    /// assert_eq!(run.report().status(page), TaskStatus::Succeeded);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn report(&self) -> &Report {
         &self.report
     }
@@ -72,18 +126,18 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // The outputs of nested flows are runs in turn, and so on.
+        // The output of a nested flow is a run, which may contain further runs.
         if !self.report.graph().nested.is_empty() {
             deep_drop(std::mem::take(&mut self.columns));
         }
     }
 }
 
-/// The output of a task.
+/// Returns the output of a task.
 ///
 /// # Panics
 ///
-/// Where [`Run::get`] gives `None`.
+/// Panics if [`Run::get`] returns `None` or panics.
 impl<T: Any + Send + Sync> Index<Task<T>> for Run {
     type Output = T;
 
@@ -101,7 +155,7 @@ impl<T: Any + Send + Sync> Index<Task<T>> for Run {
                 None if status.is_success() => panic!(
                     "task `{name}` has no output any more: it was taken, or was no target of the run"
                 ),
-                None => panic!("task `{name}` has no output: it was {status}"),
+                None => panic!("task `{name}` has no output: its status is `{status}`"),
             }
         })
     }

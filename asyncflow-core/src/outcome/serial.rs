@@ -1,4 +1,4 @@
-//! The report for serde. What is written is described in `schema/report.schema.json`.
+//! The report for serde. `schema/report.schema.json` describes the format.
 
 use std::time::Duration;
 
@@ -10,11 +10,12 @@ use crate::task::status::TaskStatus;
 use super::report::{Report, TaskReport};
 use super::times;
 
-/// Goes up when something that is written changes its meaning or goes. What is merely added does
-/// not count, so readers pass over what they do not know.
+/// Incremented when a field changes its meaning or is removed. Not when a field is added, so readers
+/// must ignore fields that they do not know.
 const VERSION: u32 = 1;
 
-/// With the feature `serde`. The form, as JSON, which `schema/report.schema.json` describes:
+/// Needs the feature `serde`. As JSON, the report has this form, which
+/// `schema/report.schema.json` describes:
 ///
 /// ```json
 /// {
@@ -32,9 +33,9 @@ const VERSION: u32 = 1;
 /// }
 /// ```
 ///
-/// Tasks and gates are known by the numbers of their [nodes](crate::Structure). A status is what
-/// its `Display` writes. Times are nanoseconds since the start of the run; `wall_ns`, `times` and
-/// `critical_path` are `null` if the run was not timed.
+/// `number`, `because`, `upstreams` and `critical_path` are the numbers of [nodes](crate::Structure).
+/// A status is the text that its `Display` writes. Times are nanoseconds since the start of the run.
+/// `wall_ns`, `times` and `critical_path` are `null` if the run was not timed.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let structure = self.structure();
@@ -53,7 +54,7 @@ impl Serialize for Report {
     }
 }
 
-/// With the feature `serde`, as one of the `tasks` of a [`Report`].
+/// Needs the feature `serde`. The format is that of the `tasks` of a [`Report`].
 impl Serialize for TaskReport<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let because = match self.status() {

@@ -8,20 +8,20 @@ use crate::task::status::TaskStatus;
 
 use super::report::{Report, TaskReport};
 
-/// How wide a table is at most.
+/// The greatest width of a table, in columns.
 const WIDTH: usize = 80;
 
-/// How wide the chart is.
+/// The width of the chart.
 const CHART: usize = 24;
 
-/// How wide the durations are: `999.9µs`, `9999.9s`.
+/// The width of durations: `999.9µs`, `9999.9s`.
 const RAN: usize = 8;
 
-/// How many tasks are written one by one, unless all are asked for.
+/// The number of rows, unless all are asked for.
 const ROWS: usize = 60;
 
-/// Of those the failures, and the tasks on the critical path, at most so many each; the others are
-/// the first ones.
+/// The most failures among the rows, and the most tasks on the critical path. The other rows are the
+/// first tasks of the flow.
 const CHOSEN: usize = 20;
 
 impl fmt::Display for Report {
@@ -57,12 +57,12 @@ fn number(task: &TaskReport<'_>) -> NodeIndex {
     task.id().index
 }
 
-/// The tasks that are written, in the order of declaration.
+/// Chooses the tasks that get a row, in the order of declaration.
 fn choose(report: &Report, critical: &[NodeIndex]) -> Vec<NodeIndex> {
     let tasks = report.tasks();
     let failed = tasks.filter(|task| task.status().is_failure());
     let mut chosen: Vec<NodeIndex> = failed.map(|task| number(&task)).take(CHOSEN).collect();
-    // The last ones, up to the one that ended last.
+    // From the end of the path, because that is the task that ended last.
     chosen.extend(critical.iter().rev().take(CHOSEN));
     chosen.sort_unstable();
     chosen.dedup();
@@ -107,9 +107,11 @@ fn more(left_out: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// What all rows have in common.
 struct Table<'a> {
     report: &'a Report,
+    /// Sorted.
     critical: Vec<NodeIndex>,
-    /// How wide names are, and statuses.
+    /// The width of the column of names.
     name: usize,
+    /// The width of the column of statuses.
     status: usize,
 }
 
@@ -118,12 +120,12 @@ impl<'a> Table<'a> {
         let tasks = || rows.iter().map(|index| report.at(*index));
         let status = tasks().map(|task| status(task).chars().count()).max();
         let status = status.unwrap_or(0);
-        // A mark, and two columns between each two.
+        // The width of everything else: a mark, and two spaces before each column.
         let others = match report.wall() {
             Some(_) => 2 + 2 + status + 2 + RAN + 2 + CHART,
             None => 2 + 2 + status + 2 + "because of ``".len() + 16,
         };
-        // Those of a status of which nobody has thought still leave something of the name.
+        // Leaves at least 8 columns for the name, also if a status is very long.
         let widest = WIDTH.saturating_sub(others).max(8);
         let name = tasks()
             .map(|task| columns(&printable(task.name(), widest)))
@@ -160,7 +162,7 @@ impl<'a> Table<'a> {
         write!(f, "\n{}", row.trim_end())
     }
 
-    /// When a task waited and ran within the run.
+    /// Draws when a task waited and ran within the run.
     fn bar(&self, task: TaskReport<'_>) -> String {
         let wall = self.report.wall().unwrap_or_default().as_nanos().max(1);
         let cell = |time: Option<Duration>| {
@@ -170,7 +172,7 @@ impl<'a> Table<'a> {
         let times = task.times().unwrap_or_default();
         let (ready, started, ended) = (cell(times.ready), cell(times.started), cell(times.ended));
         let cells = (0..=ended).map(|at| match at {
-            // However short it ran, it can be seen.
+            // At least one cell, so that a short task can be seen.
             _ if at >= started => '█',
             _ if at >= ready => '░',
             _ => ' ',
@@ -188,7 +190,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// The status, and how many attempts it took if it was more than one.
+/// The status and, if there was more than one attempt, their number.
 fn status(task: TaskReport<'_>) -> String {
     match (task.status(), task.attempts()) {
         (status, 0 | 1) => status.to_string(),
@@ -196,8 +198,8 @@ fn status(task: TaskReport<'_>) -> String {
     }
 }
 
-/// As much of a name as fits so many columns, and nothing in it that would break a table or the
-/// terminal.
+/// Shortens a name to `width` columns, and replaces characters that would break the table or affect
+/// the terminal.
 pub(crate) fn printable(name: &str, width: usize) -> String {
     let mut clean = String::new();
     let mut used = 0;
@@ -208,7 +210,7 @@ pub(crate) fn printable(name: &str, width: usize) -> String {
         };
         used += column(c);
         if used > width {
-            // Makes room for the sign that there is more.
+            // Makes room for the ellipsis.
             while columns(&clean) + 1 > width && clean.pop().is_some() {}
             clean.push('…');
             break;
@@ -218,7 +220,7 @@ pub(crate) fn printable(name: &str, width: usize) -> String {
     clean
 }
 
-/// Characters that turn the direction of the text after them, end a line, or are nothing at all.
+/// Characters that change the direction of the text after them, end a line or are invisible.
 fn is_unseen(c: char) -> bool {
     matches!(
         c,
@@ -231,12 +233,13 @@ fn is_unseen(c: char) -> bool {
     )
 }
 
+/// The width of a text in columns of a terminal.
 pub(crate) fn columns(text: &str) -> usize {
     text.chars().map(column).sum()
 }
 
-/// How many columns of a terminal a character takes, or less: those that take two are in these
-/// blocks.
+/// The width of a character in columns of a terminal. All wide characters are in these blocks, which
+/// contain some narrow ones, too.
 fn column(c: char) -> usize {
     match c {
         '\u{1100}'..='\u{115f}'

@@ -1,4 +1,4 @@
-//! Failures: why an attempt at a task failed.
+//! Failures: a task that failed, and the cause.
 
 use std::any::Any;
 use std::error::Error;
@@ -13,7 +13,28 @@ use crate::unwind::{self, Payload};
 
 use super::status::TaskStatus;
 
-/// A task that failed, and why.
+/// A task that failed, and the cause. From [`FlowError::failures`](crate::FlowError::failures).
+///
+/// `Display` names the task and the cause.
+///
+/// ```
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// let fetch = flow.add((|| "x".parse::<u8>()).named("fetch"));
+/// let error = flow.execute().await.unwrap_err();
+/// let failure = error.failures().next().unwrap();
+/// assert_eq!(failure.task(), fetch.into());
+/// assert_eq!((failure.name(), failure.status()), ("fetch", TaskStatus::Failed));
+/// assert!(failure.error().is::<std::num::ParseIntError>());
+/// assert!(failure.panic().is_none());
+/// assert_eq!(failure.to_string(), "task `fetch` failed: invalid digit found in string");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Failure {
     task: TaskId,
     name: String,
@@ -25,17 +46,17 @@ impl Failure {
         Self { task, name, cause }
     }
 
-    /// The handle of the task.
+    /// Returns the handle of the task.
     pub fn task(&self) -> TaskId {
         self.task
     }
 
-    /// The name of the task.
+    /// Returns the name of the task.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// `Failed`, `Panicked` or `TimedOut`.
+    /// Returns the status of the task: `Failed`, `Panicked` or `TimedOut`.
     pub fn status(&self) -> TaskStatus {
         match &self.cause {
             Cause::Error(_) => TaskStatus::Failed,
@@ -44,7 +65,7 @@ impl Failure {
         }
     }
 
-    /// The error that the task returned, or a [`Panic`] or [`TimedOut`].
+    /// Returns the error that the function returned, or a [`Panic`] or [`TimedOut`].
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         match &self.cause {
             Cause::Error(error) => &**error,
@@ -53,7 +74,22 @@ impl Failure {
         }
     }
 
-    /// The panic, if the task panicked.
+    /// Returns the panic, or `None` if the task did not panic.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(|| -> () { panic!("out of cheese") });
+    /// let error = flow.execute().await.unwrap_err();
+    /// let failure = error.failures().next().unwrap();
+    /// assert_eq!(failure.panic().unwrap().message(), "out of cheese");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn panic(&self) -> Option<&Panic> {
         match &self.cause {
             Cause::Panic(panic) => Some(panic),
@@ -81,11 +117,11 @@ impl fmt::Debug for Failure {
 
 impl Drop for Failure {
     fn drop(&mut self) {
-        // The `Drop` of a user's error may panic. If two errors of one `FlowError` did, the process
-        // would abort.
+        // The `Drop` of a user's error may panic. If two errors of one `FlowError` panicked, the
+        // process would abort.
         let nothing = Cause::Timeout(TimedOut(Duration::ZERO));
         let cause = std::mem::replace(&mut self.cause, nothing);
-        // The error of a nested flow holds failures in turn, and so on.
+        // The error of a nested flow contains failures, too, and so on.
         unwind::contain(|| deep_drop(cause));
     }
 }
@@ -93,7 +129,7 @@ impl Drop for Failure {
 /// Why an attempt failed.
 #[derive(Debug)]
 pub enum Cause {
-    /// It returned this error.
+    /// The function returned this error.
     Error(BoxError),
     Panic(Panic),
     Timeout(TimedOut),
@@ -116,10 +152,10 @@ impl fmt::Display for Cause {
     }
 }
 
-/// The panic of a task, with its payload.
+/// The panic of a task, from [`Failure::panic`] and [`Failure::error`].
 pub struct Panic {
     message: String,
-    /// In a mutex because payloads need not be `Sync`.
+    /// In a mutex, because a payload need not be `Sync`.
     payload: Mutex<Option<Payload>>,
 }
 
@@ -128,18 +164,37 @@ impl Panic {
         let message = unwind::message(&payload);
         Self {
             message: message
-                .unwrap_or("a panic whose payload is no message")
+                .unwrap_or("a panic whose payload is not a string")
                 .to_owned(),
             payload: Mutex::new(Some(payload)),
         }
     }
 
-    /// The message of the panic.
+    /// Returns the message of the panic.
+    ///
+    /// If the payload is not a string, the message says so.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Takes the payload, to downcast it or to resume the panic. Returns `None` the second time.
+    /// Takes the payload, to downcast it or to resume the panic. Returns `None` if it was taken
+    /// before.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(|| -> () { std::panic::panic_any(7_u8) });
+    /// let error = flow.execute().await.unwrap_err();
+    /// let panic = error.failures().next().unwrap().panic().unwrap();
+    /// assert_eq!(*panic.take_payload().unwrap().downcast::<u8>().unwrap(), 7);
+    /// assert!(panic.take_payload().is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
         self.payload
             .lock()
@@ -170,12 +225,30 @@ impl Drop for Panic {
     }
 }
 
-/// An attempt took longer than its limit.
+/// The error of a task that took longer than its [time limit](crate::TaskExt::timeout).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use asyncflow::prelude::*;
+/// use asyncflow::{TimedOut, TokioFlow};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// let limit = Duration::from_millis(10);
+/// flow.add((async || std::future::pending::<()>().await).timeout(limit));
+/// let error = flow.execute().await.unwrap_err();
+/// let cause = error.failures().next().unwrap().error();
+/// assert_eq!(cause.downcast_ref::<TimedOut>().unwrap().limit(), limit);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimedOut(pub(crate) Duration);
 
 impl TimedOut {
-    /// The limit.
+    /// Returns the time limit of the attempt.
     pub fn limit(self) -> Duration {
         self.0
     }
@@ -189,7 +262,7 @@ impl fmt::Display for TimedOut {
 
 impl Error for TimedOut {}
 
-/// A user's error, whose `Display` may panic.
+/// Prints a user's error, whose `Display` may panic.
 pub(crate) struct Quoted<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl fmt::Display for Quoted<'_> {

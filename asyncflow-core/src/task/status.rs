@@ -1,44 +1,73 @@
-//! The status of a task after a run.
+//! The status of a task.
 
 use std::fmt;
 
 use crate::handle::TaskId;
 
-/// What became of a task in a run.
+/// The status of a task in a run.
+///
+/// ```
+/// use asyncflow::TokioFlow;
+/// use asyncflow::prelude::*;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), FlowError> {
+/// let mut flow = TokioFlow::new();
+/// let fetch = flow.add(async || {});
+/// let run = flow.execute().await?;
+/// assert_eq!(run.report().status(fetch), TaskStatus::Succeeded);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TaskStatus {
-    /// Its function returned, and not an `Err`.
+    /// The function returned a value other than `Err`.
     Succeeded,
-    /// Its function returned an `Err`.
+    /// The function returned an `Err`.
     Failed,
-    /// Its function panicked.
+    /// The function panicked.
     Panicked,
-    /// Its function took longer than its time limit.
+    /// The function took longer than its [time limit](crate::TaskExt::timeout).
     TimedOut,
-    /// It was not started, because of another task.
+    /// The task was not started, because of another task.
     Skipped {
-        /// The task that failed, or whose output `false` was the condition, and on which this one
-        /// depends, maybe through others. Of several, the one that was declared first.
+        /// The skip cause: a task that failed, or a [condition](crate::TaskExt::run_if) that was
+        /// `false`, on which this task depends directly or through others. If there are several,
+        /// the one that was declared first.
         because: TaskId,
     },
-    /// The run stopped before it was started, or dropped its future at an await point.
+    /// The run stopped before the task started, or while its future was at an await point.
     Cancelled,
-    /// It was not a target of the run, nor upstream of one.
+    /// The task is neither a [target](crate::Execute::only) of the run nor upstream of one.
     NotSelected,
-    /// Its value was given in place of calling its function.
+    /// The output was [given](crate::Execute::given), so the function was not called.
     Given,
-    /// It has not ended: only in the report of a [run that goes on](crate::Running::report).
+    /// The task has not ended. Occurs only in [`Running::report`](crate::Running::report).
     Unfinished,
 }
 
 impl TaskStatus {
-    /// Whether tasks downstream could start: it succeeded, or was given.
+    /// Returns `true` if the task succeeded or was given, so that downstream tasks can start.
+    ///
+    /// ```
+    /// use asyncflow::TaskStatus;
+    ///
+    /// assert!(TaskStatus::Given.is_success());
+    /// assert!(!TaskStatus::Cancelled.is_success());
+    /// ```
     pub fn is_success(self) -> bool {
         matches!(self, Self::Succeeded | Self::Given)
     }
 
-    /// Whether it failed, panicked or timed out.
+    /// Returns `true` if the task failed, panicked or timed out.
+    ///
+    /// ```
+    /// use asyncflow::TaskStatus;
+    ///
+    /// assert!(TaskStatus::TimedOut.is_failure());
+    /// assert!(!TaskStatus::Cancelled.is_failure());
+    /// ```
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Failed | Self::Panicked | Self::TimedOut)
     }
