@@ -38,8 +38,7 @@ impl Drop for Guard {
     }
 }
 
-/// Counts what is inside of something at the same time, and the most that ever was; clones share
-/// it.
+/// Counts what is inside at the same time, and the most that were; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Inside(Arc<Counts>);
 
@@ -58,12 +57,12 @@ pub struct Visit {
 }
 
 impl Inside {
-    /// Nobody inside.
+    /// Nothing inside.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Somebody who counts as so many.
+    /// Enters, and counts as so many.
     pub fn enter(&self, weight: usize) -> Visit {
         let now = self.0.now.fetch_add(weight, Ordering::SeqCst) + weight;
         self.0.most.fetch_max(now, Ordering::SeqCst);

@@ -19,7 +19,7 @@
 //!
 //! | file | has |
 //! |---|---|
-//! | `backends` | the runtimes that tests run on, the limit of time, tests in a process of their own |
+//! | `backends` | the runtimes to run on, the limit of time, tests in a process of their own |
 //! | `gate` | what holds tasks up until a test lets them go on |
 //! | `count` | what is alive, what is inside at the same time |
 //! | `log` | events, in the order in which they happened |
@@ -66,8 +66,8 @@ macro_rules! on_every_backend {
     };
 }
 
-/// Like [`on_every_backend!`], each test in a process of its own: for those that end the process when
-/// they fail, look at the whole process, or change something that all of it shares.
+/// Like [`on_every_backend!`], each test in a process of its own: for those that end the process
+/// when they fail, look at the whole process, or change something that all of it shares.
 #[macro_export]
 macro_rules! on_every_backend_in_child {
     ($($tests:tt)*) => {

@@ -19,7 +19,7 @@ pub async fn turns(count: usize) {
 pub struct Numbers(u64);
 
 impl Numbers {
-    /// Those of a seed.
+    /// The numbers of a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }

@@ -1,4 +1,5 @@
-//! Executing a flow more than once and at the same time gives independent runs; what can be called once is.
+//! Executing a flow again, or several times at once, gives independent runs; a `once` function is called
+//! once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

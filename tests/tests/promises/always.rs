@@ -1,4 +1,4 @@
-//! Clean-up (`.always()`) runs whatever became of its upstreams, and never before all of them have ended.
+//! Clean-up (`.always()`) runs whatever became of its upstreams, after all of them have ended.
 
 use std::future::pending;
 use std::sync::Arc;

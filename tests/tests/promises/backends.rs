@@ -1,4 +1,4 @@
-//! What a user of one backend gets, and what not.
+//! What a crate that uses one backend depends on, and what not.
 
 use std::process::Command;
 

@@ -187,8 +187,7 @@ on_every_backend! {
                     break;
                 }
             }
-            // How often an execution is polled depends on who else works; that it is done in the
-            // end does not.
+            // How often an execution is polled depends on the other drivers; that it ends does not.
             assert!(done || everything.flow.execute().await.is_ok());
         }
     }

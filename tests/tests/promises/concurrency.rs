@@ -1,5 +1,5 @@
-//! `max_concurrency`: never more tasks at a time, and as many as that; and more plain functions than there are
-//! threads.
+//! `max_concurrency`: never more tasks at a time, and as many as that. Plain functions may be more than
+//! there are threads.
 
 use asyncflow::prelude::*;
 use asyncflow::{AsyncStdRuntime, Member, Runtime, SmolRuntime, TokioRuntime};

@@ -372,7 +372,7 @@ mod inputs {
             assert!(run.get(start).is_none());
         }
 
-        // A value that nobody took, because its taker was skipped, is dropped with the run.
+        // A value whose taker was skipped is dropped with the run.
         async fn a_moved_value_that_nobody_takes<R>() {
             let (mut flow, guards) = (Flow::<R>::new(), Guards::new());
             let live = guards.clone();

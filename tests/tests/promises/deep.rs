@@ -1,8 +1,8 @@
-//! Size and depth need no stack and no more than linear work: from no tasks to ten million, on a stack of 2 MiB.
+//! Size and depth need no stack, and work that is linear: from no tasks to ten million, on 2 MiB.
 //!
-//! Each in a process of its own, since a stack that overflows takes the process with it. Without
-//! optimisation the sizes are smaller; [`million`] and [`DEEP`] say so in one place. That the work grows
-//! no faster than the flow shows in a count of what the engine asks of its runtime.
+//! Each test runs in a process of its own, since a stack that overflows ends the process. Without
+//! optimisation the sizes are smaller: see [`million`] and [`DEEP`]. That the work grows no faster than
+//! the flow shows in a count of what the engine asks of its runtime.
 
 use std::future::{Ready, ready};
 use std::pin::pin;

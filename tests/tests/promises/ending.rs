@@ -1,5 +1,5 @@
-//! An execution ends when its tasks do: beside futures that are always ready again or block their thread, and
-//! with wakers of every kind.
+//! An execution ends when its tasks do: also beside futures that are always ready again or block their
+//! thread, and with wakers of every kind.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -307,7 +307,7 @@ on_every_backend! {
     }
 
     // A waker that, when it is dropped, does not return before another task of the run has failed,
-    // which wakes everyone who waits: so no waker is dropped while the lists of them are locked.
+    // which wakes all that wait: so no waker is dropped while the lists of them are locked.
     async fn waker_whose_drop_comes_back_in<R>() {
         let handle = R::default().attach().unwrap();
         let ended = Gate::new();

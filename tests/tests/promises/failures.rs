@@ -1,4 +1,5 @@
-//! A failure lets nothing downstream start, stops the run unless it keeps going, and is reported with its cause.
+//! A failure lets nothing downstream start, stops the run unless it keeps going, and is reported with
+//! its cause.
 
 use std::error::Error;
 use std::future::pending;
@@ -163,8 +164,8 @@ on_every_backend! {
             log.assert_order(&["top", "right"]);
             assert_eq!(report.status(left).is_failure(), left_fails);
             assert_eq!(report.status(right).is_failure(), right_fails);
-            let culprit = if left_fails { left } else { right };
-            assert_eq!(report.status(bottom), skipped(culprit));
+            let cause = if left_fails { left } else { right };
+            assert_eq!(report.status(bottom), skipped(cause));
             assert_eq!(error.outputs().unwrap().get(bottom), None);
             let good = if left_fails { right } else { left };
             let good = error.outputs().unwrap().get(good);
@@ -204,7 +205,7 @@ on_every_backend! {
     }
 
     // A plain function that is running when another task fails, and fails as well: both are
-    // reported, in the order in which they were declared, though nobody keeps going.
+    // reported, in the order in which they were declared, though the run does not keep going.
     async fn two_fail_at_once<R>() {
         for plain_first in [true, false] {
             let mut flow = Flow::<R>::new();
@@ -362,7 +363,7 @@ on_every_backend! {
         }
         let debug = format!("{error:?}");
         assert!(debug.contains("reading the config") && debug.contains("bad sector"), "{debug}");
-        // And on, in somebody else's chain.
+        // And in the chain of an error around it.
         let outer = anyhow::Error::from(error).context("the flow");
         let chain: Vec<String> = outer.chain().map(ToString::to_string).collect();
         assert_eq!(chain.last().unwrap(), "bad sector");

@@ -75,7 +75,7 @@ fn independent<R: asyncflow::Runtime>(flow: &mut Flow<R>, counter: &dyn Fn() -> 
     }
 }
 
-/// On a runtime with one worker, where nobody else works on the flow meanwhile.
+/// On a runtime with one worker, where no other driver works on the flow meanwhile.
 #[test]
 fn a_poll_is_bounded() {
     let runtime = one_thread();

@@ -8,7 +8,6 @@ mod again;
 mod always;
 mod backends;
 mod cancelling;
-mod compile_fail;
 mod concurrency;
 mod conditions;
 mod conformance;

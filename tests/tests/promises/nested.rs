@@ -1,4 +1,5 @@
-//! Flows in flows: each is one task, stops with the flow that it is in, and takes no permits that could deadlock.
+//! Flows in flows: each is one task, and stops with the flow around it; permits that could deadlock are
+//! refused.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -424,10 +425,7 @@ mod executed_by_a_task {
             let mut outer = Flow::<R>::new();
             for _ in 0..3 {
                 let inner = Arc::clone(&inner);
-                outer.add(move || {
-                    let inner = Arc::clone(&inner);
-                    async move { inner.execute().await.map(drop) }
-                });
+                outer.add(again!((inner) { inner.execute().await.map(drop) }));
             }
             outer.execute().await.unwrap();
             assert_eq!(log.events().len(), 9);
@@ -444,10 +442,7 @@ mod executed_by_a_task {
             }
             let inner = Arc::new(inner);
             let mut outer = Flow::<R>::new();
-            outer.add(move || {
-                let inner = Arc::clone(&inner);
-                async move { inner.execute().await.map(drop) }
-            });
+            outer.add(again!((inner) { inner.execute().await.map(drop) }));
             let running = outer.start();
             started.pass().await;
             assert!(running.cancel().await.unwrap_err().is_cancelled());

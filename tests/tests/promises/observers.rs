@@ -232,7 +232,7 @@ fn random<R: Runtime + Default>(seed: u64) -> (Flow<R>, Vec<Task<u64>>) {
             .collect();
         let (bad, slow) = (numbers.one_in(6), numbers.below(3));
         let calls = Arc::new(AtomicUsize::new(0));
-        // Those that fail do so every second time, so that some of the retries help.
+        // A bad task fails every second time, so that some of the retries succeed.
         let fails = move || bad && calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
         let retry = numbers.one_in(3);
         let policy = at_once(1);

@@ -1,4 +1,4 @@
-//! No panic escapes a task or hangs a flow: neither one in a function, nor in a drop, nor in what a user hands over.
+//! No panic escapes a task or hangs a flow: not in a function, in a drop, or in what a user hands over.
 
 use std::error::Error;
 use std::fmt;
@@ -317,7 +317,7 @@ on_every_backend_in_child! {
             assert_eq!(error.failures().count(), 5);
             drop(error);
             drop(flow.execute().await.unwrap_err());
-            // Dropped because nobody wants the error.
+            // Dropped with a run that was not awaited.
             let mut running = Box::pin(flow.start());
             eventually::<R>("the run to end", || {
                 let unfinished = |status| status == TaskStatus::Unfinished;
@@ -360,7 +360,7 @@ on_every_backend_in_child! {
         assert!(run.get(third).is_some());
         drop(run);
         assert_eq!(log.events().len(), 1);
-        // As soon as their last consumer has ended, or nobody is there to consume them.
+        // As soon as their last consumer has ended, or at once if there is none.
         let run = flow.execute().only(end).await.unwrap();
         assert!(run.report().status(third).is_success());
         assert_eq!(log.events().len(), 2);
@@ -372,7 +372,7 @@ on_every_backend_in_child! {
         drop(error);
     }
 
-    // The output of an attempt that nobody waits for any more.
+    // The output of an attempt that has timed out.
     async fn output_that_panics_when_dropped_after_a_timeout<R>() {
         let (mut flow, late, guards) = (Flow::<R>::new(), Gate::new(), Guards::new());
         let slow = flow.add({
@@ -427,7 +427,7 @@ on_every_backend_in_child! {
         std::mem::forget(error);
     }
 
-    // A value that is taken by value and panics when its taker drops it, or when nobody took it.
+    // A value that panics when its taker drops it, or when its taker was skipped.
     async fn input_that_panics_when_dropped<R>() {
         for plain in [false, true] {
             for fails_first in [false, true] {

@@ -1,5 +1,6 @@
-//! Flows for the tests of pictures: with names that mean something to a format, and in which everything
-//! happens. What is drawn does not depend on the backend, so they run on [`ThreadRuntime`].
+//! Flows for the tests of pictures: with names that mean something to a format, and in which
+//! everything happens. What is drawn does not depend on the backend, so they run on
+//! [`ThreadRuntime`].
 
 use asyncflow::prelude::*;
 use asyncflow::{Execute, Report};

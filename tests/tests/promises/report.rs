@@ -228,7 +228,7 @@ on_every_backend! {
     }
 }
 
-/// Names that have broken somebody's output.
+/// Names that break tables and terminals.
 fn hostile() -> Vec<String> {
     let names = [
         "quotes \" ' `",

@@ -1,4 +1,4 @@
-//! A retry is an attempt of its own, after a pause in which nothing is held, and only the last one counts.
+//! A retry is an attempt of its own, after a pause in which nothing is held. Only the last one counts.
 
 use std::future::ready;
 use std::sync::Arc;

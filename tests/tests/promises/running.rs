@@ -1,4 +1,4 @@
-//! An execution that was started goes on by itself, and tells how far it is.
+//! An execution that was started goes on by itself, and reports how far it is.
 
 use std::pin::pin;
 use std::sync::Arc;

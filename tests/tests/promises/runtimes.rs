@@ -1,4 +1,5 @@
-//! Runtimes that are not there, go away, or are another's: an execution ends, with an error that says what to do.
+//! A runtime that is missing, goes away or is another's: the execution ends, with an error that says
+//! what to do.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use asyncflow::prelude::*;
 use asyncflow::{AsyncStdRuntime, Runtime, SmolRuntime, TokioFlow, TokioRuntime};
 use asyncflow_tests::{
     Gate, Guards, LONG, Log, at_once, on_async_std, on_smol, on_tokio, on_tokio_current,
-    poll_times, watched, yield_now,
+    poll_times, waits, watched, yield_now,
 };
 
 /// Tasks of every kind: ready at once and later, plain, with locks, limits and attempts.
@@ -299,14 +300,7 @@ mod tokio_shutdown {
                 runtime.spawn(async move {
                     let mut flow = TokioFlow::new();
                     for _ in 0..5 {
-                        let live = live.clone();
-                        flow.add(move || {
-                            let guard = live.guard();
-                            async move {
-                                let _guard = guard;
-                                pending::<()>().await;
-                            }
-                        });
+                        flow.add(waits(&live, &Gate::new()));
                     }
                     flow.add(move || opener.open());
                     flow.execute().await
@@ -344,14 +338,7 @@ mod smol_executors {
             let guards = Guards::new();
             let mut flow = Flow::on(SmolRuntime::on(Arc::clone(&executor)));
             for _ in 0..3 {
-                let guards = guards.clone();
-                flow.add(move || {
-                    let guard = guards.guard();
-                    async move {
-                        let _guard = guard;
-                        pending::<()>().await;
-                    }
-                });
+                flow.add(waits(&guards, &Gate::new()));
             }
             let running = flow.start();
             while guards.live() < 3 {

@@ -1,4 +1,5 @@
-//! A limit drops an async function, leaves a plain one to its end, and counts from the start of an attempt.
+//! A limit drops an async function and leaves a plain one to its end. It counts from the start of an
+//! attempt.
 
 use std::future::pending;
 use std::sync::Arc;

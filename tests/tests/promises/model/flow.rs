@@ -200,7 +200,7 @@ impl<'a, R: Runtime + Default> Built<'a, R> {
                 left: times,
                 probe: None,
             };
-            // Nobody else wants this lock, so it is free in every pause.
+            // No other task takes this lock, so it is free in every pause.
             if index.is_multiple_of(2) {
                 let own = Lock::new();
                 let mut probe = Flow::<R>::new();

@@ -28,7 +28,7 @@ impl Status {
         matches!(self, Self::Failed | Self::Panicked | Self::TimedOut)
     }
 
-    /// A reported status; `number` says which task is to blame.
+    /// A reported status; `number` gives the number of a task.
     pub(crate) fn of(
         status: TaskStatus,
         number: impl Fn(asyncflow::TaskId) -> usize,
@@ -49,12 +49,12 @@ impl Status {
 
 /// Why a task is not started. In this order: of several, the smallest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Blame {
+enum Cause {
     Task(usize),
     Cancelled,
 }
 
-impl Blame {
+impl Cause {
     fn of(task: usize, status: Status) -> Option<Self> {
         match status {
             Status::Succeeded | Status::Given | Status::NotSelected => None,
@@ -136,9 +136,9 @@ impl<'a> Reference<'a> {
             return only(Status::NotSelected);
         }
         let planned = &self.plan.tasks[task];
-        let blame = self.blame(task, statuses);
-        if let (Some(blame), false) = (blame, planned.always) {
-            return only(blame.status());
+        let cause = self.cause(task, statuses);
+        if let (Some(cause), false) = (cause, planned.always) {
+            return only(cause.status());
         }
         let cancellable = !planned.always;
         if let Some(flag) = planned.condition.filter(|flag| self.selected[*flag]) {
@@ -150,7 +150,7 @@ impl<'a> Reference<'a> {
                         cancellable,
                     };
                 }
-                None => return only(blame.expect("the flag has none").status()),
+                None => return only(cause.expect("the flag has none").status()),
             }
         }
         Allowed {
@@ -162,16 +162,16 @@ impl<'a> Reference<'a> {
         }
     }
 
-    fn blame(&self, task: usize, statuses: &[Status]) -> Option<Blame> {
+    fn cause(&self, task: usize, statuses: &[Status]) -> Option<Cause> {
         let planned = &self.plan.tasks[task];
         let of = |task: &usize| match self.selected[*task] {
-            true => Blame::of(*task, statuses[*task]),
+            true => Cause::of(*task, statuses[*task]),
             false => None,
         };
         let all = planned.needs().filter_map(|task| of(&task));
         let any = self.lists(task).iter().filter_map(|list| {
             let groups = list.iter().map(|group| group.iter().filter_map(&of).min());
-            // If one of them is to blame for nothing, the gate is open.
+            // If one of them is no cause, the gate is open.
             groups.collect::<Option<Vec<_>>>()?.into_iter().min()
         });
         all.chain(any).min()

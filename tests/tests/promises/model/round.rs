@@ -88,7 +88,7 @@ pub(crate) async fn run<R: Runtime + Default>(
         .map_err(|error| error.to_string())?;
     match world.wrong().first() {
         Some(wrong) => Err(wrong.clone()),
-        // Where nobody was told of the end of a dropped run, something of it may still be on its
+        // Where no observer was told of the end of a dropped run, something of it may still be on its
         // way, and would be taken for a part of the next.
         None => Ok(ended || round.observed),
     }

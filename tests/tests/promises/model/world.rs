@@ -36,12 +36,12 @@ pub(crate) struct World {
     pub(crate) run_ended: AtomicBool,
 }
 
-/// Whom plain functions that hang wait for.
+/// What plain functions that hang wait for.
 #[derive(Default)]
 struct Patience {
     /// How many attempts of each task were given up.
     given_up: Vec<u32>,
-    /// Nobody is there any more to give them up.
+    /// The execution is over, and gives up none of them any more.
     over: bool,
 }
 
