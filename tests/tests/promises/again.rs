@@ -56,7 +56,7 @@ on_every_backend! {
         let (go, wait) = oneshot::channel::<()>();
         let wait = flow.add(once(async move || wait.await.map_err(|error| error.to_string())));
         let running = flow.start();
-        // The run that goes on knows nothing of it.
+        // The run that goes on does not have it.
         let later = flow.add(log.note("later").after(wait));
         go.send(()).unwrap();
         let run = running.await.unwrap();
@@ -159,7 +159,7 @@ mod concurrently {
             assert_eq!(good.await.unwrap()[last], 8);
         }
 
-        // A flow grows between executions, one of which goes on with what it began with.
+        // Tasks added while a run goes on are not in that run.
         async fn while_the_flow_grows<R>() {
             let (mut flow, gate) = (Flow::<R>::new(), Gate::new());
             let wait = gate.clone();
@@ -202,7 +202,7 @@ mod only_once {
                 assert!(flow.start().await.unwrap_err().to_string().contains("`plain one`"));
             }
             assert_eq!(log.events().len(), 1);
-            // Where it is not needed, it does not matter.
+            // It can be spent where it is not needed.
             let given = flow.execute().given(plain, String::from("given")).given(other, 2).await.unwrap();
             assert_eq!((&*given[plain], given[other]), ("given", 2));
 
@@ -211,7 +211,7 @@ mod only_once {
             let left = flow.add(once(|| 2));
             flow.execute().only(spent).await.unwrap();
             assert!(flow.execute().await.unwrap_err().to_string().contains("once"));
-            // The refusal took nothing from the other one.
+            // The refused execution did not spend the other one.
             assert_eq!(flow.execute().only(left).await.unwrap()[left], 2);
         }
 
@@ -229,7 +229,7 @@ mod only_once {
         }
 
         // Of executions at the same time one calls it, and the others are refused.
-        async fn by_one_of_many<R>() {
+        async fn called_by_one_of_many_executions<R>() {
             for _ in 0..10 {
                 let (mut flow, log) = (Flow::<R>::new(), Log::new());
                 let notes = log.clone();

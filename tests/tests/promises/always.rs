@@ -220,7 +220,7 @@ on_every_backend! {
         eventually::<R>("the future to be dropped", || guards.live() == 1).await;
         blocked.open();
         eventually::<R>("the end of the run", || guards.live() == 0).await;
-        // Nothing tells of what does not happen: some time for it to.
+        // Time for what must not happen.
         pause::<R>(Duration::from_millis(20)).await;
         assert_eq!(log.events(), Vec::<String>::new());
     }
@@ -245,7 +245,7 @@ on_every_backend! {
         assert_eq!(error.outputs().unwrap()[seen].as_deref(), Some("good"));
     }
 
-    // It is attempted again though the run is stopping, and with permits.
+    // Retries of clean-up go on while the run stops, and take permits.
     async fn is_retried_after_a_failure_and_a_cancel<R>() {
         for cancel in [false, true] {
             for plain in [false, true] {
@@ -289,7 +289,7 @@ on_every_backend! {
         }
     }
 
-    // Dropping the run ends its pause, its wait for a permit, and itself.
+    // Dropping the run ends clean-up that pauses, waits for a permit, or runs.
     async fn ends_with_a_run_that_is_dropped<R>() {
         let (lock, go) = (Lock::new(), Gate::new());
         let holder = hold::<R>(&lock, &go).await;

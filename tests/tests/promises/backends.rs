@@ -27,7 +27,7 @@ fn build<R: asyncflow::Runtime>(flow: &mut Flow<R>) -> Task<String> {
 
 /// Swapping the flow's type is all that it takes.
 #[test]
-fn all_in_one_program() {
+fn all_backends_in_one_program() {
     let mut tokio = TokioFlow::new();
     let mut smol = SmolFlow::new();
     let mut async_std = AsyncStdFlow::new();
@@ -164,7 +164,7 @@ fn all_features_bring_all() {
 }
 
 #[test]
-fn what_one_looks_with_is_not_there_unless_asked_for() {
+fn view_and_what_it_needs_are_optional() {
     let watching = ["asyncflow-view", "indicatif", "tracing", "serde"];
     for backend in ["tokio", "smol", "async-std"] {
         let tree = dependencies(&["asyncflow", "--features", backend]);

@@ -178,7 +178,7 @@ on_every_backend! {
                 });
                 drop(execute);
                 eventually::<R>("the run to end", || counts.runs_ended.load(Ordering::SeqCst) == 1).await;
-                // Over is over: what was to start has, and nothing starts any more.
+                // Nothing starts after the end of the run.
                 assert_eq!(everything.guards.live(), 0);
                 let started = everything.started.load(Ordering::SeqCst);
                 everything.assert_clean().await;
@@ -225,7 +225,7 @@ on_every_backend! {
         other.execute().await.unwrap();
     }
 
-    // A blocking function cannot be interrupted: it runs to its end, and keeps its permit so long.
+    // A blocking function cannot be interrupted: it runs to its end, and keeps its permit until then.
     async fn blocking_function_keeps_its_permit<R>() {
         let (log, lock, guards) = (Log::new(), Lock::new(), Guards::new());
         let (started, go) = (Gate::new(), Gate::new());
@@ -294,7 +294,7 @@ on_every_backend! {
         drop(run);
     }
 
-    // Nothing starts after it, and no clean-up either.
+    // Nothing starts afterwards, not even clean-up.
     async fn dropping_a_started_execution_cancels<R>() {
         let (mut flow, log, guards) = (Flow::<R>::new(), Log::new(), Guards::new());
         let (started, dropped) = (Gate::new(), Gate::new());
@@ -415,7 +415,7 @@ on_every_backend! {
         assert!(error.to_string().contains("the run was cancelled"), "{error}");
     }
 
-    // Cancelling waits for everything: nothing lives on, nothing new starts.
+    // When the cancel returns, every future has been dropped, and nothing new has started.
     async fn cancel_leaves_nothing_alive<R>() {
         let (mut flow, guards, log) = (Flow::<R>::new(), Guards::new(), Log::new());
         let meeting = Meeting::of(11);
@@ -439,7 +439,7 @@ on_every_backend! {
         let report = error.report().unwrap();
         assert_eq!(report.count(|status| status == TaskStatus::Cancelled), 20);
         assert!(log.events().is_empty());
-        // The flow is as good as new.
+        // The flow can be executed again.
         let gone = flow.start();
         meeting.meet().await;
         drop(gone);
@@ -465,7 +465,7 @@ on_every_backend! {
             assert_eq!(error.report().unwrap().count(|status| status == TaskStatus::Cancelled), 6);
         }
         assert_eq!(log.events().len(), 0);
-        // What waited and was cancelled left nothing behind.
+        // The cancelled tasks hold no permits.
         let again = flow.start();
         go.open();
         held.await.unwrap();

@@ -29,7 +29,7 @@ on_every_backend! {
         }
     }
 
-    // As many as may run do run: they wait for each other.
+    // As many as may run do run: each waits for the others.
     async fn as_many_as_that<R>() {
         for limit in [1, 2, 3, 20] {
             let mut flow = Flow::<R>::new();
@@ -63,7 +63,7 @@ on_every_backend! {
         }
     }
 
-    // The limit is each execution's own.
+    // Each execution has its own limit.
     async fn of_each_execution<R>() {
         let (mut flow, meeting) = (Flow::<R>::new(), Meeting::of(2));
         flow.add(meeting.task());
@@ -73,7 +73,7 @@ on_every_backend! {
         two.unwrap();
     }
 
-    // The second waits for the lock, and takes no place from the third.
+    // What waits for the lock takes no slot from the third.
     async fn waiting_for_a_lock_is_not_running<R>() {
         let (mut flow, log, lock) = (Flow::<R>::new(), Log::new(), Lock::new());
         let (held, gate) = (Gate::new(), Gate::new());

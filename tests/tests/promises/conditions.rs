@@ -65,13 +65,13 @@ on_every_backend! {
             let execute = if keep_going { execute.keep_going() } else { execute };
             let error = execute.await.unwrap_err();
             assert_eq!(error.report().unwrap().status(work), skipped(flag));
-            // It has nothing to go by.
+            // Clean-up, too, is skipped without the value of its condition.
             assert_eq!(error.report().unwrap().status(clean), skipped(flag));
         }
         assert_eq!(log.events().len(), 0);
     }
 
-    // One condition inside of another: what is skipped names the flag that said no.
+    // A condition that depends on a condition: the cause is the flag that was false.
     async fn flags_behind_flags<R>() {
         let mut flow = Flow::<R>::new();
         let outer = flow.add(|| false);

@@ -16,7 +16,7 @@ use asyncflow_tests::{
 use smol::Executor;
 
 on_every_backend! {
-    // Beside whatever else runs in this process.
+    // While other tests run in this process.
     async fn keeps_what_a_runtime_must<R>() {
         conformance::check(R::default()).await;
     }
@@ -36,7 +36,7 @@ fn tokio_from_outside_by_its_handle() {
 }
 
 #[test]
-fn smol_on_an_executor_of_ones_own() {
+fn smol_on_an_executor_that_is_given() {
     watched(|| {
         let executor = Arc::new(Executor::new());
         for _ in 0..2 {

@@ -91,7 +91,7 @@ on_every_backend! {
         let unit = flow.add(|| ());
         let next = flow.add((|(): &()| 1).inputs(unit));
         let taken = flow.add((async |()| 2).inputs(unit.moved()).named("taken"));
-        // A unit, too, can be taken once.
+        // A unit is taken by value once, as other values are.
         assert!(flow.execute().await.is_err());
         let run = flow.execute().only(next).await;
         assert!(run.is_err());

@@ -218,7 +218,7 @@ on_every_backend_in_child! {
         let run = passes.execute().await.unwrap();
         assert_eq!(run[last.1], length as u64 - 1);
         drop(run);
-        // Each output goes as soon as the next is there.
+        // Each output is dropped as soon as the next is there.
         let run = passes.execute().only(last.1).await.unwrap();
         assert_eq!(run[last.1], length as u64 - 1);
     }
@@ -238,7 +238,7 @@ on_every_backend_in_child! {
         let running = flow.start();
         yield_now().await;
         drop(running);
-        // Unless it was over before.
+        // Unless it had ended before.
         if let Err(error) = flow.start().cancel().await {
             assert!(error.is_cancelled(), "{error}");
         }
@@ -316,11 +316,11 @@ on_every_backend_in_child! {
         assert_eq!(succeeded(&run), width + 2);
     }
 
-    // More than are told in one go that a task has ended.
-    async fn every_successor_hears_of_an_end<R>() {
+    // More successors than one poll notifies.
+    async fn every_successor_is_told_of_an_end<R>() {
         const WIDE: usize = 25_001;
-        struct Nobody;
-        impl Observer for Nobody {}
+        struct Silent;
+        impl Observer for Silent {}
         type Add<R> = fn(&mut Flow<R>) -> Task<()>;
         let hubs: [(&str, Add<R>); 5] = [
             ("on a driver", |flow| flow.add(nothing)),
@@ -343,7 +343,7 @@ on_every_backend_in_child! {
                 let clean_up = flow.add(nothing.after(&tasks).always());
                 let execute = || flow.execute().keep_going();
                 let only = flow.execute().keep_going().only([clean_up, tasks[WIDE - 1]]);
-                for execute in [execute(), execute().observe(Nobody), execute().max_concurrency(2), only] {
+                for execute in [execute(), execute().observe(Silent), execute().max_concurrency(2), only] {
                     let (report, wanted) = match execute.await {
                         Ok(run) => (run.report().clone(), TaskStatus::Succeeded),
                         Err(error) => {
@@ -369,7 +369,7 @@ on_every_backend_in_child! {
         let mut flow = Flow::<R>::new();
         let wide = flow.add(wide);
         let long = flow.add(long.after(wide));
-        // n comes before m: a gate stands between, not n × m edges.
+        // n tasks before m tasks: a gate stands between them, not n × m edges.
         let plain = flow.add(plain.after(long));
         flow.add((0..count).map(|_| nothing).collect::<Parallel>().after(plain));
         assert_eq!(succeeded(&flow.execute().await.unwrap()), 4 * count);
@@ -412,7 +412,7 @@ on_every_backend_in_child! {
         drop(Member::new(empty));
     }
 
-    // Group in group in group, with one task in the innermost.
+    // Two tasks in the innermost group.
     async fn a_deep_series<R>() {
         let (mut flow, log) = (Flow::<R>::new(), Log::new());
         let mut series = series![slow(&log, "a"), slow(&log, "b")];
@@ -460,7 +460,7 @@ on_every_backend_in_child! {
         assert_eq!(log.events(), ["a", "b", "c"]);
     }
 
-    // Many ends before deep nesting, and many ends inside of it.
+    // A wide group before deep nesting, and one inside of it.
     async fn wide_and_deep<R>() {
         const SIZE: usize = 2_000;
         let (mut flow, count) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)));
@@ -472,9 +472,8 @@ on_every_backend_in_child! {
         assert_eq!(count.load(Ordering::SeqCst), 2 * SIZE + 1);
     }
 
-    // Not a million: each flow is a run of its own. But no stack grows with it that is small.
-    // Each is a task of the next: executed, cancelled in the middle, dropped in the middle, and
-    // dropped itself.
+    // Fewer, since each flow is a run of its own. Each is a task of the next: executed, cancelled and
+    // dropped in the middle, and dropped without a run.
     async fn flows_nested_deeply<R>() {
         let depth = million(1) / 10;
         let (mut flow, runs, guards) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)), Guards::new());
@@ -509,7 +508,7 @@ on_every_backend_in_child! {
         assert_eq!(runs.load(Ordering::Relaxed), depth);
         how.store(FAILS, Ordering::Relaxed);
         let error = flow.execute().await.unwrap_err();
-        // Not every one of them is printed, on whatever stack there is; but the cause is.
+        // Only some levels are printed, and the cause.
         for text in [error.to_string(), format!("{error:?}")] {
             assert!(text.contains("far down") && text.len() < 1_000_000, "{} bytes", text.len());
         }
@@ -570,7 +569,7 @@ impl Observer for Ends {
     }
 }
 
-// Ten thousand against a hundred thousand, and a hundred times less without optimisation.
+// Ten thousand tasks against a hundred thousand; a hundredth of each without optimisation.
 on_every_backend_in_child! {
     async fn linear_on_one_lock<R>() {
         let size = million(1) / 10;
@@ -629,7 +628,7 @@ on_every_backend_in_child! {
         }
     }
 
-    // Few polls in all: a driver does many tasks in each.
+    // Few polls: a driver runs many tasks in each.
     async fn linear_without_anything<R>() {
         let size = million(1);
         assert_linear::<R>(size, 1, |flow, count| {
@@ -643,7 +642,7 @@ on_every_backend_in_child! {
                 last = Some(flow.add(nothing.after(last)));
             }
         }).await;
-        // Threads are asked for few times as well.
+        // Few calls of `spawn_blocking`, too.
         assert_linear::<R>(size, 1, |flow, count| {
             let mut last = None;
             for _ in 0..count {

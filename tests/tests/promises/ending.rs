@@ -28,8 +28,7 @@ fn never_rests(done: &Arc<AtomicBool>) -> impl Fn() -> Job + use<> {
 }
 
 on_every_backend! {
-    // Futures that are always ready again, beside tasks of every kind; one that stands for the
-    // executing future too, since the last one that waits is polled there.
+    // Beside tasks of every kind. With a single such future, the execution itself polls it.
     async fn future_that_is_always_ready_again<R>() {
         for spinners in [1, 2, 5] {
             let (mut flow, log, done) = (Flow::<R>::new(), Log::new(), Arc::new(AtomicBool::new(false)));
@@ -65,8 +64,8 @@ on_every_backend! {
         assert_eq!(flow.execute().await.unwrap_err().failures().count(), 1);
     }
 
-    // Where there is no other worker, what has been handed to a blocking thread goes on, and what
-    // comes after that there.
+    // Without another worker, plain functions still run on their threads, and so does what follows
+    // them there.
     async fn plain_functions_beside_a_future_that_blocks_its_thread<R>() {
         for (after_a_wait, start) in [(false, false), (false, true), (true, false), (true, true)] {
             let (mut flow, done) = (Flow::<R>::new(), Gate::new());
@@ -175,7 +174,7 @@ impl Wake for Bell {
 
 /// Something of every kind, more than once; each ends with a note in the log.
 fn a_bit_of_everything<R: Runtime + Default>() -> (Flow<R>, Log, Guards) {
-    // On this very runtime, wherever it is executed.
+    // On the runtime of the test, wherever it is executed.
     let mut flow = Flow::on(R::default().attach().unwrap());
     let (log, guards, lock) = (Log::new(), Guards::new(), Lock::new());
     let mut last = vec![];
@@ -230,7 +229,7 @@ on_every_backend! {
                     let mut execute = Box::pin(flow.execute());
                     poll_with_new_wakers(execute.as_mut(), &mut bells).unwrap();
                     drop(execute);
-                    // Woken after it is over, however old.
+                    // All of them are woken after the end.
                     for bell in bells {
                         Waker::from(bell).wake();
                     }
@@ -300,7 +299,7 @@ on_every_backend! {
             let run = flow.execute().await.unwrap();
             assert_eq!(run.report().count(TaskStatus::is_success), 15);
         }
-        // After the end of their runs.
+        // Also after the end of their runs.
         let all = std::mem::take(&mut *kept.lock().unwrap());
         all.into_iter().for_each(Waker::wake);
         yield_now().await;
@@ -396,14 +395,14 @@ on_every_backend! {
         assert!(execute.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         eventually::<R>("all to start", || guards.live() == 8).await;
         go.open();
-        // The one that the execution itself polls waits for that.
+        // The one that the execution itself polls is dropped when that is polled.
         eventually::<R>("the others to be dropped", || guards.live() <= 1).await;
         let error = execute.await.unwrap_err();
         assert_eq!((error.failures().count(), guards.live()), (1, 0));
         assert_eq!(told.load(Ordering::SeqCst), 9);
     }
 
-    // Polled on another thread each time, none of which is the runtime's.
+    // Each poll is on a new thread, outside of the runtime.
     async fn polled_on_many_threads<R>() {
         let mut flow = Flow::on(R::default().attach().unwrap());
         let mut last = None;

@@ -97,7 +97,7 @@ on_every_backend! {
     }
 
     // Half of the tasks depend on the root, in two layers; they are skipped because of it. The
-    // others have nothing to do with it.
+    // others are independent.
     async fn error_at_the_root_of_a_wide_graph<R>() {
         for keep_going in [true, false] {
             for plain in [true, false] {
@@ -307,7 +307,7 @@ on_every_backend! {
         assert_complete(&flow, report);
     }
 
-    // From the error of the flow down to what the task failed of, nothing is lost.
+    // From the error of the flow down to the first cause, every source is there.
     async fn chain_of_sources_is_intact<R>() {
         #[derive(Debug)]
         struct Deep(io::Error);
@@ -413,7 +413,7 @@ on_every_backend! {
         }
     }
 
-    // What did succeed can be had from the error.
+    // The outputs of what succeeded are in the error.
     async fn outputs_of_what_succeeded<R>() {
         let mut flow = Flow::<R>::new();
         let good = flow.add(async || String::from("kept"));

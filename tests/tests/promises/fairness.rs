@@ -145,7 +145,7 @@ fn a_large_flow_is_prepared_in_slices() {
     for _ in 0..LARGE {
         flow.add(counter.clone().task());
     }
-    // Compiling takes one go over the tasks for each thing that is done to them.
+    // Compiling passes over the tasks several times.
     let first = runtime.block_on(polls_at(&flow, &count, 0));
     let second = runtime.block_on(polls_at(&flow, &count, 0));
     assert_eq!(second, LARGE / TASKS);
@@ -214,7 +214,7 @@ fn tasks_with_many_successors_end_one_in_a_poll() {
 }
 
 on_every_backend! {
-    // While it has a lot to do, an execution lets others have a turn.
+    // An execution with much to do yields to its caller.
     async fn others_have_a_turn<R>() {
         let mut flow = Flow::<R>::new();
         let mut last = None;

@@ -185,7 +185,7 @@ on_every_backend! {
         assert_eq!(log.events().len(), 10);
     }
 
-    // `x` waits for members beside the group that is after it.
+    // `x` waits for a member beside the group that is after `x`.
     async fn after_holds_back_no_other_member<R>() {
         let (mut flow, log, gate) = (Flow::<R>::new(), Log::new(), Gate::new());
         let x = flow.add(passes(&gate));

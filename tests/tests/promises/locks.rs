@@ -150,7 +150,7 @@ mod lock {
             inside.assert(2, 60);
         }
 
-        // Two that are not clones have nothing to do with each other.
+        // Two that are not clones are independent.
         async fn each_is_its_own<R>() {
             let [one, two] = two();
             let mut flow = Flow::<R>::new();
@@ -165,7 +165,7 @@ mod semaphore {
     use super::*;
 
     on_every_backend! {
-        // They meet in pairs, in the order in which they come: so two are always let in.
+        // They meet in pairs, in the order in which they come: two are inside each time.
         async fn two_at_once_and_never_three<R>() {
             let (mut flow, inside, semaphore) = (Flow::<R>::new(), Inside::new(), Semaphore::new(2));
             let meeting = Meeting::of(2);
@@ -213,7 +213,7 @@ mod semaphore {
             }
         }
 
-        // Three and two fit in, two times three do not.
+        // Three and two permits fit, twice three do not.
         async fn three_and_two_of_five<R>() {
             let (mut flow, inside, semaphore) = (Flow::<R>::new(), Inside::new(), Semaphore::new(5));
             let [one, two] = two();
@@ -359,7 +359,7 @@ mod groups {
         }
 
         // Two members run at once, so the group does not hold what one of them needs.
-        async fn each_for_itself<R>() {
+        async fn members_take_it_one_by_one<R>() {
             let (mut flow, semaphore) = (Flow::<R>::new(), Semaphore::new(2));
             let [one, two] = two();
             flow.add(with_lock(parallel![one, series![two]], &semaphore));
@@ -367,7 +367,7 @@ mod groups {
         }
 
         // Between two members of a series, another task takes the lock.
-        async fn not_in_between<R>() {
+        async fn is_free_between_members<R>() {
             let (mut flow, log, lock, gate) = (Flow::<R>::new(), Log::new(), Lock::new(), Gate::new());
             let opened = flow.add(passes(&gate));
             let between = flow.add(log.note("between").after(opened).with_lock(&lock));
@@ -380,7 +380,7 @@ mod groups {
         }
 
         // A task beside the group is no member, and needs no lock.
-        async fn nobody_else<R>() {
+        async fn not_a_task_beside_the_group<R>() {
             let (mut flow, lock, gate) = (Flow::<R>::new(), Lock::new(), Gate::new());
             flow.add(parallel![with_lock(parallel![passes(&gate)], &lock), opens(&gate)]);
             flow.execute().await.unwrap();
@@ -480,7 +480,7 @@ mod waiting {
                     assert!(poll_times(running.as_mut(), 1).await.is_none());
                     waiting.push(running);
                 }
-                // Two out of three go: before the lock is free, and at the moment that it is.
+                // Two of three are dropped: before the lock is free, and when it becomes free.
                 let mut index = 0;
                 waiting.retain(|_| { index += 1; index % 3 != 1 });
                 go.open();
@@ -530,8 +530,8 @@ mod waiting {
     }
 
     on_every_backend_in_child! {
-        // Plain functions wait for the permit before they occupy a thread: another function gets one, and
-        // only that lets the holder end.
+        // Plain functions wait for the permit before they occupy a thread: another function gets a
+        // thread, and only that lets the holder end.
         async fn takes_no_thread<R>() {
             let (mut flow, log, lock) = (Flow::<R>::new(), Log::new(), Lock::new());
             let (held, gate) = (Gate::new(), Gate::new());
@@ -609,7 +609,7 @@ mod comes_back {
             }
         }
 
-        // Of one that fails, to those in the same execution.
+        // From tasks that fail, to others of the same execution.
         async fn while_it_keeps_going<R>() {
             let (mut flow, inside, lock) = (Flow::<R>::new(), Inside::new(), Lock::new());
             for _ in 0..10 {

@@ -96,7 +96,7 @@ on_every_backend! {
         refused(error, &ran, &["`big`", "`taker`"]);
     }
 
-    // In a list, and beside one of its own.
+    // Alone, and in a tuple with a task of the flow.
     async fn foreign_target<R>() {
         let (mut flow, ran) = flow_that_must_not_run::<R>();
         let (own, foreign) = (flow.add(|| 1), Flow::<R>::new().add(|| 1));
@@ -129,7 +129,7 @@ on_every_backend! {
             let says = [format!("{wanted} permits"), format!("has {capacity}")];
             refused(flow.execute().await.unwrap_err(), &ran, &["`greedy`", &says[0], &says[1]]);
         }
-        // As large as can be is no mistake.
+        // The largest numbers are no mistake.
         let mut flow = Flow::<R>::new();
         flow.add((|| ()).with_lock(Semaphore::new(usize::MAX)));
         flow.execute().max_concurrency(usize::MAX).await.unwrap();
@@ -362,7 +362,7 @@ mod foreign_handles {
             // The flow is as it was.
             assert_eq!(flow.len(), 1);
             assert_eq!(flow.execute().await.unwrap()[own], 2);
-            // And so is the other, whose handles they are, also when it is gone.
+            // The other flow is as it was, too; its handles are refused also after it was dropped.
             other.execute().await.unwrap();
             drop(other);
             panics_here(|| flow.add((|| ()).after(foreign)));

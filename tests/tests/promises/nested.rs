@@ -194,7 +194,7 @@ on_every_backend! {
         assert_eq!(log.events(), ["inner clean-up", "outer clean-up"]);
     }
 
-    // What fails inside while the outer run stops is not swallowed.
+    // A failure inside while the outer run stops is reported.
     async fn clean_up_inside_that_fails<R>() {
         let (guards, started) = (Guards::new(), Gate::new());
         let mut inner = Flow::<R>::new();
@@ -269,7 +269,7 @@ on_every_backend! {
         }
     }
 
-    // Also if there are permits left: as many flows as there are permits would use them up.
+    // Also if permits are left: enough such flows at once would take them all, and wait.
     async fn permits_inside_are_refused_whatever_the_counts<R>() {
         let semaphore = Semaphore::new(100);
         let mut flow = Flow::<R>::new();
@@ -289,12 +289,12 @@ on_every_backend! {
         let mut flow = Flow::<R>::new();
         flow.add(with_lock(series![|| (), parallel![Arc::clone(&inner)]], Lock::new()));
         assert!(refused(&flow).await.contains("`taker`"));
-        // And where that is inside of another flow.
+        // Also if that flow is in another.
         let mut around = Flow::<R>::new();
         around.add(async || ());
         around.add(Arc::new(flow));
         assert!(refused(&around).await.contains("`taker`"));
-        // Without the lock outside there is nothing wrong.
+        // Without the lock outside it is no mistake.
         let mut flow = Flow::<R>::new();
         flow.add(parallel![inner, (|| ()).with_lock(&lock)]);
         flow.execute().await.unwrap();
@@ -342,7 +342,7 @@ on_every_backend! {
         }
     }
 
-    // The tasks of all flows in it count together.
+    // The tasks of all inner flows count together.
     async fn limit_holds_for_the_tasks_inside<R>() {
         let (inside, lock) = (Inside::new(), Lock::new());
         let mut inner = Flow::<R>::new();

@@ -435,7 +435,7 @@ on_every_backend! {
         let (mut flow, here, drops) = (Flow::<R>::new(), Here::default(), Arc::default());
         let watch = here.clone();
         let asynchronous = flow.add((move || {
-            // The function itself, before there is a future.
+            // In the function, before it has made its future.
             assert_eq!(watch.name(), "asynchronous");
             let watch = watch.clone();
             async move {

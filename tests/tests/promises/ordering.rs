@@ -61,7 +61,7 @@ on_every_backend! {
     }
 
     async fn seven_functions<R>() {
-        // Every way to have some of them plain.
+        // Every choice of plain functions among the seven.
         for plain in 0..128_u32 {
             let (mut flow, log) = (Flow::<R>::new(), Log::new());
             let edges: [(&str, &[&str]); 7] = [
@@ -211,7 +211,7 @@ on_every_backend! {
     }
 
     // Each of many starts when its own upstream has ended, while all other upstreams still run.
-    async fn nobody_waits_for_another_ones_upstream<R>() {
+    async fn no_task_waits_for_the_upstream_of_another<R>() {
         let mut flow = Flow::<R>::new();
         let gates: Vec<Gate> = (0..=100).map(|_| Gate::new()).collect();
         gates[100].open();
@@ -455,7 +455,7 @@ mod after {
             log.assert_order(&["c", "y"]);
         }
 
-        // Several calls add up, nothing is nothing, and twice is once.
+        // Several calls add up, empty lists add nothing, and a task counts once.
         async fn repeatedly<R>() {
             let (mut flow, log) = (Flow::<R>::new(), Log::new());
             let [a, b] = ["a", "b"].map(|name| flow.add(slow(&log, name)));

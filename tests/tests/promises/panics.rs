@@ -340,7 +340,7 @@ on_every_backend! {
             }
             let running = flow.execute().keep_going().observe(watch).start();
             done.pass().await;
-            // Meanwhile the run sends what it came to.
+            // Meanwhile the run sends its result.
             turns(numbers.below(8)).await;
             drop(running);
         }
@@ -447,7 +447,7 @@ on_every_backend_in_child! {
                 };
                 assert_eq!(report.status(taker), expected);
                 assert_eq!(report.status(apart), TaskStatus::Succeeded);
-                // It leaves with what is left of the run.
+                // The value may be dropped with the outputs of the run.
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(error)));
             }
         }

@@ -68,7 +68,7 @@ on_every_backend! {
         let drawn = terminal.contents();
         assert!(drawn.contains("100,000/100,000"), "{drawn}");
         let pictures = terminal.moves_since_last_check().matches("100,000").count();
-        // Ten in a second, the first and the last, and what is drawn twice.
+        // Ten a second, the first and the last, each drawn up to four times.
         let most = 4 * (took.as_millis() as usize / 100 + 3);
         assert!(pictures <= most, "{pictures} pictures in {took:?}");
     }
@@ -83,7 +83,7 @@ on_every_backend! {
             flow.add(|| Err::<(), _>("no"));
         }
         flow.execute().keep_going().observe(progress).await.unwrap_err();
-        // What was written, since the terminal in memory leaves out what it does not know.
+        // What was written: the terminal in memory leaves out codes that it does not know.
         let written = terminal.moves_since_last_check();
         for bad in ["\\u{1b}", "\\n", "\\u{202e}"] {
             assert!(!written.contains(bad), "{bad} in {written}");

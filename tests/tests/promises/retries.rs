@@ -104,7 +104,7 @@ on_every_backend! {
                     2 => execute.max_concurrency(1).await.unwrap(),
                     _ => execute.await.unwrap(),
                 };
-                // The other may also come first.
+                // The other task may also run first.
                 let other = log.place("other");
                 assert!(other < log.place("second"), "{:?}", log.events());
                 assert!(failed.is_open());
@@ -194,7 +194,7 @@ on_every_backend! {
         }
     }
 
-    // What an attempt returned that failed reaches no other task.
+    // No task downstream sees what a failed attempt returned.
     async fn only_the_last_attempt_is_seen<R>() {
         let (mut flow, attempts, guards) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)), Guards::new());
         let live = guards.clone();

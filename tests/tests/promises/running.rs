@@ -23,7 +23,7 @@ on_every_backend! {
         assert_eq!(run[double], 40);
     }
 
-    async fn running_goes_on_by_itself<R>() {
+    async fn goes_on_by_itself<R>() {
         let mut flow = Flow::<R>::new();
         let (sender, receiver) = oneshot::channel();
         let first = flow.add(|| ());
@@ -60,7 +60,7 @@ on_every_backend! {
         eventually::<R>("the last task", || {
             running.report().is_some_and(|report| report.status(last) == TaskStatus::Succeeded)
         }).await;
-        // What was reported before is as it was.
+        // An earlier report does not change.
         assert_eq!(report.status(last), TaskStatus::Unfinished);
         let run = running.await.unwrap();
         assert_eq!(run.report().status(last), TaskStatus::Succeeded);
@@ -97,7 +97,7 @@ on_every_backend! {
         assert_eq!(guards.live(), 0);
     }
 
-    // Seen at any time, a status that is settled stays as it is.
+    // A status other than `Unfinished` does not change any more.
     async fn reports_do_not_go_back<R>() {
         let mut flow = Flow::<R>::new();
         let mut last = vec![];
@@ -168,7 +168,7 @@ on_every_backend! {
         }
     }
 
-    // How to execute is said before it is polled.
+    // An execution is configured before it is polled.
     async fn configured_too_late<R>() {
         let (mut flow, gate) = (Flow::<R>::new(), Gate::new());
         flow.add(passes(&gate));

@@ -139,7 +139,7 @@ mod tokio_outside {
 mod tokio_shutdown {
     use super::*;
 
-    // Whatever of it can still run does, and the rest is an error; nothing hangs.
+    // Some tasks can still run; for the others there is an error, and nothing hangs.
     #[test]
     fn before_the_execution() {
         watched(|| {
@@ -159,7 +159,7 @@ mod tokio_shutdown {
                         }
                         5 => drop(flow.add(pending::<()>.timeout(Duration::from_millis(1)))),
                         6 => {
-                            // Several threads are asked for.
+                            // They need several threads.
                             let each = || flow.add((|| ()).retry(retry));
                             std::iter::repeat_with(each).take(10).for_each(drop);
                         }
@@ -242,7 +242,7 @@ mod tokio_shutdown {
                     driven.join().unwrap();
                     blocked.open();
                     // A task that the execution itself polls is not the runtime's to drop, but
-                    // there are no timers any more, which Tokio tells by a panic.
+                    // there are no timers any more, and Tokio panics.
                     let error = runs.join().unwrap().unwrap_err();
                     assert!(error.to_string().contains("shut"), "{error}");
                     assert_eq!(guards.live(), 0);
@@ -291,7 +291,7 @@ mod tokio_shutdown {
 
     // The thread that executes is the runtime's own: shutting down drops the execution.
     #[test]
-    fn of_the_thread_that_executes() {
+    fn drops_the_execution_on_its_thread() {
         watched(|| {
             for multi_thread in [true, false] {
                 let runtime = tokio_runtime(multi_thread);
@@ -317,9 +317,9 @@ mod smol_executors {
     use super::*;
     use smol::Executor;
 
-    // An executor of one's own, run on the thread that executes.
+    // The executor is run by the thread that executes.
     #[test]
-    fn of_ones_own() {
+    fn that_is_given() {
         watched(|| {
             let executor = Arc::new(Executor::new());
             let (mut flow, log) = (Flow::on(SmolRuntime::on(Arc::clone(&executor))), Log::new());
@@ -332,7 +332,7 @@ mod smol_executors {
 
     // An executor that is dropped with tasks on it drops those.
     #[test]
-    fn that_goes_away() {
+    fn that_is_dropped() {
         watched(|| {
             let executor = Arc::new(Executor::new());
             let guards = Guards::new();

@@ -83,7 +83,7 @@ on_every_backend! {
         drop(run);
         assert_eq!(alive.now.load(Ordering::SeqCst), 0);
 
-        // Without targets everything is one, and stays.
+        // Without targets every task is one, and its output stays.
         let run = flow.execute().await.unwrap();
         assert_eq!(alive.now.load(Ordering::SeqCst), LENGTH + 1);
         drop(run);
@@ -250,8 +250,8 @@ mod only {
             assert_eq!(error.outputs().unwrap().get(fine), None);
         }
 
-        // Of a wide and deep graph hardly anything is alive at a time: a value lives until the
-        // last of those that use it has ended, and no longer.
+        // In a wide and deep graph few values are alive at a time: each is dropped when the last task
+        // that uses it has ended.
         async fn each_value_lives_as_long_as_it_is_used<R>() {
             let (mut flow, guards, alive) = (Flow::<R>::new(), Guards::new(), Arc::new(Alive::default()));
             const WIDTH: usize = 4;
@@ -331,8 +331,7 @@ mod given {
     use super::*;
 
     on_every_backend! {
-        // In place of async functions and plain ones, ones that fail, need a lock, are retried,
-        // take long: none of it happens.
+        // In place of functions of every kind: none is called, and no lock is taken.
         async fn nothing_of_the_function_happens<R>() {
             let (mut flow, log, lock) = (Flow::<R>::new(), Log::new(), Semaphore::new(1));
             let notes = log.clone();

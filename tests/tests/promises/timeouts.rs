@@ -125,7 +125,7 @@ on_every_backend! {
         for slot in [false, true] {
             let ((mut flow, limits), waiting) = (by_hand::<R>(), Waiting::default());
             let (both, started, go) = (Semaphore::new(2), Gate::new(), Gate::new());
-            // Another one has the permits until the end, or until a third one has the slot.
+            // Another run has the permits until the end, or until a third task has the slot.
             let held = hold::<R>(both.permits(2), if slot { &started } else { &go }).await;
             if slot {
                 let go = go.clone();

@@ -372,7 +372,7 @@ on_every_backend_in_child! {
                 flow.add(passes(&gate).with_lock(&lock).named(name));
             }
             let running = flow.execute().observe(Tracer::new()).start();
-            // Which of the two is told of first is open.
+            // Either may be the first.
             eventually::<R>("one that runs, and one that waits", || {
                 let seen = Seen::below(&test);
                 let waits = |event: &Logged| event.fields["message"] == "waiting for permits";
