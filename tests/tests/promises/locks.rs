@@ -72,7 +72,9 @@ mod lock {
             };
             let (one, two) = (flow(), flow());
             let (a, b, c) = futures::join!(one.execute(), two.start(), one.execute().max_concurrency(2));
-            (a.unwrap(), b.unwrap(), c.unwrap());
+            a.unwrap();
+            b.unwrap();
+            c.unwrap();
             inside.assert(1, 120);
             let mut fails = Flow::<R>::new();
             fails.add((|| -> () { panic!() }).with_lock(&lock));
@@ -297,10 +299,12 @@ mod several {
                 }
             }
             let (one, two) = futures::join!(flow.execute(), second.execute());
-            (one.unwrap(), two.unwrap());
+            one.unwrap();
+            two.unwrap();
             flow.execute().max_concurrency(1).await.unwrap();
             let (one, two) = futures::join!(flow.execute().max_concurrency(3), flow.execute().max_concurrency(2));
-            (one.unwrap(), two.unwrap());
+            one.unwrap();
+            two.unwrap();
             for (place, (most, visits)) in places.iter().zip([(1, 120), (2, 100), (1, 100), (1, 60)]) {
                 place.assert(most, 5 * visits);
             }

@@ -351,7 +351,7 @@ on_every_backend_in_child! {
     async fn output_that_panics_when_dropped<R>() {
         let (mut flow, log) = (Flow::<R>::new(), Log::new());
         let first = flow.add(async || bomb());
-        let second = flow.add(|| bomb());
+        let second = flow.add(bomb);
         let third = flow.add((|_: &PanicsOnDrop| bomb()).inputs(first));
         let end = flow.add(log.note("end").after((second, third)));
 
