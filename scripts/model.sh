@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the model test (tests/tests/model.rs) on a million random flows, in release mode, a quarter
+# Runs the model test (tests/tests/promises/model.rs) on a million random flows, in release mode, a quarter
 # of them on each backend, from a seed that differs every time.
 #
 #   scripts/model.sh              a million
@@ -15,4 +15,4 @@ seed=${2:-$(date +%s)000000}
 
 echo "$((runs / 4)) flows on each backend, from seed $seed on"
 ASYNCFLOW_MODEL_RUNS=$((runs / 4)) ASYNCFLOW_MODEL_SEED=$seed \
-    cargo test --locked --release -p asyncflow-tests --test model -- --nocapture
+    cargo test --locked --release -p asyncflow-tests --test promises -- --nocapture model::

@@ -43,18 +43,26 @@ type Rule<R> = (&'static str, fn(R) -> Check);
 ///
 /// # Panics
 ///
-/// Panics if a rule is broken. The message names the rule. If a check takes longer than half a
-/// minute, prints the name of the rule and exits the process.
+/// Panics if a rule is broken, or if its check takes longer than half a minute. The message names
+/// the rule. If the runtime polls nothing any more, the name is only printed.
 pub async fn check<R: Runtime>(runtime: R) {
     let runtime = match runtime.attach() {
         Ok(runtime) => runtime,
         Err(error) => panic!("conformance: `attach` must succeed where the check runs: {error}"),
     };
     for (name, rule) in rules::<R>() {
-        let watched = Watched::new(name);
-        rule(runtime.clone()).await;
-        drop(watched);
+        watched(name, rule(runtime.clone()), PATIENCE).await;
     }
+}
+
+/// Checks one rule, for the tests of this suite.
+#[doc(hidden)]
+pub async fn check_rule<R: Runtime>(runtime: R, name: &str, patience: Duration) {
+    let mut rules = rules::<R>().into_iter();
+    let (name, rule) = rules
+        .find(|(rule, _)| *rule == name)
+        .expect("there is a rule of this name");
+    watched(name, rule(runtime), patience).await;
 }
 
 /// Every rule, in the order in which [`check`] checks them.
@@ -111,37 +119,47 @@ fn rules<R: Runtime>() -> Vec<Rule<R>> {
     ]
 }
 
-/// Exits the process if the check of a rule takes too long.
-struct Watched {
-    name: &'static str,
-    done: Arc<AtomicBool>,
+/// Awaits the check of a rule.
+///
+/// # Panics
+///
+/// If the rule is broken, or takes longer than `patience`.
+async fn watched(name: &'static str, rule: impl Future<Output = ()>, patience: Duration) {
+    let (late, mut is_late) = oneshot::channel();
+    let (alive, over) = mpsc::channel::<()>();
+    // A thread of its own, since the runtime cannot be relied upon to wake anything.
+    thread::spawn(move || {
+        if over.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
+            // Printed as well: the panic needs another poll, and a caller that is blocked never polls.
+            eprintln!("conformance: \"{name}\" is broken: it hangs");
+            let _ = late.send(());
+        }
+    });
+    let _watched = Watched {
+        name,
+        _alive: alive,
+    };
+    let mut rule = pin!(rule);
+    poll_fn(|cx| {
+        if let Poll::Ready(()) = rule.as_mut().poll(cx) {
+            return Poll::Ready(());
+        }
+        if let Poll::Ready(Ok(())) = Pin::new(&mut is_late).poll(cx) {
+            panic!("conformance: \"{name}\" is broken: it hangs");
+        }
+        Poll::Pending
+    })
+    .await;
 }
 
-impl Watched {
-    /// Watches from a thread of its own, because a runtime that hangs may be unable to report it.
-    fn new(name: &'static str) -> Self {
-        let done = Arc::new(AtomicBool::new(false));
-        let watch = Arc::clone(&done);
-        thread::spawn(move || {
-            let end = Instant::now() + PATIENCE;
-            while Instant::now() < end {
-                if watch.load(Ordering::Acquire) {
-                    return;
-                }
-                thread::park_timeout(Duration::from_millis(50));
-            }
-            if !watch.load(Ordering::Acquire) {
-                eprintln!("conformance: \"{name}\" is broken: it hangs");
-                std::process::exit(101);
-            }
-        });
-        Self { name, done }
-    }
+/// Ends the watch over a rule when it is dropped, and names the rule if that is because it panics.
+struct Watched {
+    name: &'static str,
+    _alive: mpsc::Sender<()>,
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.done.store(true, Ordering::Release);
         if thread::panicking() {
             eprintln!("conformance: \"{}\" is broken", self.name);
         }
@@ -602,192 +620,4 @@ async fn semaphore_loses_no_wake_up<R: Runtime>(runtime: R) {
     signal(waits, "a task that waits for permits").await;
     let all = pin!(semaphore.acquire(2)).await;
     drop(all);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::doctest::{Counter, Inline, block_on};
-    use crate::unwind;
-
-    /// A runtime in which one thing is broken.
-    #[derive(Clone, Copy)]
-    struct Broken(Fault);
-
-    #[derive(Clone, Copy, PartialEq)]
-    enum Fault {
-        NoWorkers,
-        DropsFutures,
-        PollsAtOnce,
-        PollsOnce,
-        DropsFunctions,
-        CallsAtOnce,
-        SleepsTooShort,
-    }
-
-    impl Runtime for Broken {
-        type Lock = Counter;
-        type Semaphore = Counter;
-
-        fn parallelism(&self) -> usize {
-            usize::from(self.0 != Fault::NoWorkers)
-        }
-
-        fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-            match self.0 {
-                Fault::DropsFutures => drop(future),
-                Fault::PollsAtOnce => block_on(future),
-                Fault::PollsOnce => {
-                    thread::spawn(move || {
-                        let _ = poll_once(Box::pin(future).as_mut());
-                    });
-                }
-                _ => Inline.spawn(future),
-            }
-        }
-
-        fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
-            match self.0 {
-                Fault::DropsFunctions => drop(function),
-                Fault::CallsAtOnce => function(),
-                _ => Inline.spawn_blocking(function),
-            }
-        }
-
-        fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
-            Inline.sleep(match self.0 {
-                Fault::SleepsTooShort => duration / 2,
-                _ => duration,
-            })
-        }
-    }
-
-    /// Whether a rule is found broken.
-    fn breaks<R: Runtime>(runtime: R, name: &str) -> bool {
-        let (_, rule) = rules::<R>()
-            .into_iter()
-            .find(|(rule, _)| *rule == name)
-            .expect("it is one of the rules");
-        unwind::catch(|| block_on(rule(runtime))).is_err()
-    }
-
-    #[test]
-    fn a_broken_runtime_is_found_out() {
-        for (fault, rule) in [
-            (Fault::NoWorkers, "parallelism is at least one"),
-            (Fault::DropsFutures, "what is spawned is polled to its end"),
-            (Fault::PollsAtOnce, "`spawn` does not poll"),
-            (
-                Fault::PollsOnce,
-                "a future is polled again when it is woken",
-            ),
-            (Fault::DropsFunctions, "blocking functions are all called"),
-            (Fault::CallsAtOnce, "`spawn_blocking` does not call"),
-            (
-                Fault::SleepsTooShort,
-                "`sleep` takes as long as it is asked to",
-            ),
-        ] {
-            assert!(breaks(Broken(fault), rule), "{rule}");
-            assert!(!breaks(Inline, rule), "{rule}");
-        }
-    }
-
-    /// A counter that gives out one permit too many, and one that never gives any back.
-    macro_rules! broken_counter {
-        ($name:ident, $new:expr, $guard:ty, |$permits:ident| $keep:expr) => {
-            struct $name(Arc<Counter>);
-
-            impl RuntimeSemaphore for $name {
-                type Permits = $guard;
-
-                fn new(permits: usize) -> Self {
-                    let new: fn(usize) -> usize = $new;
-                    Self(Arc::new(RuntimeSemaphore::new(new(permits))))
-                }
-
-                fn try_acquire(self: &Arc<Self>, count: usize) -> Option<$guard> {
-                    let $permits = RuntimeSemaphore::try_acquire(&self.0, count)?;
-                    Some($keep)
-                }
-
-                fn acquire(
-                    self: &Arc<Self>,
-                    count: usize,
-                ) -> impl Future<Output = $guard> + Send + 'static {
-                    let acquire = RuntimeSemaphore::acquire(&self.0, count);
-                    async move {
-                        let $permits = acquire.await;
-                        $keep
-                    }
-                }
-            }
-
-            impl RuntimeLock for $name {
-                type Guard = $guard;
-
-                fn new() -> Self {
-                    RuntimeSemaphore::new(1)
-                }
-
-                fn try_acquire(self: &Arc<Self>) -> Option<$guard> {
-                    RuntimeSemaphore::try_acquire(self, 1)
-                }
-
-                fn acquire(self: &Arc<Self>) -> impl Future<Output = $guard> + Send + 'static {
-                    RuntimeSemaphore::acquire(self, 1)
-                }
-            }
-        };
-    }
-
-    broken_counter!(
-        OneTooMany,
-        |permits| permits + 1,
-        crate::doctest::Counted,
-        |permits| permits
-    );
-    broken_counter!(GivesNothingBack, |permits| permits, (), |permits| {
-        std::mem::forget(permits)
-    });
-
-    macro_rules! runtime_with {
-        ($name:ident, $counter:ident) => {
-            #[derive(Clone, Copy)]
-            struct $name;
-
-            impl Runtime for $name {
-                type Lock = $counter;
-                type Semaphore = $counter;
-
-                fn parallelism(&self) -> usize {
-                    2
-                }
-
-                fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-                    Inline.spawn(future);
-                }
-
-                fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
-                    Inline.spawn_blocking(function);
-                }
-
-                fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
-                    Inline.sleep(duration)
-                }
-            }
-        };
-    }
-
-    runtime_with!(Generous, OneTooMany);
-    runtime_with!(Greedy, GivesNothingBack);
-
-    #[test]
-    fn broken_locks_are_found_out() {
-        assert!(breaks(Generous, "a lock excludes"));
-        assert!(breaks(Generous, "a semaphore counts"));
-        assert!(breaks(Generous, "several permits are acquired all or none"));
-        assert!(breaks(Greedy, "a lock excludes"));
-        assert!(breaks(Greedy, "a semaphore counts"));
-    }
 }

@@ -26,8 +26,6 @@ mod bit_set;
 pub mod conformance;
 mod declare;
 mod deep_drop;
-#[doc(hidden)]
-pub mod doctest;
 mod execute;
 mod flow;
 mod graph;

@@ -263,6 +263,15 @@ impl fmt::Debug for Semaphore {
     }
 }
 
+impl From<&Lock> for Permits {
+    fn from(lock: &Lock) -> Self {
+        Self {
+            shared: Arc::clone(lock.shared()),
+            count: 1,
+        }
+    }
+}
+
 impl Permits {
     /// Returns the number of permits.
     pub fn count(&self) -> usize {
@@ -321,10 +330,7 @@ pub trait Lockable {
 
 impl Lockable for Lock {
     fn to_permits(&self, _: Sealed) -> Permits {
-        Permits {
-            shared: Arc::clone(self.shared()),
-            count: 1,
-        }
+        self.into()
     }
 }
 

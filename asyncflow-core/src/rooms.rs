@@ -22,7 +22,6 @@ const ROOMS: &[&[&str]] = &[
         "async_locks",
         "bit_set",
         "deep_drop",
-        "doctest",
         "handle",
         "lock",
         "macro_support",

@@ -1,4 +1,4 @@
-//! Sleeps that end when a test says so, and by no clock.
+//! A runtime whose sleeps end when a test says so, and not by a clock.
 
 use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use smol::future::or;
 
 use crate::Gate;
 
-/// How long the sleeps are that end by hand; all others end as ever.
+/// The length of the sleeps that end by hand; all others end by the clock.
 pub const BY_HAND: Duration = Duration::from_secs(4242);
 
 /// A flow on a runtime like `R`, and what ends its sleeps of [`BY_HAND`].
@@ -61,8 +61,8 @@ impl Sleeps {
         self.0.count.load(Ordering::SeqCst)
     }
 
-    /// Waits with the thread for the next one to begin, ends it, and waits until it is dropped:
-    /// who slept has seen that it is over.
+    /// Waits with the thread for the next one to begin, ends it, and waits until it is dropped: then
+    /// the engine has seen that it is over.
     pub fn end_one_blocking(&self) {
         let sleep = self.0.begun.lock().unwrap().recv().unwrap();
         sleep.over.open();
@@ -111,7 +111,7 @@ impl<R: Runtime> Runtime for ByHand<R> {
                 over: over.clone(),
                 gone: gone.clone(),
             };
-            // Nobody has to listen.
+            // Received only by a test that ends sleeps one by one.
             let _ = self.begun.send(sleep);
         }
         let mut sleep = Box::pin(async move {

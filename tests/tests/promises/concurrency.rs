@@ -1,0 +1,155 @@
+//! `max_concurrency`: never more tasks at a time, and as many as that. Plain functions may be more than
+//! there are threads.
+
+use asyncflow::prelude::*;
+use asyncflow::{AsyncStdRuntime, Member, Runtime, SmolRuntime, TokioRuntime};
+use asyncflow_tests::{
+    Gate, Inside, LONG, Log, Meeting, again, hold, on_async_std, on_every_backend, on_smol,
+    on_tokio, opens, passes, turns,
+};
+
+on_every_backend! {
+    // Tasks of every kind; never more of them at a time, and all of them run.
+    async fn never_more_and_all_of_them<R>() {
+        for limit in [1, 2, 3, 7] {
+            let (mut flow, inside, lock) = (Flow::<R>::new(), Inside::new(), Lock::new());
+            let mut last = None;
+            for n in 0..120 {
+                let task: Task<()> = match n % 6 {
+                    0 => flow.add(inside.plain(1)),
+                    1 => flow.add(inside.task(1).after(last)),
+                    2 => flow.add(inside.task(1).with_lock(&lock)),
+                    3 => flow.add(inside.plain(1).with_lock(&lock).timeout(LONG)),
+                    _ => flow.add(inside.task(1)),
+                };
+                last = Some(task);
+            }
+            flow.execute().max_concurrency(limit).await.unwrap();
+            inside.assert(limit, 120);
+        }
+    }
+
+    // As many as may run do run: each waits for the others.
+    async fn as_many_as_that<R>() {
+        for limit in [1, 2, 3, 20] {
+            let mut flow = Flow::<R>::new();
+            for _ in 0..3 {
+                let meeting = Meeting::of(limit);
+                let group = (0..limit).map(|_| Member::new(meeting.task()));
+                let first = flow.add(group.collect::<Parallel>());
+                flow.add((|| ()).after(first));
+            }
+            // One group after the other, or members of two would keep each other waiting.
+            let (mut one_by_one, mut last) = (Flow::<R>::new(), None);
+            for _ in 0..3 {
+                let meeting = Meeting::of(limit);
+                let group = (0..limit).map(|_| Member::new(meeting.task()));
+                last = Some(one_by_one.add(group.collect::<Parallel>().after(last)));
+            }
+            one_by_one.execute().max_concurrency(limit).await.unwrap();
+            flow.execute().max_concurrency(limit * 3).await.unwrap();
+        }
+    }
+
+    async fn huge<R>() {
+        for limit in [1000, u32::MAX as usize, usize::MAX] {
+            let (mut flow, meeting, inside) = (Flow::<R>::new(), Meeting::of(200), Inside::new());
+            for _ in 0..200 {
+                flow.add(meeting.task());
+                flow.add(inside.task(1));
+            }
+            flow.execute().max_concurrency(limit).await.unwrap();
+            assert_eq!(inside.visits(), 200);
+        }
+    }
+
+    // Each execution has its own limit.
+    async fn of_each_execution<R>() {
+        let (mut flow, meeting) = (Flow::<R>::new(), Meeting::of(2));
+        flow.add(meeting.task());
+        let run = || flow.execute().max_concurrency(1);
+        let (one, two) = futures::join!(run(), run());
+        one.unwrap();
+        two.unwrap();
+    }
+
+    // What waits for the lock takes no slot from the third.
+    async fn waiting_for_a_lock_is_not_running<R>() {
+        let (mut flow, log, lock) = (Flow::<R>::new(), Log::new(), Lock::new());
+        let (held, gate) = (Gate::new(), Gate::new());
+        let (open, taken, notes) = (gate.clone(), held.clone(), log.clone());
+        flow.add(again!((open, taken, notes) {
+            taken.open();
+            open.pass().await;
+            notes.push("first");
+        }).with_lock(&lock));
+        let started = flow.add(passes(&held));
+        for _ in 0..10 {
+            flow.add((|| ()).after(started).with_lock(&lock));
+            flow.add((async || ()).after(started).with_lock(&lock));
+        }
+        let notes = log.clone();
+        flow.add(again!((gate, notes) {
+            turns(20).await;
+            notes.push("third");
+            gate.open();
+        }).after(started));
+        flow.execute().max_concurrency(2).await.unwrap();
+        assert_eq!(log.events(), ["third", "first"]);
+    }
+
+    // Waiting for a lock is not running: with one slot, the holder is in another flow.
+    async fn waiting_for_a_lock_takes_no_slot<R>() {
+        let (lock, go, log) = (Lock::new(), Gate::new(), Log::new());
+        let holder = hold::<R>(&lock, &go).await;
+        let mut flow = Flow::<R>::new();
+        flow.add(log.note("first").with_lock(&lock));
+        flow.add(log.note_blocking("second").with_lock(&lock));
+        let free = flow.add(log.note("free"));
+        flow.add(opens(&go).after(free));
+        flow.execute().max_concurrency(1).await.unwrap();
+        holder.await.unwrap();
+        assert_eq!(log.events().len(), 3);
+        assert_eq!(log.place("free"), 0);
+    }
+
+    async fn plain_functions_far_beyond_the_pool<R>() {
+        let (mut flow, inside) = (Flow::<R>::new(), Inside::new());
+        for _ in 0..3000 {
+            flow.add(inside.plain(1));
+        }
+        flow.execute().await.unwrap();
+        assert_eq!(inside.visits(), 3000);
+        flow.execute().max_concurrency(2).await.unwrap();
+        assert_eq!(inside.visits(), 6000);
+    }
+}
+
+/// On the backends with more than one blocking thread.
+mod plain_functions_at_once {
+    use super::*;
+
+    async fn case<R: Runtime + Default>() {
+        let (mut flow, meeting) = (Flow::<R>::new(), Meeting::of(20));
+        for _ in 0..20 {
+            let meeting = meeting.clone();
+            flow.add(move || meeting.meet_blocking());
+        }
+        flow.execute().await.unwrap();
+    }
+
+    #[test]
+    fn tokio() {
+        on_tokio(case::<TokioRuntime>);
+    }
+
+    #[test]
+    fn async_std() {
+        on_async_std(case::<AsyncStdRuntime>);
+    }
+
+    #[test]
+    fn smol() {
+        on_smol(case::<SmolRuntime>);
+    }
+}

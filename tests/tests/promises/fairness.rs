@@ -1,0 +1,232 @@
+//! What else is on the runtime gets its turn while a flow with a lot to do runs.
+//!
+//! How long it waits is a figure, which the benchmarks measure; here it is counted how many tasks
+//! of the flow are in between.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use asyncflow::prelude::*;
+use asyncflow::{Execute, Observer, TaskRef, TokioRuntime};
+use asyncflow_tests::on_every_backend;
+
+const TASKS: usize = 10_000;
+
+/// The most tasks of a flow that run in one poll: those after which a driver goes back to the
+/// runtime, which its docs call its budget.
+const BUDGET: usize = 64;
+
+/// Declares a flow of tasks that count themselves; the shape is `declare`'s.
+fn counting<R: asyncflow::Runtime + Default>(
+    declare: impl Fn(&mut Flow<R>, &dyn Fn() -> Counter),
+) -> (Flow<R>, Arc<AtomicUsize>) {
+    let (mut flow, count) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)));
+    declare(&mut flow, &|| Counter(Arc::clone(&count)));
+    (flow, count)
+}
+
+#[derive(Clone)]
+struct Counter(Arc<AtomicUsize>);
+
+impl Counter {
+    fn task(self) -> impl Fn() -> std::future::Ready<()> + Send + Sync + 'static {
+        move || {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(())
+        }
+    }
+}
+
+fn one_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+}
+
+/// Polls an execution to its end; gives by how much the count grew at most in one poll.
+async fn most_in_a_poll<R: asyncflow::Runtime>(
+    execute: Execute<'_, R>,
+    count: &AtomicUsize,
+) -> usize {
+    let mut execute = pin!(execute);
+    let mut most = 0;
+    std::future::poll_fn(|cx| {
+        let before = count.load(Ordering::Relaxed);
+        let polled = execute.as_mut().poll(cx);
+        most = most.max(count.load(Ordering::Relaxed) - before);
+        polled
+    })
+    .await
+    .unwrap();
+    most
+}
+
+fn chain<R: asyncflow::Runtime>(flow: &mut Flow<R>, counter: &dyn Fn() -> Counter) {
+    let mut last = flow.add(counter().task());
+    for _ in 1..TASKS {
+        last = flow.add(counter().task().after(last));
+    }
+}
+
+fn independent<R: asyncflow::Runtime>(flow: &mut Flow<R>, counter: &dyn Fn() -> Counter) {
+    for _ in 0..TASKS {
+        flow.add(counter().task());
+    }
+}
+
+/// On a runtime with one worker, where no other driver works on the flow meanwhile.
+#[test]
+fn a_poll_is_bounded() {
+    let runtime = one_thread();
+    for declare in [chain::<TokioRuntime>, independent::<TokioRuntime>] {
+        let (flow, count) = counting(declare);
+        let most = runtime.block_on(most_in_a_poll(flow.execute(), &count));
+        assert_eq!(count.load(Ordering::Relaxed), TASKS);
+        assert!((1..=BUDGET).contains(&most), "{most} tasks in one poll");
+    }
+}
+
+/// A task beside the flow that always yields gets as many turns as the flow takes polls.
+#[test]
+fn a_bystander_gets_its_turns() {
+    let runtime = one_thread();
+    for declare in [chain::<TokioRuntime>, independent::<TokioRuntime>] {
+        let (flow, count) = counting(declare);
+        let most = Arc::new(AtomicUsize::new(0));
+        runtime.block_on(async {
+            let (seen, most) = (Arc::clone(&count), Arc::clone(&most));
+            tokio::spawn(async move {
+                let mut before = 0;
+                loop {
+                    tokio::task::yield_now().await;
+                    let now = seen.load(Ordering::Relaxed);
+                    most.fetch_max(now - before, Ordering::Relaxed);
+                    before = now;
+                }
+            });
+            flow.execute().await.unwrap();
+        });
+        // The runtime itself may let several polls go by before the bystander's turn.
+        let most = most.load(Ordering::Relaxed);
+        assert!(
+            (1..=61 * BUDGET).contains(&most),
+            "{most} tasks between two turns"
+        );
+    }
+}
+
+/// Executes a flow; gives how often it was polled while so many of its tasks had run.
+async fn polls_at<R: asyncflow::Runtime>(
+    flow: &Flow<R>,
+    count: &AtomicUsize,
+    tasks: usize,
+) -> usize {
+    count.store(0, Ordering::Relaxed);
+    let mut polls = 0;
+    let mut execute = pin!(flow.execute());
+    std::future::poll_fn(|cx| {
+        polls += usize::from(count.load(Ordering::Relaxed) == tasks);
+        execute.as_mut().poll(cx)
+    })
+    .await
+    .unwrap();
+    polls
+}
+
+/// Neither is a large flow compiled in one go, nor is each of its runs made ready in one go, also
+/// if most of it is a single task with very many upstreams.
+#[test]
+fn a_large_flow_is_prepared_in_slices() {
+    const LARGE: usize = 10 * TASKS;
+    let runtime = one_thread();
+    let (mut flow, count) = counting::<TokioRuntime>(|_, _| {});
+    let counter = Counter(Arc::clone(&count));
+    for _ in 0..LARGE {
+        flow.add(counter.clone().task());
+    }
+    // Compiling passes over the tasks several times.
+    let first = runtime.block_on(polls_at(&flow, &count, 0));
+    let second = runtime.block_on(polls_at(&flow, &count, 0));
+    assert_eq!(second, LARGE / TASKS);
+    assert!(first >= 3 * second, "{first} polls");
+    assert_eq!(count.load(Ordering::Relaxed), LARGE);
+
+    let (mut flow, count) = counting::<TokioRuntime>(|_, _| {});
+    let counter = Counter(Arc::clone(&count));
+    let tasks: Vec<Task<()>> = (0..TASKS)
+        .map(|_| flow.add(counter.clone().task()))
+        .collect();
+    let before = runtime.block_on(polls_at(&flow, &count, 0));
+    let often: Vec<Task<()>> = (0..LARGE).map(|place| tasks[place % TASKS]).collect();
+    flow.add(counter.task().after(often));
+    let with_upstreams = runtime.block_on(polls_at(&flow, &count, 0));
+    assert!(
+        with_upstreams >= before + 2 * (LARGE / TASKS),
+        "{with_upstreams} polls, {before} without the upstreams"
+    );
+}
+
+/// Counts the tasks that it is told are ready.
+struct ReadyCount(Arc<AtomicUsize>);
+
+impl Observer for ReadyCount {
+    fn task_ready(&self, _: TaskRef<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A task that makes very many others ready does not do so in one go.
+#[test]
+fn a_wide_fan_out_is_told_in_slices() {
+    let (mut flow, count) = counting::<TokioRuntime>(|_, _| {});
+    let counter = Counter(Arc::clone(&count));
+    let hub = flow.add(counter.clone().task());
+    for _ in 0..10 * TASKS {
+        flow.add(counter.clone().task().after(hub));
+    }
+    let ready = Arc::new(AtomicUsize::new(0));
+    let execute = flow.execute().observe(ReadyCount(Arc::clone(&ready)));
+    // The first poll also finds that the hub is ready.
+    assert_eq!(
+        one_thread().block_on(most_in_a_poll(execute, &ready)),
+        1 + TASKS
+    );
+    assert_eq!(count.load(Ordering::Relaxed), 1 + 10 * TASKS);
+}
+
+/// After a task with many successors the runtime gets a turn, also if none of them is ready yet.
+#[test]
+fn tasks_with_many_successors_end_one_in_a_poll() {
+    let (mut flow, count) = counting::<TokioRuntime>(|_, _| {});
+    let counter = Counter(Arc::clone(&count));
+    let hubs: Vec<Task<()>> = (0..BUDGET)
+        .map(|_| flow.add(counter.clone().task()))
+        .collect();
+    for _ in 0..TASKS / 2 {
+        flow.add((async || ()).after(&hubs));
+    }
+    assert_eq!(
+        one_thread().block_on(most_in_a_poll(flow.execute(), &count)),
+        1
+    );
+    assert_eq!(count.load(Ordering::Relaxed), BUDGET);
+}
+
+on_every_backend! {
+    // An execution with much to do yields to its caller.
+    async fn others_have_a_turn<R>() {
+        let mut flow = Flow::<R>::new();
+        let mut last = None;
+        for _ in 0..5000 {
+            last = Some(flow.add((async || ()).after(last)));
+        }
+        let mut turns = 0;
+        let mut execute = std::pin::pin!(flow.execute());
+        std::future::poll_fn(|cx| {
+            turns += 1;
+            execute.as_mut().poll(cx)
+        }).await.unwrap();
+        assert!(turns > 10, "polled {turns} times");
+    }
+}

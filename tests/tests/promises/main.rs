@@ -1,0 +1,40 @@
+//! What asyncflow promises, a file for each promise; `README.md` beside this crate says which test
+//! proves what.
+
+// `ready(gate.open())` says what a task does in the fewest words.
+#![allow(clippy::unit_arg)]
+
+mod again;
+mod always;
+mod backends;
+mod cancelling;
+mod concurrency;
+mod conditions;
+mod conformance;
+mod data;
+mod decorator;
+mod deep;
+mod diagrams;
+mod documented;
+mod ending;
+mod failures;
+mod fairness;
+mod groups;
+mod locks;
+mod memory;
+mod mistakes;
+mod model;
+mod nested;
+mod observers;
+mod ordering;
+mod panics;
+mod pictures;
+mod progress;
+mod report;
+mod retries;
+mod running;
+mod runtimes;
+mod selection;
+mod timelines;
+mod timeouts;
+mod traces;

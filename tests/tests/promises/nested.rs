@@ -1,0 +1,485 @@
+//! Flows in flows: each is one task, and stops with the flow around it; permits that could deadlock are
+//! refused.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::future::ready;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use asyncflow::prelude::*;
+use asyncflow::{Lockable, Runtime, TokioRuntime};
+use asyncflow_tests::{
+    Gate, Guards, Inside, Log, Meeting, Visit, again, eventually, on_every_backend,
+    on_tokio_current, poll_times, poll_until, skipped, slow, turns, waits, waits_then_opens,
+    yield_now,
+};
+
+on_every_backend! {
+    async fn is_one_task_with_the_inner_run<R>() {
+        let (mut inner, log) = (Flow::<R>::new(), Log::new());
+        let first = inner.add(slow(&log, "inside"));
+        let number = inner.add((async || { yield_now().await; 20 }).after(first));
+        let double = inner.add((|n: &i32| 2 * n).inputs(number));
+        let inner = Arc::new(inner);
+        let mut outer = Flow::<R>::new();
+        let task: Task<Run> = outer.add(Arc::clone(&inner));
+        let half = outer.add((move |run: &Run| run[double] / 2).inputs(task));
+        outer.add(log.note("after").after(task));
+        let again = outer.add(inner);
+        assert_eq!(outer.len(), 4);
+        for limit in [1, usize::MAX] {
+            let run = outer.execute().max_concurrency(limit).await.unwrap();
+            assert_eq!((run[half], run[task][double], run[again][number]), (20, 40, 20));
+        }
+        let events = log.events();
+        assert_eq!((events.len(), &*events[0], &*events[3]), (6, "inside", "inside"));
+    }
+
+    async fn in_groups<R>() {
+        let (log, meeting) = (Log::new(), Meeting::of(2));
+        let inner = |name| Arc::new(Flow::<R>::from(series![slow(&log, name), parallel![], log.note("end")]));
+                let flow = Flow::<R>::from(series![
+            slow(&log, "a"),
+            inner("b"),
+            parallel![
+                Arc::new(Flow::<R>::from(series![meeting.task()])),
+                Arc::new(Flow::<R>::from(series![meeting.task()])),
+                Arc::new(Flow::<R>::new()),
+            ],
+            inner("c"),
+            log.note("d"),
+        ]);
+        assert_eq!(flow.len(), 7);
+        flow.execute().await.unwrap();
+        assert_eq!(log.events(), ["a", "b", "end", "c", "end", "d"]);
+    }
+
+    // One flow at several places of another: each is a run of its own, and they meet.
+    async fn one_at_several_places<R>() {
+        let mut inner = Flow::<R>::new();
+        let (runs, meeting) = (Arc::new(AtomicUsize::new(0)), Meeting::of(3));
+        let number = inner.add(again!((runs, meeting) {
+            meeting.meet().await;
+            runs.fetch_add(1, Ordering::SeqCst)
+        }));
+        let inner = Arc::new(inner);
+        let mut outer = Flow::<R>::new();
+        let places = [(); 3].map(|()| outer.add(inner.clone()));
+        let run = outer.execute().await.unwrap();
+        let numbers: BTreeSet<usize> = places.iter().map(|place| run[*place][number]).collect();
+        assert_eq!(numbers, BTreeSet::from([0, 1, 2]));
+    }
+
+    async fn a_hundred_deep<R>() {
+        let log = Log::new();
+        let mut flow = Flow::<R>::from(series![slow(&log, "inside"), log.note_blocking("inside, too")]);
+        for _ in 0..100 {
+            flow = Flow::from(series![log.note("in"), Arc::new(flow), log.note("out")]);
+        }
+        flow.execute().await.unwrap();
+        let events = log.events();
+        assert_eq!(events.len(), 202);
+        assert!(events[..100].iter().all(|event| event == "in"));
+        assert_eq!(events[100..102], ["inside", "inside, too"]);
+        assert!(events[102..].iter().all(|event| event == "out"));
+    }
+
+    async fn failure_is_the_inner_failure<R>() {
+        let (mut inner, log) = (Flow::<R>::new(), Log::new());
+        inner.add(series![
+            (|| Err::<(), _>(std::io::Error::other("disk full"))).named("write"),
+            log.note("never"),
+        ]);
+        let mut outer = Flow::<R>::new();
+        let task = outer.add(Arc::new(inner));
+        let after = outer.add((|_: &Run| ()).inputs(task));
+        outer.add(series![parallel![].after(task), log.note("never")]);
+        let error = outer.execute().keep_going().await.unwrap_err();
+        assert_eq!(error.report().unwrap().status(task), TaskStatus::Failed);
+        assert_eq!(error.report().unwrap().status(after), skipped(task));
+        assert!(log.events().is_empty());
+        let text = error.to_string();
+        assert!(text.contains("`write`") && text.contains("disk full"), "{text}");
+        let source = error.source().unwrap();
+        let inner = source.downcast_ref::<FlowError>().unwrap();
+        assert_eq!(inner.failures().next().unwrap().name(), "write");
+        let source = inner.source().unwrap();
+        assert_eq!(source.downcast_ref::<std::io::Error>().unwrap().to_string(), "disk full");
+    }
+
+    async fn refusal_of_the_inner_flow<R>() {
+        let mut inner = Flow::<R>::new();
+        inner.input::<u32>("missing");
+        let mut outer = Flow::<R>::new();
+        let log = Log::new();
+        outer.add(log.note("before"));
+        let task = outer.add(Arc::new(inner));
+        let error = outer.execute().await.unwrap_err();
+        assert!(error.report().is_none());
+        assert!(error.to_string().contains("`missing`"), "{error}");
+        assert!(log.events().is_empty());
+        // Unless the task is left out.
+        let mut empty = Flow::<R>::new();
+        let nothing = empty.add(async || ());
+        let run = empty.execute().await.unwrap();
+        assert!(run.get(nothing).is_some());
+        outer.execute().given(task, run).await.unwrap();
+    }
+
+    // A failure outside cancels what is inside, waits for its blocking functions, and lets it
+    // do its clean-up.
+    async fn cancelled_together<R>() {
+        for depth in 1..4 {
+            let (log, guards) = (Log::new(), Guards::new());
+            let (started, dropped) = (Gate::new(), Gate::new());
+            let plain_started = Gate::new();
+            let mut inner = Flow::<R>::new();
+            let work = inner.add(waits_then_opens(&guards, &started, &dropped));
+            inner.add({
+                let (log, guards, plain_started) = (log.clone(), guards.clone(), plain_started.clone());
+                move || {
+                    let _guard = guards.guard();
+                    plain_started.open();
+                    dropped.pass_blocking();
+                    std::thread::sleep(Duration::from_millis(20));
+                    log.push("plain ended");
+                }
+            });
+            inner.add(log.note("clean-up").after(work).always());
+            inner.add(log.note("queued").after(work));
+            for _ in 1..depth {
+                let within = Arc::new(inner);
+                inner = Flow::new();
+                inner.add(within);
+            }
+            let mut outer = Flow::<R>::new();
+            let task = outer.add(Arc::new(inner));
+            let bad = outer.add(move || {
+                let (started, plain_started) = (started.clone(), plain_started.clone());
+                async move {
+                    started.pass().await;
+                    plain_started.pass().await;
+                    Err::<(), _>("outside")
+                }
+            });
+            let error = outer.execute().await.unwrap_err();
+            assert_eq!(guards.live(), 0);
+            log.place("plain ended");
+            log.place("clean-up");
+            assert_eq!(log.events().len(), 2);
+            let report = error.report().unwrap();
+            assert_eq!(report.status(task), TaskStatus::Cancelled);
+            let failures: Vec<_> = error.failures().map(|failure| failure.task()).collect();
+            assert_eq!(failures, [bad.id()]);
+        }
+    }
+
+    async fn cancelled_by_a_call_together<R>() {
+        let (log, guards) = (Log::new(), Guards::new());
+        let started = Gate::new();
+        let mut inner = Flow::<R>::new();
+        let work = inner.add(waits(&guards, &started));
+        inner.add(log.note("inner clean-up").after(work).always());
+        let mut outer = Flow::<R>::new();
+        let inner = outer.add(Arc::new(inner));
+        outer.add(log.note("outer clean-up").after(inner).always());
+        let running = outer.start();
+        started.pass().await;
+        let error = running.cancel().await.unwrap_err();
+        assert!(error.is_cancelled(), "{error}");
+        assert_eq!(guards.live(), 0);
+        assert_eq!(log.events(), ["inner clean-up", "outer clean-up"]);
+    }
+
+    // A failure inside while the outer run stops is reported.
+    async fn clean_up_inside_that_fails<R>() {
+        let (guards, started) = (Guards::new(), Gate::new());
+        let mut inner = Flow::<R>::new();
+        let work = inner.add(waits(&guards, &started));
+        inner.add((|| Err::<(), _>("stuck")).after(work).always().named("unmount"));
+        let mut outer = Flow::<R>::new();
+        let task = outer.add(Arc::new(inner));
+        let running = outer.start();
+        started.pass().await;
+        let error = running.cancel().await.unwrap_err();
+        assert_eq!(error.report().unwrap().status(task), TaskStatus::Failed);
+        assert!(error.to_string().contains("`unmount`"), "{error}");
+    }
+
+    // Dropping the outer one drops the inner one: no clean-up, nothing left.
+    async fn dropped_together<R>() {
+        let (log, guards) = (Log::new(), Guards::new());
+        let started = Gate::new();
+        let mut inner = Flow::<R>::new();
+        let work = inner.add(waits(&guards, &started));
+        inner.add(log.note("clean-up").after(work).always());
+        inner.add(log.note("queued").after(work));
+        let mut outer = Flow::<R>::new();
+        outer.add(Arc::new(inner));
+        {
+            let mut execute = Box::pin(outer.execute());
+            poll_until(execute.as_mut(), started.pass()).await;
+        }
+        eventually::<R>("the end", || guards.live() == 0).await;
+        let running = outer.start();
+        eventually::<R>("the start", || guards.live() == 1).await;
+        drop(running);
+        eventually::<R>("the end", || guards.live() == 0).await;
+        assert_eq!(log.events().len(), 0);
+    }
+}
+
+/// An execution that is refused; the error.
+async fn refused<R: Runtime>(flow: &Flow<R>) -> String {
+    let error = flow.execute().await.unwrap_err();
+    assert!(error.report().is_none(), "{error}");
+    error.to_string()
+}
+
+/// A flow with a task called `taker` that needs `lock`.
+fn taker<R: Runtime + Default>(lock: impl Lockable) -> Arc<Flow<R>> {
+    let mut flow = Flow::new();
+    flow.add(async || ());
+    flow.add((|| ()).with_lock(lock).named("taker"));
+    Arc::new(flow)
+}
+
+on_every_backend! {
+    // The task inside would wait for the lock that its own flow holds.
+    async fn same_lock_outside_and_inside_is_refused<R>() {
+        static DISK: Lock = Lock::named("disk");
+        let mut flow = Flow::<R>::new();
+        flow.add(with_lock(series![taker::<R>(&DISK)], &DISK));
+        let error = refused(&flow).await;
+        for word in ["task `flow`", "`taker`", "lock disk", "take the lock off the flow"] {
+            assert!(error.contains(word), "{word:?} in {error:?}");
+        }
+    }
+
+    // One flow that holds the first and waits for the second, and one the other way round.
+    async fn other_locks_inside_are_refused<R>() {
+        let (a, b) = (Lock::new(), Lock::new());
+        for (outside, inside) in [(&a, &b), (&b, &a)] {
+            let mut flow = Flow::<R>::new();
+            flow.add(with_lock(series![taker::<R>(inside)], outside));
+            assert!(refused(&flow).await.contains("`taker`"));
+        }
+    }
+
+    // Also if permits are left: enough such flows at once would take them all, and wait.
+    async fn permits_inside_are_refused_whatever_the_counts<R>() {
+        let semaphore = Semaphore::new(100);
+        let mut flow = Flow::<R>::new();
+        flow.add(with_lock(series![taker::<R>(&semaphore)], semaphore.permits(2)));
+        let error = refused(&flow).await;
+        assert!(error.contains("2 of 100 permits") && error.contains("1 of 100 permits"), "{error}");
+    }
+
+    async fn refused_at_any_depth<R>() {
+        let lock = Lock::new();
+        let mut inner = taker::<R>(&lock);
+        for _ in 0..50 {
+            let mut flow = Flow::<R>::new();
+            flow.add(parallel![|| (), series![inner]]);
+            inner = Arc::new(flow);
+        }
+        let mut flow = Flow::<R>::new();
+        flow.add(with_lock(series![|| (), parallel![Arc::clone(&inner)]], Lock::new()));
+        assert!(refused(&flow).await.contains("`taker`"));
+        // Also if that flow is in another.
+        let mut around = Flow::<R>::new();
+        around.add(async || ());
+        around.add(Arc::new(flow));
+        assert!(refused(&around).await.contains("`taker`"));
+        // Without the lock outside it is no mistake.
+        let mut flow = Flow::<R>::new();
+        flow.add(parallel![inner, (|| ()).with_lock(&lock)]);
+        flow.execute().await.unwrap();
+    }
+
+    // A lock of a whole flow is held from its first task to its last.
+    async fn lock_for_a_whole_flow<R>() {
+        let (lock, inside) = (Lock::new(), Inside::new());
+        let whole = || {
+            let inside = inside.clone();
+            let visit: Arc<Mutex<Option<Visit>>> = Arc::default();
+            let (enter, leave) = (visit.clone(), visit);
+            let mut flow = Flow::<R>::new();
+            let first = flow.add(move || *enter.lock().unwrap() = Some(inside.enter(1)));
+            let pause = flow.add((async || turns(3).await).after(first));
+            flow.add((move || drop(leave.lock().unwrap().take())).after(pause));
+            Arc::new(flow)
+        };
+        let mut flow = Flow::<R>::new();
+        flow.add(with_lock(parallel![whole(), whole(), series![whole(), inside.task(1)]], &lock));
+        flow.add(inside.plain(1).with_lock(&lock));
+        flow.execute().await.unwrap();
+        assert_eq!((inside.most(), inside.visits()), (1, 5));
+    }
+
+    // A flow holds no slot: a task that needs one may hold the lock that a task in the flow needs.
+    async fn limit_and_a_lock_that_is_wanted_inside<R>() {
+        for _ in 0..20 {
+            let (lock, inside) = (Lock::new(), Inside::new());
+            let mut inner = Flow::<R>::new();
+            inner.add(inside.task(1));
+            inner.add(inside.task(1).with_lock(&lock));
+            inner.add(inside.plain(1).with_lock(&lock));
+            let inner = Arc::new(inner);
+            let mut flow = Flow::<R>::new();
+            flow.add(inner.clone());
+            flow.add(inside.task(1).with_lock(&lock));
+            flow.add(series![inside.plain(1), inner.clone()]);
+            flow.add(inside.plain(1).with_lock(&lock));
+            let mut middle = Flow::<R>::new();
+            middle.add(parallel![inner, inside.task(1).with_lock(&lock)]);
+            flow.add(Arc::new(middle));
+            flow.execute().max_concurrency(1).await.unwrap();
+            assert_eq!((inside.most(), inside.visits()), (1, 13));
+        }
+    }
+
+    // The tasks of all inner flows count together.
+    async fn limit_holds_for_the_tasks_inside<R>() {
+        let (inside, lock) = (Inside::new(), Lock::new());
+        let mut inner = Flow::<R>::new();
+        inner.add(parallel![inside.task(1), inside.plain(1), inside.task(1), inside.plain(1)]);
+        let inner = Arc::new(inner);
+        let mut flow = Flow::<R>::new();
+        flow.add(parallel![inner.clone(), inner.clone(), inside.task(1), with_lock(series![inner], &lock)]);
+        for limit in [1, 2, 3] {
+            flow.execute().max_concurrency(limit).await.unwrap();
+            assert!(inside.most() <= limit, "{} of {limit}", inside.most());
+        }
+        assert_eq!(inside.visits(), 39);
+    }
+
+    // A cancel ends what the flows inside wait for.
+    async fn stop_while_tasks_inside_wait_for_slots<R>() {
+        let (started, guards) = (Gate::new(), Guards::new());
+        let mut inner = Flow::<R>::new();
+        for _ in 0..5 {
+            inner.add(waits(&guards, &started));
+        }
+        let mut flow = Flow::<R>::new();
+        let inner = Arc::new(inner);
+        flow.add(parallel![inner.clone(), inner]);
+        let running = flow.execute().max_concurrency(2).start();
+        started.pass().await;
+        assert!(running.cancel().await.unwrap_err().is_cancelled());
+        assert_eq!(guards.live(), 0);
+    }
+}
+
+/// A large flow is made ready a slice at a time. If the run that it is a task of stops meanwhile, it
+/// does not start.
+///
+/// On one thread, where it is known what comes first.
+#[test]
+fn nothing_starts_in_a_flow_that_is_stopped_before_it_is_ready() {
+    on_tokio_current(|| async {
+        for dropped in [false, true] {
+            let count = Arc::new(AtomicUsize::new(0));
+            let mut inner = Flow::<TokioRuntime>::new();
+            for _ in 0..30_000 {
+                let count = Arc::clone(&count);
+                inner.add(move || ready(count.fetch_add(1, Ordering::Relaxed)));
+            }
+            let mut flow = Flow::<TokioRuntime>::new();
+            let inner = flow.add(Arc::new(inner));
+            match dropped {
+                true => {
+                    flow.add(async || std::future::pending::<()>().await);
+                    let mut execute = Box::pin(flow.execute());
+                    let mut pinned = pin!(execute.as_mut());
+                    assert!(poll_times(pinned.as_mut(), 1).await.is_none());
+                    drop(execute);
+                    turns(100).await;
+                }
+                false => {
+                    flow.add(async || Err::<(), _>("no"));
+                    let error = flow.execute().await.unwrap_err();
+                    assert_eq!(error.failures().count(), 1, "{error}");
+                    let report = error.report().unwrap();
+                    assert_eq!(report.status(inner), TaskStatus::Cancelled);
+                }
+            }
+            assert_eq!(count.load(Ordering::Relaxed), 0, "dropped: {dropped}");
+        }
+    });
+}
+
+/// Flows that a task executes itself: the library does not know that one is in the other.
+mod executed_by_a_task {
+    use super::*;
+
+    on_every_backend! {
+        async fn flow_executed_inside_of_a_task<R>() {
+            let log = Log::new();
+            let mut inner = Flow::<R>::new();
+            crate::runtimes::one_of_each(&mut inner, &log);
+            let inner = Arc::new(inner);
+            let mut outer = Flow::<R>::new();
+            for _ in 0..3 {
+                let inner = Arc::clone(&inner);
+                outer.add(again!((inner) { inner.execute().await.map(drop) }));
+            }
+            outer.execute().await.unwrap();
+            assert_eq!(log.events().len(), 9);
+            outer.execute().max_concurrency(1).await.unwrap();
+            assert_eq!(log.events().len(), 18);
+        }
+
+        // Dropped with the task that executes it.
+        async fn flow_executed_inside_of_a_task_that_is_cancelled<R>() {
+            let (guards, started, dropped) = (Guards::new(), Gate::new(), Gate::new());
+            let mut inner = Flow::<R>::new();
+            for _ in 0..2 {
+                inner.add(waits_then_opens(&guards, &started, &dropped));
+            }
+            let inner = Arc::new(inner);
+            let mut outer = Flow::<R>::new();
+            outer.add(again!((inner) { inner.execute().await.map(drop) }));
+            let running = outer.start();
+            started.pass().await;
+            assert!(running.cancel().await.unwrap_err().is_cancelled());
+            dropped.pass().await;
+            eventually::<R>("the end of the inner run", || guards.live() == 0).await;
+        }
+
+        // By a plain function, with async tasks only.
+        async fn flow_executed_inside_of_a_plain_function<R>() {
+            let log = Log::new();
+            let mut inner = Flow::<R>::new();
+            let first = inner.add(log.note("first"));
+            for _ in 0..4 {
+                let yields = inner.add((async || yield_now().await).after(first));
+                inner.add(log.note("later").after(yields));
+            }
+            let inner = Arc::new(inner);
+            let mut outer = Flow::<R>::new();
+            outer.add(move || futures::executor::block_on(inner.execute()).map(drop));
+            outer.execute().await.unwrap();
+            assert_eq!(log.events().len(), 5);
+        }
+
+        // The same, where the inner flow has plain functions of its own, and the outer one has taken
+        // the only blocking thread.
+        async fn plain_functions_inside_of_a_plain_function<R>() {
+            let log = Log::new();
+            let mut inner = Flow::<R>::new();
+            crate::runtimes::one_of_each(&mut inner, &log);
+            let inner = Arc::new(inner);
+            let mut outer = Flow::<R>::new();
+            for _ in 0..3 {
+                let inner = Arc::clone(&inner);
+                outer.add(move || futures::executor::block_on(inner.execute()).map(drop));
+            }
+            outer.execute().await.unwrap();
+            assert_eq!(log.events().len(), 9);
+        }
+    }
+}
