@@ -34,8 +34,8 @@ impl Pace {
     #[inline]
     pub(crate) async fn spend(&mut self, work: usize) {
         match self.left.checked_sub(work) {
-            Some(left) => self.left = left,
-            None => self.next_slice().await,
+            Some(left @ 1..) => self.left = left,
+            _ => self.next_slice().await,
         }
     }
 

@@ -52,7 +52,9 @@ pub use self::tasks::{
     waits_then_opens,
 };
 pub use self::threads::{Counted, Counter, ThreadRuntime, block_on};
-pub use self::turns::{Numbers, eventually, pause, poll_times, poll_until, turns, yield_now};
+pub use self::turns::{
+    Numbers, eventually, pause, poll_times, poll_until, poll_while_woken, turns, yield_now,
+};
 
 /// Defines tests, each of which runs on Tokio (with two workers, and on one thread with one
 /// blocking thread), async-std and smol.

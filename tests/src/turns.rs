@@ -2,7 +2,9 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use asyncflow::Runtime;
@@ -12,6 +14,27 @@ pub async fn turns(count: usize) {
     for _ in 0..count {
         yield_now().await;
     }
+}
+
+/// Polls a future, and again as often as it wakes itself.
+pub fn poll_while_woken<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    let woken = Arc::new(Woken(AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&woken));
+    while woken.0.swap(false, Ordering::SeqCst) {
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        if polled.is_ready() {
+            return polled;
+        }
+    }
+    Poll::Pending
 }
 
 /// Numbers that look random, the same ones for the same seed.

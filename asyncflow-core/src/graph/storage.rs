@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 
 use crate::node_index::NodeIndex;
-use crate::pace::Pace;
 use crate::task::outputs::{OutputStore, Outputs};
 use crate::task::statuses::Statuses;
 
@@ -27,18 +26,20 @@ impl fmt::Debug for RunStorage {
 }
 
 impl RunStorage {
-    /// Makes room for every node and output of a graph.
-    pub(crate) async fn new(graph: Arc<Graph>, pace: &mut Pace) -> Self {
-        let slice = pace.slice();
-        let mut outputs = OutputStore::new(graph.len(), &graph.layout);
-        while !outputs.grow(graph.len(), &graph.layout, slice) {
-            pace.spend(slice).await;
-        }
+    /// The storage of a run of `graph`, with no room yet.
+    pub(crate) fn new(graph: Arc<Graph>) -> Self {
         Self {
+            outputs: OutputStore::new(graph.len(), &graph.layout),
             graph,
-            outputs,
             run: OnceLock::new(),
         }
+    }
+
+    /// Makes room for up to `slice` more nodes, and as many outputs of each type. Returns whether
+    /// that is done.
+    pub(crate) fn grow(&mut self, slice: usize) -> bool {
+        let Self { graph, outputs, .. } = self;
+        outputs.grow(graph.len(), &graph.layout, slice)
     }
 
     #[inline]

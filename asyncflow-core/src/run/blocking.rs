@@ -274,7 +274,7 @@ fn run_simple(guard: &RunGuard, task: NodeIndex, holds: Holds) -> Option<NodeInd
     };
     match holds.give_back_permits() {
         None => settle(guard, task, end),
-        slot => {
+        Some(slot) => {
             guard.settle_with_slot(task, end, slot);
             None
         }

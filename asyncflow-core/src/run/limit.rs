@@ -1,7 +1,9 @@
 //! The limit of `max_concurrency`: how many tasks of a run may run at a time.
 //!
-//! A task that finds no slot is parked here and holds nothing: no thread and no permit, and at first
-//! no future. A slot that is given back goes to the task at the front. Tasks that became ready because
+//! A task takes a slot last, after its permits. So a task that holds a slot waits for nothing but its
+//! own function, and no two tasks wait for each other. A task that finds no slot is parked here,
+//! without a thread and, if it needs no permits, without a future. A slot that is given back goes to
+//! the task at the front. Tasks that became ready because
 //! another ended are parked at the front, in the order of declaration, before that one gives back its
 //! slot. So the consumers of an output come before further sources, and few outputs are alive at a
 //! time.
@@ -34,9 +36,9 @@ struct State {
 /// What waits for a slot.
 #[derive(Debug)]
 enum Parked {
-    /// A ready task, of the run itself or of a run inside of it.
-    Task(Weak<Execution>, NodeIndex),
-    /// A task whose future waits, for a further attempt or because it has waited for permits.
+    /// A ready task of the run itself that needs nothing else.
+    Task(NodeIndex),
+    /// A task that holds permits, makes a further attempt, or is in a run inside of this one.
     Future(oneshot::Sender<Slot>),
 }
 
@@ -60,25 +62,20 @@ impl Limit {
         }))
     }
 
-    /// Takes a slot of the run `limiter` for a task of `guard`. If none is free, parks the task. It is
-    /// injected when it has one.
-    pub(crate) fn enter(
-        &self,
-        limiter: &RunGuard,
-        guard: &RunGuard,
-        task: NodeIndex,
-    ) -> Option<Slot> {
+    /// Takes a slot for a task of the run itself. If none is free, parks the task. It is injected when
+    /// it has one.
+    pub(crate) fn enter(&self, guard: &RunGuard, task: NodeIndex) -> Option<Slot> {
         let mut state = self.look(guard, task);
         if state.free == 0 {
-            state.parked.push_back(Parked::task(guard, task));
+            state.parked.push_back(Parked::Task(task));
             return None;
         }
         state.free -= 1;
-        Some(Slot(limiter.downgrade()))
+        Some(Slot(guard.downgrade()))
     }
 
-    /// Like [`enter`](Self::enter), for a task that has a future. If no slot is free, returns what to
-    /// wait for.
+    /// Takes a slot of the run `limiter` for a task that has a future, of the run itself or of a run
+    /// inside of it. If none is free, returns what to wait for.
     pub(crate) fn wait(
         &self,
         limiter: &RunGuard,
@@ -95,12 +92,35 @@ impl Limit {
         Ok(Slot(limiter.downgrade()))
     }
 
-    /// Parks tasks at the front, in this order.
-    fn park_first(&self, guard: &RunGuard, tasks: &[NodeIndex]) {
-        let mut state = lock(&self.0);
-        for task in tasks.iter().rev() {
-            state.parked.push_front(Parked::task(guard, *task));
+    /// Gives the slot of a task that ended, and those that are free, to tasks of the run itself which
+    /// that made ready, in this order. Parks the others at the front. If there are none, gives the
+    /// slot back.
+    fn hand_on(
+        &self,
+        guard: &RunGuard,
+        slot: Slot,
+        tasks: Vec<NodeIndex>,
+    ) -> Vec<(NodeIndex, Slot)> {
+        let mut tasks = tasks.into_iter();
+        let Some(first) = tasks.next() else {
+            return Vec::new();
+        };
+        let mut started = vec![(first, slot)];
+        if let Some(watch) = &guard.watch {
+            let free = lock(&self.0).free;
+            for task in tasks.as_slice().iter().skip(free) {
+                watch.waits_for_slot(*task);
+            }
         }
+        let mut state = lock(&self.0);
+        let free = state.free.min(tasks.len());
+        state.free -= free;
+        let more = tasks.by_ref().take(free);
+        started.extend(more.map(|task| (task, Slot(guard.downgrade()))));
+        for task in tasks.rev() {
+            state.parked.push_front(Parked::Task(task));
+        }
+        started
     }
 
     /// Takes the lock. Tells the observers first if it looks as if the task has to wait: once it is
@@ -132,26 +152,28 @@ impl RunGuard {
         None
     }
 
-    /// Settles a task that holds a slot, and gives the slot to a task that this made ready, if there
-    /// is one that can take it.
-    pub(super) fn settle_with_slot(&self, task: NodeIndex, end: End, slot: Option<Slot>) {
+    /// Settles a task that holds a slot. Gives the slot to a task that this made ready, if there is one
+    /// that needs nothing else.
+    pub(super) fn settle_with_slot(&self, task: NodeIndex, end: End, slot: Slot) {
         let mut sink = CollectingSink::default();
         self.settle(task, end, &mut sink);
         let (ready, rest) = sink.finish();
-        let limit = self.limiter().filter(|_| slot.is_some());
-        let (parked, others): (Vec<NodeIndex>, Vec<NodeIndex>) = match limit {
-            Some(_) => ready.into_iter().partition(|task| self.takes_slot(*task)),
-            None => (Vec::new(), ready.into_vec()),
-        };
-        if let Some((_, limit)) = limit {
-            if let Some(watch) = &self.watch {
-                for task in &parked {
-                    watch.waits_for_slot(*task);
-                }
+        let (first, others) = match &self.limit {
+            Some(limit) => {
+                let (first, others) = ready
+                    .into_iter()
+                    .partition(|task| self.takes_only_slot(*task));
+                (limit.hand_on(self, slot, first), others)
             }
-            limit.park_first(self, &parked);
+            // The slot is that of an outer run.
+            None => {
+                drop(slot);
+                (Vec::new(), ready.into_vec())
+            }
+        };
+        for (task, slot) in first {
+            self.inject(Injected::Task(task, Some(slot)));
         }
-        drop(slot);
         for task in others {
             self.inject(Injected::Task(task, None));
         }
@@ -160,29 +182,13 @@ impl RunGuard {
         }
     }
 
-    /// Whether a ready task will need a slot.
-    fn takes_slot(&self, task: NodeIndex) -> bool {
+    /// Whether a ready task needs a slot and nothing else.
+    fn takes_only_slot(&self, task: NodeIndex) -> bool {
         let node = self.node(task);
-        node.body().is_some() && node.nested().is_none() && self.is_startable(task)
-    }
-}
-
-impl Parked {
-    fn task(guard: &RunGuard, task: NodeIndex) -> Self {
-        Self::Task(guard.downgrade(), task)
-    }
-
-    fn take_slot(self, slot: Slot) -> Result<(), Slot> {
-        match self {
-            Self::Task(run, task) => match RunGuard::upgrade(&run) {
-                Some(guard) => {
-                    guard.inject(Injected::Task(task, Some(slot)));
-                    Ok(())
-                }
-                None => Err(slot),
-            },
-            Self::Future(sender) => sender.send(slot),
-        }
+        node.body().is_some()
+            && node.nested().is_none()
+            && node.permits().is_empty()
+            && self.is_startable(task)
     }
 }
 
@@ -199,10 +205,14 @@ impl Drop for Slot {
                 return;
             };
             drop(state);
-            match next.take_slot(Self(limiter.downgrade())) {
-                Ok(()) => return,
-                // It does not wait any more. The slot goes to the next.
-                Err(mut unwanted) => drop(std::mem::take(&mut unwanted.0)),
+            let slot = Self(limiter.downgrade());
+            match next {
+                Parked::Task(task) => return limiter.inject(Injected::Task(task, Some(slot))),
+                Parked::Future(sender) => match sender.send(slot) {
+                    Ok(()) => return,
+                    // It was cancelled while it waited. The slot goes to the next.
+                    Err(mut unwanted) => drop(std::mem::take(&mut unwanted.0)),
+                },
             }
         }
     }

@@ -20,24 +20,23 @@ pub(crate) struct Prepared {
 impl Prepared {
     pub(crate) async fn new(declared: &Declared, mut pace: Pace) -> Result<Self, Refusal> {
         let graph = Arc::clone(declared.compile_at(&mut pace).await?);
-        let pending = count_upstreams(&graph, &mut pace).await;
-        let storage = RunStorage::new(graph, &mut pace).await;
-        Ok(Self { storage, pending })
+        let len = graph.len();
+        let slice = pace.slice();
+        let mut storage = RunStorage::new(Arc::clone(&graph));
+        let mut pending = Pending::with_capacity(len);
+        let mut counted = 0_usize;
+        loop {
+            let nodes = counted..len.min(counted.saturating_add(slice));
+            counted = nodes.end;
+            graph.count_upstreams(&nodes, &mut pending);
+            if storage.grow(slice) {
+                return Ok(Self { storage, pending });
+            }
+            pace.spend(slice).await;
+        }
     }
 
     pub(crate) fn graph(&self) -> &Arc<Graph> {
         &self.storage.graph
     }
-}
-
-async fn count_upstreams(graph: &Graph, pace: &mut Pace) -> Pending {
-    let mut pending = Pending::with_capacity(graph.len());
-    let mut counted = 0_usize;
-    while counted < graph.len() {
-        let next = counted..graph.len().min(counted.saturating_add(pace.slice()));
-        counted = next.end;
-        graph.count_upstreams(&next, &mut pending);
-        pace.spend(next.len()).await;
-    }
-    pending
 }

@@ -13,7 +13,6 @@ use std::time::Duration;
 use futures_channel::oneshot;
 
 use crate::graph::body::{AsyncBody, Body, Job, NotStored};
-use crate::lock::Permits;
 use crate::node_index::NodeIndex;
 use crate::pace::yield_now;
 use crate::task::config::Config;
@@ -28,10 +27,11 @@ use super::watch::Observed;
 
 /// The future of a supervised task. `None` if the task was parked until a slot is free.
 pub(crate) fn start(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Option<Job> {
-    // A nested flow takes no slot; its tasks do.
-    let needs_slot = guard.limited && guard.node(task).nested().is_none();
-    let slot = match (slot, guard.limiter()) {
-        (None, Some((limiter, limit))) if needs_slot => Some(limit.enter(limiter, guard, task)?),
+    let node = guard.node(task);
+    // A nested flow takes no slot; its tasks do. A task that needs permits takes those first.
+    let slot_alone = node.nested().is_none() && node.permits().is_empty();
+    let slot = match (slot, &guard.limit) {
+        (None, Some(limit)) if slot_alone => Some(limit.enter(guard, task)?),
         (slot, _) => slot,
     };
     let guard = guard.clone();
@@ -39,7 +39,7 @@ pub(crate) fn start(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Op
         let (end, slot) = attempts(&guard, task, slot).await;
         let not_stored = match (end, slot) {
             (Some(end), None) => NotStored::unless_succeeded(end),
-            (Some(end), slot) => {
+            (Some(end), Some(slot)) => {
                 guard.settle_with_slot(task, end, slot);
                 Some(Box::new(NotStored::HandedOver))
             }
@@ -121,53 +121,35 @@ async fn pause(guard: &RunGuard, length: Duration) {
     }
 }
 
-/// Takes a slot and every permit that a task needs, all or none. While it waits for one of them it
-/// holds no other, so it does not keep a task waiting that needs only the others. `None` if the run
-/// stops before it has them all.
-async fn acquire(guard: &RunGuard, task: NodeIndex, mut slot: Option<Slot>) -> Option<Holds> {
+/// Takes every permit that a task needs, in their one order, and then a slot. `None` if the run stops
+/// before it has them all.
+async fn acquire(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Option<Holds> {
+    let mut holds = Holds {
+        slot,
+        ..Holds::default()
+    };
     let node = guard.node(task);
-    let limiter = guard.limiter().filter(|_| node.nested().is_none());
-    // What it waited for last, which it has then.
-    let mut waited = None;
-    loop {
-        if let (None, Some((limiter, limit))) = (&slot, limiter) {
-            slot = Some(match limit.wait(limiter, guard, task) {
-                Ok(slot) => slot,
-                Err(free) => {
-                    drop(waited.take());
-                    until_stop(guard, task, free).await?.ok()?
-                }
-            });
-        }
-        match try_permits(guard, node.permits(), waited.take()) {
-            Ok(permits) => return Some(Holds { permits, slot }),
-            Err(missing) => {
-                drop(slot.take());
-                let permits = &node.permits()[missing];
+    for permits in node.permits() {
+        let held = match guard.backend.try_acquire(permits) {
+            Some(held) => held,
+            None => {
                 if let Some(watch) = &guard.watch {
                     watch.waits(task, permits);
                 }
-                let held = until_stop(guard, task, guard.backend.acquire(permits)).await?;
-                waited = Some((missing, held));
+                until_stop(guard, task, guard.backend.acquire(permits)).await?
             }
-        }
+        };
+        holds.permits.push(held);
     }
-}
-
-/// Takes all permits, or none: then returns which one is missing.
-fn try_permits(
-    guard: &RunGuard,
-    needed: &[Permits],
-    mut waited: Option<(usize, Box<dyn Send>)>,
-) -> Result<Vec<Box<dyn Send>>, usize> {
-    let mut held = Vec::with_capacity(needed.len());
-    for (place, permits) in needed.iter().enumerate() {
-        held.push(match waited.take_if(|(waited, _)| *waited == place) {
-            Some((_, permits)) => permits,
-            None => guard.backend.try_acquire(permits).ok_or(place)?,
+    // A nested flow takes no slot; its tasks do.
+    let needs_slot = holds.slot.is_none() && node.nested().is_none();
+    if let (true, Some((limiter, limit))) = (needs_slot, guard.limiter()) {
+        holds.slot = Some(match limit.wait(limiter, guard, task) {
+            Ok(slot) => slot,
+            Err(free) => until_stop(guard, task, free).await?.ok()?,
         });
     }
-    Ok(held)
+    Some(holds)
 }
 
 /// Waits for `future`. `None` if the run stops before it is ready.

@@ -293,7 +293,7 @@ on_every_backend_in_child! {
         assert_eq!(panics.len(), 6);
         assert_eq!((panics[3].message(), panics[4].message()), ("four", "five"));
         for (index, code) in [(0, 1), (1, 2), (2, 3), (5, 6)] {
-            assert_eq!(panics[index].message(), "a panic whose payload is no message");
+            assert_eq!(panics[index].message(), "a panic whose payload is not a string");
             let payload = panics[index].take_payload().unwrap();
             assert_eq!(*payload.downcast::<Code>().unwrap(), Code(code));
             assert!(panics[index].take_payload().is_none());

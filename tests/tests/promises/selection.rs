@@ -483,11 +483,11 @@ mod outputs {
             let error = flow.execute().keep_going().only((failed, panicked, late, skipped, unit)).await.unwrap_err();
             let mut run = error.into_outputs().unwrap();
             for (task, says) in all.into_iter().zip([
-                "`failed one` has no output: it was failed",
-                "`panicked one` has no output: it was panicked",
-                "`late one` has no output: it was timed out",
-                "`skipped one` has no output: it was skipped",
-                "`other one` has no output: it was not selected",
+                "`failed one` has no output: its status is `failed`",
+                "`panicked one` has no output: its status is `panicked`",
+                "`late one` has no output: its status is `timed out`",
+                "`skipped one` has no output: its status is `skipped`",
+                "`other one` has no output: its status is `not selected`",
             ]) {
                 assert!(run.get(task).is_none() && run.take(task).is_none());
                 let message = panic_message(|| run[task]);

@@ -1,14 +1,14 @@
 //! From a case to a flow.
 
 use std::fmt;
-use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use asyncflow::prelude::*;
 use asyncflow::{Configured, Inputs, Member, Permits, Runtime};
+use asyncflow_tests::poll_while_woken;
 
 use super::case::{Block, CAPACITIES, Case, Fate, Shape};
 use super::plan::Planned;
@@ -273,7 +273,7 @@ impl<R: Runtime> Iterator for Pauses<R> {
         // A plain function that was timed out keeps its permits until it returns.
         let keeps = planned.plain && planned.fate == Fate::Hang;
         if let (Some(probe), false) = (&self.probe, keeps) {
-            let polled = pin!(probe.execute()).poll(&mut Context::from_waker(Waker::noop()));
+            let polled = poll_while_woken(pin!(probe.execute()));
             if !matches!(polled, Poll::Ready(Ok(_))) {
                 let task = self.task;
                 self.world
