@@ -230,6 +230,10 @@ pub mod prelude {
     pub use asyncflow_macros::{Output, task};
 }
 
+// Types that exist only to be inferred. Here, so that the compiler can name them in its messages.
+#[doc(hidden)]
+pub use asyncflow_core::marker;
+
 /// What the macros expand to.
 #[doc(hidden)]
 pub mod __private {
