@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::graph::body::Body;
+use crate::graph::body::{Body, InputUse};
 use crate::handle::{Group, Task, TaskId};
 use crate::lock::{Lockable, Permits, merge};
 use crate::sealed::Sealed;
@@ -71,8 +71,10 @@ where
 
     fn into_member(self, _: Sealed) -> Member {
         let mut request = self.request;
-        self.inputs
-            .visit(&mut |task, _| request.upstreams.push(task));
+        self.inputs.visit(&mut |task, how| match how {
+            InputUse::Optional => request.awaited.push(task),
+            InputUse::Borrowed | InputUse::Moved => request.upstreams.push(task),
+        });
         Member(Element::Task(Declaration {
             body: self.function.into_body(self.inputs),
             request,

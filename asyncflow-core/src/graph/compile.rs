@@ -18,6 +18,7 @@ use crate::task::outputs::{Layout, NO_CELL};
 use super::Graph;
 use super::body::{Body, InputUse};
 use super::declared::Declared;
+use super::edge::Edge;
 use super::refusal::Refusal;
 use super::validate;
 
@@ -60,7 +61,7 @@ pub(super) async fn compile(declared: &Declared, pace: &mut Pace) -> Compiled {
             begin = *end as usize;
             for part in upstreams.chunks(slice) {
                 for upstream in part {
-                    graph.rows[upstream.get()] += 1;
+                    graph.rows[upstream.node().get()] += 1;
                 }
                 pace.spend(part.len()).await;
             }
@@ -114,16 +115,16 @@ pub(super) async fn compile(declared: &Declared, pace: &mut Pace) -> Compiled {
     }
 
     // Fills in the downstreams from the back. Each sum comes down to where they begin.
-    graph.downstreams = vec![NodeIndex::from_word(0); sum as usize].into_boxed_slice();
+    graph.downstreams = vec![Edge::needs(NodeIndex::from_word(0)); sum as usize].into_boxed_slice();
     let mut indices = NodeIndex::all(len).rev();
     for segment in segments().rev() {
         for place in (0..segment.nodes.len()).rev() {
             let index = indices.next().expect("there are as many as nodes");
             for part in segment.upstreams(place).rchunks(slice) {
                 for upstream in part.iter().rev() {
-                    let row = &mut graph.rows[upstream.get()];
+                    let row = &mut graph.rows[upstream.node().get()];
                     *row -= 1;
-                    graph.downstreams[*row as usize] = index;
+                    graph.downstreams[*row as usize] = upstream.to(index);
                 }
                 pace.spend(part.len()).await;
             }
@@ -242,8 +243,11 @@ mod tests {
 
     fn edges(graph: &Graph) -> Vec<(Vec<NodeIndex>, Vec<NodeIndex>)> {
         let row = |index| {
-            let (upstreams, downstreams) = (graph.upstreams(index), graph.downstreams(index));
-            (upstreams.to_vec(), downstreams.to_vec())
+            let downstreams = graph.downstreams(index).iter();
+            (
+                graph.upstreams(index).collect(),
+                downstreams.map(|edge| edge.node()).collect(),
+            )
         };
         NodeIndex::all(graph.len()).map(row).collect()
     }

@@ -11,6 +11,7 @@ use crate::node_index::NodeIndex;
 use crate::task::outputs::Layout;
 
 use super::declared::{GroupSpan, Segment};
+use super::edge::Edge;
 use super::names::Names;
 use super::node::Node;
 
@@ -22,7 +23,7 @@ pub(crate) struct Graph {
     pub(super) rest: Box<[Arc<Segment>]>,
     /// For each node where its downstreams begin, and where the last one's end.
     pub(super) rows: Vec<u32>,
-    pub(super) downstreams: Box<[NodeIndex]>,
+    pub(super) downstreams: Box<[Edge]>,
     /// Where in a run its outputs lie.
     pub(crate) layout: Layout,
     /// Nodes without upstreams.
@@ -79,13 +80,16 @@ impl Graph {
             .filter(|(_, node)| !node.is_gate())
     }
 
-    pub(crate) fn upstreams(&self, index: NodeIndex) -> &[NodeIndex] {
+    pub(crate) fn upstreams(
+        &self,
+        index: NodeIndex,
+    ) -> impl ExactSizeIterator<Item = NodeIndex> + Clone + use<'_> {
         let (segment, place) = self.locate(index);
-        segment.upstreams(place)
+        segment.upstreams(place).iter().map(|edge| edge.node())
     }
 
     #[inline]
-    pub(crate) fn downstreams(&self, index: NodeIndex) -> &[NodeIndex] {
+    pub(crate) fn downstreams(&self, index: NodeIndex) -> &[Edge] {
         let start = self.rows[index.get()] as usize;
         let end = self.rows[index.get() + 1] as usize;
         &self.downstreams[start..end]

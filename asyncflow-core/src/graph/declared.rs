@@ -13,6 +13,7 @@ use crate::task::config::{Config, Request};
 
 use super::body::{Body, Gate};
 use super::compile::{Compiled, compile};
+use super::edge::Edge;
 use super::refusal::Refusal;
 use super::{Graph, Node};
 
@@ -86,10 +87,11 @@ impl Declared {
     ) -> NodeIndex {
         let Request {
             upstreams,
+            awaited,
             any,
             config,
         } = request;
-        for task in &upstreams {
+        for task in upstreams.iter().chain(&awaited) {
             self.check(*task);
         }
         let condition = config.as_ref().and_then(|config| config.condition);
@@ -102,14 +104,12 @@ impl Declared {
         };
         self.tasks += 1;
         self.push(body, config, |list| {
-            list.extend_from_slice(entry);
-            list.extend_from_slice(&gates);
-            for task in &upstreams {
-                list.push(task.index);
-            }
-            if let Some(condition) = condition {
-                list.push(condition.index);
-            }
+            list.extend(entry.iter().copied().map(Edge::needs));
+            list.extend(gates.into_iter().map(Edge::needs));
+            let condition = condition.iter();
+            let needed = upstreams.iter().chain(condition);
+            list.extend(needed.map(|task| Edge::needs(task.index)));
+            list.extend(awaited.iter().map(|task| Edge::waits(task.index)));
         })
     }
 
@@ -124,7 +124,7 @@ impl Declared {
         lists
             .map(|any| {
                 self.push(Body::Gate(Gate::Any), None, |list| {
-                    list.extend(any.iter().map(|task| task.index));
+                    list.extend(any.iter().map(|task| Edge::needs(task.index)));
                 })
             })
             .collect()
@@ -133,7 +133,7 @@ impl Declared {
     /// Adds a gate that opens once all of `upstreams` have succeeded.
     pub(crate) fn gate(&mut self, upstreams: &[NodeIndex]) -> NodeIndex {
         self.push(Body::Gate(Gate::All), None, |list| {
-            list.extend_from_slice(upstreams);
+            list.extend(upstreams.iter().copied().map(Edge::needs));
         })
     }
 
@@ -164,7 +164,7 @@ impl Declared {
         &mut self,
         body: Body,
         config: Option<Box<Config>>,
-        upstreams: impl FnOnce(&mut Vec<NodeIndex>),
+        upstreams: impl FnOnce(&mut Vec<Edge>),
     ) -> NodeIndex {
         let index = NodeIndex::new(self.len);
         if self.compiled.get().is_some() {
@@ -277,7 +277,7 @@ pub(super) struct Segment {
     pub(super) first: usize,
     pub(super) nodes: Vec<Node>,
     /// The upstreams of its nodes, one node after the other.
-    pub(super) upstreams: Vec<NodeIndex>,
+    pub(super) upstreams: Vec<Edge>,
     /// For each node, where its upstreams end.
     pub(super) upstream_ends: Vec<u32>,
 }
@@ -307,7 +307,7 @@ impl Segment {
         ends.map(move |end| end - std::mem::replace(&mut begin, *end))
     }
 
-    pub(super) fn upstreams(&self, place: usize) -> &[NodeIndex] {
+    pub(super) fn upstreams(&self, place: usize) -> &[Edge] {
         &self.upstreams[self.begin(place)..self.upstream_ends[place] as usize]
     }
 }
@@ -328,8 +328,9 @@ mod tests {
         let [b, c] = [(); 2].map(|()| declared.gate(&[a]));
         let d = declared.gate(&[b, c, a]);
         let graph = declared.look();
-        assert_eq!(graph.downstreams(a), [b, c, d]);
-        assert_eq!(graph.downstreams(b), [d]);
+        let [to_b, to_c, to_d] = [b, c, d].map(Edge::needs);
+        assert_eq!(graph.downstreams(a), [to_b, to_c, to_d]);
+        assert_eq!(graph.downstreams(b), [to_d]);
         assert_eq!(graph.downstreams(d), []);
         assert_eq!(*graph.roots, [a]);
         let mut counts = Vec::new();
@@ -348,9 +349,9 @@ mod tests {
         let c = declared.gate(&[a, b]);
         let after = declared.look();
         assert_eq!((before.len(), between.len(), after.len()), (1, 2, 3));
-        assert_eq!(after.upstreams(c), [a, b]);
-        assert_eq!(after.upstreams(b), [a]);
+        assert!(after.upstreams(c).eq([a, b]));
+        assert!(after.upstreams(b).eq([a]));
         assert!(after.node(c).is_gate());
-        assert_eq!(after.downstreams(a), [b, c]);
+        assert_eq!(after.downstreams(a), [b, c].map(Edge::needs));
     }
 }

@@ -4,7 +4,7 @@
 //! that it depends on, because it needs their handles. So every edge leads from a smaller number to
 //! a larger one, the numbers are a topological order, and a cycle cannot be written.
 //!
-//! * [`declared`]: the nodes so far; [`node`]: one of them; [`body`]: its function, erased;
+//! * [`declared`]: the nodes so far; [`node`]: one of them; [`edge`]: a dependency; [`body`]: its function, erased;
 //! * [`compile`]: from these to the dense form, [`compiled`];
 //! * [`storage`]: the outputs and statuses of one run of it;
 //! * [`validate`]: mistakes that are found before anything starts; [`refusal`]: their messages;
@@ -16,6 +16,7 @@ pub(crate) mod body;
 mod compile;
 mod compiled;
 mod declared;
+pub(crate) mod edge;
 mod names;
 pub(crate) mod node;
 pub(crate) mod refusal;

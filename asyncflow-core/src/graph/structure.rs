@@ -276,14 +276,13 @@ impl<'a> Node<'a> {
     /// Returns the numbers of the nodes that this one depends on. A node that was declared as an
     /// upstream twice may occur twice.
     pub fn upstreams(&self) -> impl ExactSizeIterator<Item = usize> + use<'a> {
-        let upstreams = self.graph.upstreams(self.index);
-        upstreams.iter().map(|index| index.get())
+        self.graph.upstreams(self.index).map(NodeIndex::get)
     }
 
     /// Returns the numbers of the nodes that depend on this one.
     pub fn downstreams(&self) -> impl ExactSizeIterator<Item = usize> + use<'a> {
         let downstreams = self.graph.downstreams(self.index);
-        downstreams.iter().map(|index| index.get())
+        downstreams.iter().map(|edge| edge.node().get())
     }
 
     /// Returns the numbers of the upstreams whose outputs the function receives.
@@ -331,7 +330,7 @@ impl fmt::Debug for Node<'_> {
             .field("number", &self.index)
             .field("kind", &self.kind())
             .field("name", &self.name())
-            .field("upstreams", &self.graph.upstreams(self.index))
+            .field("upstreams", &self.upstreams().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

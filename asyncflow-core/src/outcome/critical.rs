@@ -160,8 +160,6 @@ impl Ends {
         let graph = report.graph();
         let ended = graph
             .upstreams(index)
-            .iter()
-            .copied()
             .filter(|upstream| self.get(*upstream).is_some());
         if let Body::Gate(Gate::Any) = graph.node(index).body {
             let success = |upstream: &NodeIndex| report.at(*upstream).status().is_success();

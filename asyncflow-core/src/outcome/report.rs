@@ -291,7 +291,7 @@ impl<'a> TaskReport<'a> {
     }
 
     #[cfg(feature = "serde")]
-    pub(crate) fn upstreams(&self) -> &'a [NodeIndex] {
+    pub(crate) fn upstreams(&self) -> impl Iterator<Item = NodeIndex> + use<'a> {
         self.report.graph.upstreams(self.index)
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::graph::structure::{Node, NodeKind};
+use crate::node_index::NodeIndex;
 use crate::task::status::TaskStatus;
 
 use super::report::{Report, TaskReport};
@@ -67,7 +68,7 @@ impl Serialize for TaskReport<'_> {
         task.serialize_field("status", &self.status().to_string())?;
         task.serialize_field("because", &because)?;
         task.serialize_field("attempts", &self.attempts())?;
-        let upstreams: Vec<usize> = self.upstreams().iter().map(|node| node.get()).collect();
+        let upstreams: Vec<usize> = self.upstreams().map(NodeIndex::get).collect();
         task.serialize_field("upstreams", &upstreams)?;
         task.serialize_field("times", &self.times().map(Times))?;
         task.end()

@@ -49,8 +49,8 @@ impl Selection {
         let mut roots = Vec::new();
         let pending = NodeIndex::all(graph.len())
             .map(|node| {
-                let upstreams = graph.upstreams(node).iter();
-                let waits = upstreams.filter(|upstream| selected.contains(**upstream));
+                let upstreams = graph.upstreams(node);
+                let waits = upstreams.filter(|upstream| selected.contains(*upstream));
                 let waits = waits.count() as u32;
                 if waits == 0 && selected.contains(node) {
                     roots.push(node);

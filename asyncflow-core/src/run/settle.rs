@@ -10,6 +10,7 @@
 use smallvec::{SmallVec, smallvec};
 
 use crate::graph::body::{Body, Gate};
+use crate::graph::edge::Edge;
 use crate::graph::storage::RunStorage;
 use crate::node_index::NodeIndex;
 use crate::pace::SLICE;
@@ -121,12 +122,13 @@ impl Execution {
             return self.announce_all(node, status, ready);
         }
         // In reverse: see `DriverSink::push`.
-        for downstream in downstreams.iter().rev() {
+        for edge in downstreams.iter().rev() {
             if !status.is_success() {
-                self.add_skip_cause(node, status, *downstream);
+                self.add_skip_cause(node, status, *edge);
             }
-            if self.pending.countdown(*downstream) {
-                ready.push(*downstream);
+            let downstream = edge.node();
+            if self.pending.countdown(downstream) {
+                ready.push(downstream);
             }
         }
     }
@@ -168,25 +170,26 @@ impl Execution {
                 ended.push(announcement);
             }
             told += now;
-            for downstream in downstreams[..now].iter().rev() {
-                let gate = match self.node(*downstream).body {
-                    Body::Gate(Gate::Any) => self.any_ended(node, status, *downstream),
+            for edge in downstreams[..now].iter().rev() {
+                let downstream = edge.node();
+                let gate = match self.node(downstream).body {
+                    Body::Gate(Gate::Any) => self.any_ended(node, status, *edge),
                     Body::Gate(Gate::All) => self
-                        .upstream_ended(node, status, *downstream)
-                        .then(|| self.gate_status(*downstream)),
+                        .upstream_ended(node, status, *edge)
+                        .then(|| self.gate_status(downstream)),
                     _ => {
-                        if self.upstream_ended(node, status, *downstream) {
+                        if self.upstream_ended(node, status, *edge) {
                             if let Some(watch) = &self.watch {
-                                self.tell_ready(*downstream, watch);
+                                self.tell_ready(downstream, watch);
                             }
-                            ready.push(*downstream);
+                            ready.push(downstream);
                         }
                         None
                     }
                 };
                 if let Some(status) = gate {
-                    self.statuses().set(*downstream, status);
-                    ended.push(Announcement::new(*downstream, status));
+                    self.statuses().set(downstream, status);
+                    ended.push(Announcement::new(downstream, status));
                 }
             }
         }
@@ -196,26 +199,27 @@ impl Execution {
     }
 
     /// Takes note that an upstream of a node has ended. Returns whether it was the last.
-    fn upstream_ended(&self, upstream: NodeIndex, status: Status, node: NodeIndex) -> bool {
-        if self.is_outside(node) {
+    fn upstream_ended(&self, upstream: NodeIndex, status: Status, edge: Edge) -> bool {
+        if self.is_outside(edge.node()) {
             return false;
         }
         if !status.is_success() {
-            self.add_skip_cause(upstream, status, node);
+            self.add_skip_cause(upstream, status, edge);
         }
-        self.pending.countdown(node)
+        self.pending.countdown(edge.node())
     }
 
     /// Takes note that an upstream of a gate has ended that opens with the first success. Returns
     /// the status of the gate if that decided it.
-    fn any_ended(&self, upstream: NodeIndex, status: Status, gate: NodeIndex) -> Option<Status> {
+    fn any_ended(&self, upstream: NodeIndex, status: Status, edge: Edge) -> Option<Status> {
+        let gate = edge.node();
         if self.is_outside(gate) {
             return None;
         }
         if status.is_success() {
             return self.pending.open(gate).then_some(Status::Succeeded);
         }
-        self.add_skip_cause(upstream, status, gate);
+        self.add_skip_cause(upstream, status, edge);
         self.pending.shut(gate).then(|| self.gate_status(gate))
     }
 
@@ -225,9 +229,13 @@ impl Execution {
         cause.map_or(Status::Succeeded, SkipCause::status)
     }
 
+    /// Leaves a skip cause on the downstream at the end of `edge`, if it needs the upstream.
     #[cold]
-    fn add_skip_cause(&self, upstream: NodeIndex, status: Status, downstream: NodeIndex) {
-        self.alert.note_skips();
-        self.statuses().add_skip_cause(upstream, status, downstream);
+    fn add_skip_cause(&self, upstream: NodeIndex, status: Status, edge: Edge) {
+        if !edge.only_waits() {
+            self.alert.note_skips();
+            self.statuses()
+                .add_skip_cause(upstream, status, edge.node());
+        }
     }
 }

@@ -10,6 +10,8 @@ use crate::lock::Permits;
 #[derive(Debug, Default)]
 pub(crate) struct Request {
     pub(crate) upstreams: TaskIds,
+    /// Upstreams whose end it waits for, however they end.
+    pub(crate) awaited: TaskIds,
     /// One list for each call of `after_any`, since each needs a success of its own.
     pub(crate) any: Vec<TaskIds>,
     /// Boxed, because most tasks ask for nothing of it.
