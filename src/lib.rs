@@ -52,7 +52,7 @@
 //! | handle passed to `inputs` | the function receives |
 //! |---|---|
 //! | `task: Task<T>` | `&T` |
-//! | `task.optional()` | `Option<&T>` |
+//! | `task.optional()` | `Option<&T>`; `None` if it did not succeed, which does not skip this task |
 //! | `task.moved()` | `T`; no other task may use it |
 //! | `Vec<Task<T>>`, `[Task<T>; N]` | `Vec<&T>` |
 //! | a tuple of up to twelve of these | a parameter for each |
@@ -110,7 +110,7 @@
 //!
 //! | upstreams | by default | `after_any` | `always` |
 //! |---|---|---|---|
-//! | all succeeded, or were given | starts | started with the first | starts |
+//! | all succeeded, were given, or are [`optional`](Task::optional) inputs that ended | starts | started with the first | starts |
 //! | some succeeded; others failed, timed out or were skipped | skipped | started with the first success | starts |
 //! | none succeeded | skipped | skipped | starts |
 //! | a `run_if` flag that is `false` | skipped | skipped | skipped |

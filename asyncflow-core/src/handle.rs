@@ -47,6 +47,13 @@ pub struct TaskId {
     pub(crate) index: NodeIndex,
 }
 
+impl TaskId {
+    /// The index of the task, if it is one of `flow`. `None` for the handle of another flow.
+    pub(crate) fn index_in(self, flow: FlowId) -> Option<NodeIndex> {
+        (self.flow == flow).then_some(self.index)
+    }
+}
+
 impl fmt::Debug for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TaskId({}.{:?})", self.flow.0, self.index)
@@ -104,9 +111,11 @@ impl<T> Task<T> {
 
     /// Makes an input that may be missing: the function receives an `Option<&T>`.
     ///
-    /// It is `None` if the task has no output because it failed, was skipped or was cancelled. An
-    /// [`always`](crate::TaskExt::always) task must take its inputs like this. For any other task,
-    /// it changes nothing about when the task starts.
+    /// The function waits for the end of the task, however it ends, and is not skipped because of it.
+    /// It receives `None` if the task has no output, for any reason: it failed, was skipped or was
+    /// cancelled. So branches that a condition separated join like this, together with
+    /// [`after_any`](crate::TaskExt::after_any). An [`always`](crate::TaskExt::always) task must take
+    /// its inputs like this.
     ///
     /// ```
     /// use asyncflow::TokioFlow;

@@ -4,6 +4,8 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use crate::unwind;
+
 /// How many nodes or edges of a large flow are worked on in one go. Measured to take less than a
 /// millisecond.
 pub(crate) const SLICE: usize = 10_000;
@@ -52,7 +54,8 @@ pub(crate) fn yield_now() -> impl Future<Output = ()> {
     poll_fn(move |cx| match std::mem::replace(&mut yielded, true) {
         true => Poll::Ready(()),
         false => {
-            cx.waker().wake_by_ref();
+            // The caller's waker may panic.
+            unwind::contain(|| cx.waker().wake_by_ref());
             Poll::Pending
         }
     })

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::lock::Permits;
 use crate::runtime::{Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
 
-use super::blocking::{AnotherThread, CommittedThread};
+use super::blocking_threads::{AnotherThread, CommittedThread};
 use super::drive::{Drive, Invited};
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -30,18 +30,18 @@ use crate::task::failure::Cause;
 use crate::task::statuses::Status;
 use crate::unwind;
 
-use super::blocking::BlockingCall;
+use super::blocking_call::BlockingCall;
+use super::concurrency_limit::Slot;
 use super::current::CurrentRun;
 use super::execution::Execution;
 use super::guard::RunGuard;
-use super::limit::Slot;
+use super::observers::{Observed, Watch};
 use super::ready_queues::{Injected, LocalQueue};
 use super::settle::{Announcements, ReadySink, ReadyTasks};
 use super::step::Step;
 use super::stop_list::StopKey;
 use super::supervise;
 use super::time_slice::TimeSlice;
-use super::watch::{Observed, Watch};
 
 /// After how many tasks a driver gives the runtime a turn. Tokio lets a task do 128 operations on its
 /// resources, which are then pending: with half of that, they rarely are.
@@ -167,7 +167,8 @@ impl DriveState {
             }
         }
         self.end_slice(guard);
-        cx.waker().wake_by_ref();
+        // The caller's waker may panic.
+        unwind::contain(|| cx.waker().wake_by_ref());
         Poll::Pending
     }
 

@@ -16,21 +16,22 @@ use crate::task::failure::Cause;
 use crate::task::outputs::Outputs;
 use crate::task::statuses::{Status, Statuses};
 
+use super::allocate::Prepared;
 use super::backend::Backend;
-use super::blocking::{BlockingCall, on_blocking_thread};
-use super::blocking_queue::BlockingQueue;
+use super::blocking_call::BlockingCall;
+use super::blocking_thread_count::BlockingQueue;
+use super::blocking_threads::on_blocking_thread;
+use super::concurrency_limit::Limit;
 use super::driver_count::DriverCount;
 use super::finish::Finished;
 use super::guard::RunGuard;
-use super::limit::Limit;
+use super::observers::Watch;
 use super::pending::Pending;
-use super::plan::{Given, Outer, Plan};
-use super::prepare::Prepared;
 use super::ready_queues::ReadyQueues;
 use super::selection::Selection;
 use super::stop::Alert;
 use super::stop_list::StopList;
-use super::watch::Watch;
+use super::validate::{Given, Outer, Plan};
 
 pub(crate) struct Execution {
     /// The graph, outputs and statuses.

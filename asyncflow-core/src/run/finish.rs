@@ -18,8 +18,8 @@ use crate::unwind;
 
 use super::execution::Execution;
 use super::guard::RunGuard;
-use super::plan::Outer;
 use super::stop::Mode;
+use super::validate::Outer;
 
 /// What is left of a run when its last guard is gone.
 pub(crate) struct Finished {

@@ -11,14 +11,14 @@ use crate::outcome::error::FlowError;
 use crate::outcome::report::Report;
 use crate::outcome::run::Run;
 
+use super::allocate::Prepared;
 use super::backend::Backend;
 use super::drive::Drive;
 use super::execution::Execution;
 use super::finish::Finished;
 use super::guard::RunGuard;
-use super::plan::Plan;
-use super::prepare::Prepared;
 use super::stop::Mode;
+use super::validate::Plan;
 
 /// Drives a run and waits for its end. Cancels it when dropped.
 pub(crate) struct RunFuture {

@@ -2,8 +2,9 @@
 //!
 //! How it begins:
 //!
-//! * [`plan`]: what was asked of the execution, checked; [`selection`]: the part for some targets;
-//! * [`prepare`]: what there is to do for each task;
+//! * [`validate`]: mistakes in what was asked of one execution; [`selection`]: the part for some
+//!   targets;
+//! * [`allocate`]: room for what its nodes come to;
 //! * [`execution`]: what all threads of a run share; [`future`]: the run as its caller sees it;
 //! * [`current`]: the run of which a thread is polling or calling a task.
 //!
@@ -12,10 +13,12 @@
 //! * [`pending`]: when it becomes ready; [`ready_queues`]: where it lies until a driver takes it;
 //! * [`drive`], [`driver_count`]: the futures that work through ready tasks, and how many;
 //! * [`step`]: what to do with a ready task;
-//! * [`blocking`], [`blocking_queue`]: plain functions, on blocking threads;
-//! * [`supervise`]: permits, a time limit, several attempts; [`limit`]: `max_concurrency`;
+//! * [`blocking_call`]: the call of a plain function; [`blocking_threads`],
+//!   [`blocking_thread_count`]: the threads for them, and how many;
+//! * [`supervise`]: permits, slots and several attempts; [`concurrency_limit`]: `max_concurrency`;
+//!   [`time_limit`]: one attempt within its time limit;
 //! * [`settle`]: what its end makes ready; [`time_slice`]: when others get a turn;
-//! * [`watch`]: clocks and observers.
+//! * [`observers`]: clocks and observers.
 //!
 //! How it ends:
 //!
@@ -24,9 +27,12 @@
 //!
 //! [`backend`] is the runtime, without its type.
 
+pub(crate) mod allocate;
 pub(crate) mod backend;
-pub(crate) mod blocking;
-pub(crate) mod blocking_queue;
+pub(crate) mod blocking_call;
+pub(crate) mod blocking_thread_count;
+pub(crate) mod blocking_threads;
+pub(crate) mod concurrency_limit;
 pub(crate) mod current;
 pub(crate) mod drive;
 pub(crate) mod driver_count;
@@ -34,10 +40,8 @@ pub(crate) mod execution;
 pub(crate) mod finish;
 pub(crate) mod future;
 pub(crate) mod guard;
-pub(crate) mod limit;
+pub(crate) mod observers;
 pub(crate) mod pending;
-pub(crate) mod plan;
-pub(crate) mod prepare;
 pub(crate) mod ready_queues;
 pub(crate) mod selection;
 pub(crate) mod settle;
@@ -45,5 +49,6 @@ pub(crate) mod step;
 pub(crate) mod stop;
 pub(crate) mod stop_list;
 pub(crate) mod supervise;
+pub(crate) mod time_limit;
 pub(crate) mod time_slice;
-pub(crate) mod watch;
+pub(crate) mod validate;

@@ -17,8 +17,8 @@ use crossbeam_deque::{Steal, Stealer, Worker};
 use crate::node_index::NodeIndex;
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
+use super::concurrency_limit::Slot;
 use super::guard::RunGuard;
-use super::limit::Slot;
 use super::settle::Announcements;
 
 /// How many roots a driver claims at a time: enough to make the shared counter cheap, few enough

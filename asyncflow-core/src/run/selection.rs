@@ -10,7 +10,7 @@ use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
 
 use super::pending::Pending;
-use super::plan::Given;
+use super::validate::Given;
 
 #[derive(Debug)]
 pub(crate) struct Selection {
@@ -33,9 +33,9 @@ impl Selection {
     ) -> Result<Self, Refusal> {
         let targets: Vec<NodeIndex> = targets
             .iter()
-            .map(|target| match target.flow == graph.id() {
-                true => Ok(target.index),
-                false => Err(Refusal::ForeignHandle { method: "only" }),
+            .map(|target| {
+                let foreign = Refusal::ForeignHandle { method: "only" };
+                target.index_in(graph.id()).ok_or(foreign)
             })
             .collect::<Result<_, _>>()?;
         let kept = outputs_of(graph, targets.clone())?;

@@ -17,7 +17,8 @@ use crate::pace::SLICE;
 use crate::sync::lock;
 use crate::task::end::End;
 use crate::task::failure::Cause;
-use crate::task::statuses::{SkipCause, Status};
+use crate::task::skip_cause::SkipCause;
+use crate::task::statuses::Status;
 
 use super::execution::Execution;
 use super::stop::Mode;

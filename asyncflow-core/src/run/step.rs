@@ -4,10 +4,11 @@ use crate::graph::Node;
 use crate::graph::body::{AsyncBody, Body};
 use crate::node_index::NodeIndex;
 use crate::sync::lock;
-use crate::task::statuses::{SkipCause, Status};
+use crate::task::skip_cause::SkipCause;
+use crate::task::statuses::Status;
 
 use super::execution::Execution;
-use super::watch::Watch;
+use super::observers::Watch;
 
 /// What to do with a ready task, and what it takes.
 pub(crate) enum Step<'a> {

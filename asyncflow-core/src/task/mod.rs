@@ -3,7 +3,8 @@
 //! * [`config`]: what was asked of it;
 //! * [`column`], [`outputs`], [`consumers`]: where outputs are kept, and for how long;
 //! * [`end`]: how an attempt ended; [`failure`]: why one failed;
-//! * [`status`], [`statuses`]: what became of a task, as it is reported and as it is stored.
+//! * [`status`], [`statuses`]: what became of a task, as it is reported and as it is stored;
+//! * [`skip_cause`]: why a task is not started.
 
 pub(crate) mod column;
 pub(crate) mod config;
@@ -11,5 +12,6 @@ pub(crate) mod consumers;
 pub(crate) mod end;
 pub(crate) mod failure;
 pub(crate) mod outputs;
+pub(crate) mod skip_cause;
 pub(crate) mod status;
 pub(crate) mod statuses;

@@ -1,17 +1,12 @@
-//! Statuses: what became of each node, and why some were not started.
-//!
-//! A status is written once, by the thread that settles the node. An upstream that did not succeed
-//! leaves a *skip cause* on its downstreams before it counts down, so the thread that takes up a
-//! ready node sees all of them. Of several causes the one declared first counts, which does not
-//! depend on timing.
+//! Statuses: what became of each node. A status is written once, by the thread that settles the node.
 
 use std::fmt;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::handle::{FlowId, TaskId};
 use crate::node_index::NodeIndex;
 
+use super::skip_cause::{SkipCause, SkipCauses};
 use super::status::TaskStatus;
 
 /// The status of a node, as one byte: a [`TaskStatus`] without its reason.
@@ -52,49 +47,9 @@ impl Status {
     }
 }
 
-/// Why a node may not be started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SkipCause {
-    /// This task did not succeed, or its `false` was the condition.
-    Task(NodeIndex),
-    /// The run was cancelled.
-    Cancelled,
-}
-
-/// Stands for [`SkipCause::Cancelled`].
-const CANCELLED: u32 = u32::MAX - 1;
-/// Stands for no cause.
-const NO_CAUSE: u32 = u32::MAX;
-
-impl SkipCause {
-    fn to_word(self) -> u32 {
-        match self {
-            Self::Task(node) => node.to_word(),
-            Self::Cancelled => CANCELLED,
-        }
-    }
-
-    fn from_word(word: u32) -> Option<Self> {
-        match word {
-            NO_CAUSE => None,
-            CANCELLED => Some(Self::Cancelled),
-            node => Some(Self::Task(NodeIndex::from_word(node))),
-        }
-    }
-
-    /// The status of a node that is not started for this reason.
-    pub(crate) fn status(self) -> Status {
-        match self {
-            Self::Task(_) => Status::Skipped,
-            Self::Cancelled => Status::Cancelled,
-        }
-    }
-}
-
 pub(crate) struct Statuses {
     statuses: Vec<AtomicU8>,
-    /// For each node the smallest skip cause. Made when the first is left.
-    skip_causes: OnceLock<Box<[AtomicU32]>>,
+    skip_causes: SkipCauses,
 }
 
 impl fmt::Debug for Statuses {
@@ -107,7 +62,7 @@ impl Statuses {
     pub(crate) fn with_capacity(nodes: usize) -> Self {
         Self {
             statuses: Vec::with_capacity(nodes),
-            skip_causes: OnceLock::new(),
+            skip_causes: SkipCauses::default(),
         }
     }
 
@@ -135,37 +90,23 @@ impl Statuses {
     }
 
     pub(crate) fn skip_cause(&self, node: NodeIndex) -> Option<SkipCause> {
-        SkipCause::from_word(self.skip_causes.get()?[node.get()].load(Ordering::Relaxed))
+        self.skip_causes.get(node)
     }
 
     /// Leaves a skip cause on a downstream for an upstream that ended with `status`.
-    #[cold]
     pub(crate) fn add_skip_cause(
         &self,
         upstream: NodeIndex,
         status: Status,
         downstream: NodeIndex,
     ) {
-        let cause = match status {
-            Status::Cancelled => SkipCause::Cancelled,
-            Status::Skipped => self
-                .skip_cause(upstream)
-                .unwrap_or(SkipCause::Task(upstream)),
-            _ => SkipCause::Task(upstream),
-        };
-        self.skip_causes()[downstream.get()].fetch_min(cause.to_word(), Ordering::Relaxed);
+        let nodes = self.statuses.len();
+        self.skip_causes.add(nodes, upstream, status, downstream);
     }
 
     /// Replaces the skip cause of a node.
     pub(crate) fn set_skip_cause(&self, node: NodeIndex, cause: SkipCause) {
-        self.skip_causes()[node.get()].store(cause.to_word(), Ordering::Relaxed);
-    }
-
-    fn skip_causes(&self) -> &[AtomicU32] {
-        self.skip_causes.get_or_init(|| {
-            let nodes = self.statuses.iter();
-            nodes.map(|_| AtomicU32::new(NO_CAUSE)).collect()
-        })
+        self.skip_causes.set(self.statuses.len(), node, cause);
     }
 
     /// The status of a node of `flow`, with its reason.

@@ -63,11 +63,46 @@ on_every_backend! {
         let all = (number, text, list, array, failed.optional(), taken.moved());
         let after_failure = flow.add(function.after(before).inputs(all).named("all"));
         let error = flow.execute().keep_going().await.unwrap_err();
-        // An optional input still waits for success, unless the task always runs.
-        assert!(matches!(
-            error.report().unwrap().status(after_failure),
-            TaskStatus::Skipped { because } if because == failed.into()
-        ));
+        let run = error.outputs().unwrap();
+        assert_eq!(run[after_failure], "1 two 12 8 None Big([9])");
+    }
+
+    // It starts after the end of each, and has the value of the branch that ran.
+    async fn optional_inputs_join_branches<R>() {
+        for left in [true, false] {
+            let mut flow = Flow::<R>::new();
+            let flag = flow.add(move || left);
+            let not = flow.add((|flag: &bool| !flag).inputs(flag));
+            let a = flow.add((|| "left").run_if(flag));
+            let b = flow.add((async || "right").run_if(not));
+            let join = |a: Option<&&str>, b: Option<&&str>| a.or(b).unwrap().to_string();
+            let join = flow.add(join.inputs((a.optional(), b.optional())).after_any((a, b)));
+            let run = flow.execute().await.unwrap();
+            assert_eq!(run[join], if left { "left" } else { "right" });
+        }
+    }
+
+    // Whatever the reason: it failed, was skipped, or is a unit that did not succeed.
+    async fn optional_inputs_never_skip<R>() {
+        let (mut flow, log) = (Flow::<R>::new(), Log::new());
+        let flag = flow.add(|| false);
+        let failed = flow.add(async || { turns(3).await; Err::<u8, _>("no") });
+        let unit = flow.add((|_: &u8| ()).inputs(failed));
+        let skipped = flow.add((|| 1_u8).run_if(flag));
+        let told = log.clone();
+        let join = move |failed: Option<&u8>, unit: Option<&()>, skipped: Option<&u8>| {
+            told.push("join");
+            failed.is_none() && unit.is_none() && skipped.is_none()
+        };
+        let join = flow.add(join.inputs((failed.optional(), unit.optional(), skipped.optional())));
+        // A task that needs one of them as well is skipped because of it.
+        let strict = flow.add((|_: Option<&u8>| ()).inputs(failed.optional()).after(failed));
+        let error = flow.execute().keep_going().await.unwrap_err();
+        let run = error.outputs().unwrap();
+        assert!(run[join]);
+        assert_eq!(log.events(), ["join"]);
+        let because = failed.into();
+        assert_eq!(run.report().status(strict), TaskStatus::Skipped { because });
     }
 
     async fn every_kind_of_input_arrives<R>() {

@@ -166,11 +166,16 @@ impl Planned {
         all.copied()
     }
 
-    /// Of these all have to succeed.
+    /// Of these all have to succeed. The inputs of clean-up are optional, so it only waits for them.
     pub(crate) fn needs(&self) -> impl Iterator<Item = usize> + '_ {
+        let inputs = if self.always {
+            &[]
+        } else {
+            self.inputs.as_slice()
+        };
         self.after
             .iter()
-            .chain(&self.inputs)
+            .chain(inputs)
             .chain(&self.condition)
             .copied()
     }

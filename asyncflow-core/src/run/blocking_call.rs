@@ -1,10 +1,8 @@
-//! Plain functions on blocking threads. The protocol is in [`super::blocking_queue`].
+//! The call of a plain function on a blocking thread; see [`super::blocking_threads`].
 
-use std::cell::Cell;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_channel::oneshot;
 
@@ -14,16 +12,13 @@ use crate::task::end::End;
 use crate::task::failure::Cause;
 use crate::unwind;
 
-use super::blocking_queue::Ask;
-use super::current::CurrentRun;
+use super::concurrency_limit::Slot;
 use super::execution::Execution;
 use super::guard::RunGuard;
-use super::limit::Slot;
+use super::observers::Watch;
 use super::ready_queues::Injected;
 use super::settle::CollectingSink;
 use super::step::Step;
-use super::time_slice::TimeSlice;
-use super::watch::Watch;
 
 /// A plain function to be called.
 #[derive(Debug)]
@@ -78,171 +73,6 @@ pub(crate) struct Attempt {
     pub(super) number: u32,
 }
 
-/// One of the threads of which there are at most [`MOST_EXTRA`] in the process.
-struct ExtraThread(());
-
-/// How many threads of their own all runs of the process have at most, beside one for each run. With
-/// that one, every run goes on by itself, so runs do not wait for each other's threads.
-const MOST_EXTRA: usize = 64;
-
-static EXTRA: AtomicUsize = AtomicUsize::new(0);
-
-impl ExtraThread {
-    fn take() -> Option<Self> {
-        let more = |extra| (extra < MOST_EXTRA).then_some(extra + 1);
-        let taken = EXTRA.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        taken.is_ok().then_some(Self(()))
-    }
-}
-
-impl Drop for ExtraThread {
-    fn drop(&mut self) {
-        EXTRA.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// How long a thread of the runtime stays with a run. Long beside the 6 to 30 µs that a
-/// `spawn_blocking` was measured to cost, short for what else waits for a thread.
-const STAY: Duration = Duration::from_millis(5);
-
-thread_local! {
-    static ON_BLOCKING_THREAD: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether this is a blocking thread of some run.
-///
-/// A plain function may execute a flow of its own and block on it. If that flow had to wait for a
-/// blocking thread of the runtime, and this one is the last there is, both would wait forever. So a
-/// run that begins on such a thread gets threads of its own, and so does every run inside of it.
-pub(crate) fn on_blocking_thread() -> bool {
-    ON_BLOCKING_THREAD.get()
-}
-
-impl RunGuard {
-    /// Has a plain function called on a blocking thread.
-    pub(crate) fn call_blocking(&self, call: BlockingCall) {
-        let ask = self.blocking.push(call);
-        self.ask(ask);
-    }
-
-    fn ask(&self, ask: Ask) {
-        match ask {
-            Ask::Nothing => {}
-            Ask::Committed => {
-                let thread = CommittedThread(Some(self.clone()));
-                match self.own_threads {
-                    true => self.start_thread(move || thread.run()),
-                    false => unwind::contain(|| self.backend.block(thread)),
-                }
-            }
-            Ask::Another => {
-                let another = AnotherThread(self.downgrade());
-                match (
-                    self.own_threads,
-                    self.own_threads.then(ExtraThread::take).flatten(),
-                ) {
-                    (false, _) => unwind::contain(|| self.backend.block_another(another)),
-                    (true, Some(extra)) => self.start_thread(move || {
-                        another.run();
-                        drop(extra);
-                    }),
-                    // Declined.
-                    (true, None) => drop(another),
-                }
-            }
-        }
-    }
-
-    /// Starts a thread that is not the runtime's; see [`on_blocking_thread`].
-    fn start_thread(&self, work: impl FnOnce() + Send + 'static) {
-        let backend = Arc::clone(&self.backend);
-        let mut work = Some(work);
-        let thread = std::thread::Builder::new().name("asyncflow".into());
-        // If the thread cannot be started, its work is dropped, which abandons the queue.
-        let _ = thread.spawn(move || {
-            backend.enter(&mut || {
-                if let Some(work) = work.take() {
-                    work();
-                }
-            });
-        });
-    }
-}
-
-/// A thread that is committed to the queue of a run.
-pub(crate) struct CommittedThread(
-    /// Empty once it runs.
-    Option<RunGuard>,
-);
-
-/// A thread that was asked for. It joins if the run is not over when it comes.
-pub(crate) struct AnotherThread(Weak<Execution>);
-
-impl CommittedThread {
-    /// Calls functions until there are no more.
-    pub(crate) fn run(mut self) {
-        let Some(guard) = self.0.take() else { return };
-        let before = ON_BLOCKING_THREAD.replace(true);
-        CurrentRun::new(&guard).enter(|| serve(&guard));
-        ON_BLOCKING_THREAD.set(before);
-    }
-}
-
-/// Calls functions until there are no more, or the thread has been with the run for long.
-fn serve(guard: &RunGuard) {
-    let mut slice = TimeSlice::new(STAY, u32::MAX);
-    while let Some((call, ask)) = guard.blocking.take() {
-        guard.ask(ask);
-        // Goes on with what the function made ready, so a chain of plain functions stays on its
-        // thread.
-        let mut next = call.run(guard);
-        let mut over = slice.is_over();
-        while let (Some(task), false) = (next, over) {
-            next = BlockingCall::simple(task).run(guard);
-            over = slice.is_over();
-        }
-        if let Some(task) = next {
-            guard.blocking.push_front(BlockingCall::simple(task));
-        }
-        if over && !guard.own_threads && !guard.blocking.is_empty() {
-            // Queues again, behind what else waits for a thread of the runtime.
-            let thread = CommittedThread(Some(guard.clone()));
-            unwind::contain(|| guard.backend.block(thread));
-            break;
-        }
-    }
-}
-
-impl Drop for CommittedThread {
-    fn drop(&mut self) {
-        // The runtime shuts down and will not call it. A supervisor that waits for a call that no
-        // thread will take sees that the call is dropped.
-        if let Some(guard) = self.0.take() {
-            for call in guard.blocking.abandon() {
-                unwind::contain(|| drop(call));
-            }
-        }
-    }
-}
-
-impl AnotherThread {
-    pub(crate) fn run(mut self) {
-        if let Some(guard) = RunGuard::upgrade(&std::mem::take(&mut self.0)) {
-            guard.blocking.join();
-            CommittedThread(Some(guard)).run();
-        }
-    }
-}
-
-impl Drop for AnotherThread {
-    fn drop(&mut self) {
-        // Empty once it has run.
-        if let Some(guard) = RunGuard::upgrade(&self.0) {
-            guard.blocking.decline();
-        }
-    }
-}
-
 impl BlockingCall {
     pub(crate) fn simple(task: NodeIndex) -> Self {
         Self {
@@ -252,7 +82,7 @@ impl BlockingCall {
     }
 
     /// Calls the function. Returns a plain task that this made ready, to go on with.
-    fn run(self, guard: &RunGuard) -> Option<NodeIndex> {
+    pub(super) fn run(self, guard: &RunGuard) -> Option<NodeIndex> {
         match self.kind {
             CallKind::Simple(holds) => run_simple(guard, self.task, holds),
             CallKind::Attempt(attempt) => {

@@ -14,8 +14,8 @@ use crate::task::outputs::Outputs;
 
 use super::current::current;
 use super::guard::RunGuard;
+use super::observers::Watch;
 use super::selection::Selection;
-use super::watch::Watch;
 
 /// What was asked of an execution.
 #[derive(Default)]
@@ -151,12 +151,11 @@ fn values(
 ) -> Result<HashMap<NodeIndex, Given>, Refusal> {
     let mut values = HashMap::new();
     for (task, value) in given {
-        if task.flow != graph.id() {
-            return Err(Refusal::ForeignHandle { method: "given" });
-        }
-        if values.insert(task.index, value).is_some() {
+        let foreign = Refusal::ForeignHandle { method: "given" };
+        let index = task.index_in(graph.id()).ok_or(foreign)?;
+        if values.insert(index, value).is_some() {
             return Err(Refusal::GivenTwice {
-                task: graph.name(task.index).to_owned(),
+                task: graph.name(index).to_owned(),
             });
         }
     }
