@@ -130,7 +130,7 @@ mod loom_tests {
 
     use loom::thread;
 
-    use super::let_go;
+    use super::drop_share;
     use crate::sync::{AtomicUsize, Ordering, fence};
 
     /// A run: what its guards have written, how often it was finished, and its outer run.
