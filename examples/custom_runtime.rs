@@ -3,7 +3,7 @@
 //! suite.
 //!
 //! ```text
-//! cargo run --example custom_runtime
+//! cargo run --example custom_runtime --features conformance,async-lock
 //! ```
 //!
 //! Look at `impl Runtime`: it is all that a backend consists of.
@@ -16,9 +16,9 @@ use std::time::Duration;
 use async_executor::Executor;
 use async_io::Timer;
 use asyncflow::prelude::*;
+use asyncflow::runtime::async_locks::TurnstileSemaphore;
+use asyncflow::runtime::conformance;
 use asyncflow::{FlowError, Runtime};
-use asyncflow_core::async_locks::TurnstileSemaphore;
-use asyncflow_core::conformance;
 
 /// A handle of the executor, with the number of threads that run it.
 #[derive(Clone)]

@@ -157,6 +157,7 @@
 //! | `view` | the module [`view`]: diagrams and timelines |
 //! | `progress`, `tracing` | a progress bar and spans in the module [`view`] |
 //! | `serde` | `Serialize` for [`Report`] |
+//! | `conformance`, `async-lock` | in the module [`runtime`]: a suite that checks a runtime of your own, and locks for it |
 //!
 //! async-std is discontinued (RUSTSEC-2025-0052). Its backend is for programs that still use it.
 
@@ -181,6 +182,12 @@ pub mod structure {
 
 /// What a [`Runtime`] is made of, for bringing your own.
 pub mod runtime {
+    #[cfg(feature = "async-lock")]
+    #[doc(inline)]
+    pub use asyncflow_core::async_locks;
+    #[cfg(feature = "conformance")]
+    #[doc(inline)]
+    pub use asyncflow_core::conformance;
     #[doc(inline)]
     pub use asyncflow_core::{RuntimeLock, RuntimeSemaphore, Unavailable};
 }

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use asyncflow::TokioRuntime;
-//! use asyncflow_core::conformance;
+//! use asyncflow::runtime::conformance;
 //!
 //! # #[tokio::main]
 //! # async fn main() {

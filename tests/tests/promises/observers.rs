@@ -536,6 +536,6 @@ on_every_backend! {
         let many = vec![boxed, Box::new(Bad), Box::new(count.clone())];
         let all = (Bad, shared, leaked, many, Some(count.clone()), None::<Count>);
         flow.execute().observe(all).await.unwrap();
-        assert_eq!(count.0.load(Ordering::SeqCst), 5, "each is told, whoever panics");
+        assert_eq!(count.0.load(Ordering::SeqCst), 5, "each is told, even if others panic");
     }
 }
