@@ -1,4 +1,5 @@
-//! Finds mistakes in a graph before anything starts.
+//! Finds mistakes in a graph before anything starts. A handle of another flow is
+//! found earlier, by [`Declared::check`](super::Declared::check).
 
 use std::sync::Arc;
 

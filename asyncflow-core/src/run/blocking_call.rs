@@ -129,7 +129,7 @@ fn run_attempt(guard: &RunGuard, task: NodeIndex, attempt: Attempt) {
             if let Some(watch) = &guard.watch {
                 watch.started(task, number);
             }
-            // Last, since the attempt may time out from here on. It fails if there is no limit.
+            // Last, since the attempt may time out from here on. It fails if the attempt was dropped.
             let _ = started.send(());
             match &guard.watch {
                 Some(watch) => watch.inside(task, number, || call(guard, task, &wanted)),

@@ -1,4 +1,5 @@
-//! The queue of plain functions, and how many blocking threads serve it.
+//! How many blocking threads serve the queue of plain functions of a run. For a run that has threads
+//! of its own, [`super::blocking_threads`] has a further bound.
 //!
 //! # Protocol
 //!

@@ -1,10 +1,10 @@
-//! Blocking threads: those that call the plain functions of a run. How many there are is decided in
-//! [`super::blocking_thread_count`].
+//! Blocking threads: those that call the plain functions of a run. How many threads of the runtime
+//! there are is decided in [`super::blocking_thread_count`], how many threads of a run's own here, by
+//! [`MOST_EXTRA`].
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use crate::unwind;
 
@@ -37,10 +37,6 @@ impl Drop for ExtraThread {
         EXTRA.fetch_sub(1, Ordering::Relaxed);
     }
 }
-
-/// How long a thread of the runtime stays with a run. Long beside the 6 to 30 µs that a
-/// `spawn_blocking` was measured to cost, short for what else waits for a thread.
-const STAY: Duration = Duration::from_millis(5);
 
 thread_local! {
     static ON_BLOCKING_THREAD: Cell<bool> = const { Cell::new(false) };
@@ -127,7 +123,7 @@ impl CommittedThread {
 
 /// Calls functions until there are no more, or the thread has been with the run for long.
 fn serve(guard: &RunGuard) {
-    let mut slice = TimeSlice::new(STAY, u32::MAX);
+    let mut slice = TimeSlice::of_blocking_thread();
     while let Some((call, ask)) = guard.blocking.take() {
         guard.ask(ask);
         // Goes on with what the function made ready, so a chain of plain functions stays on its

@@ -18,7 +18,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use crossbeam_deque::Worker;
 
@@ -42,13 +41,6 @@ use super::step::Step;
 use super::stop_list::StopKey;
 use super::supervise;
 use super::time_slice::TimeSlice;
-
-/// After how many tasks a driver gives the runtime a turn. Tokio lets a task do 128 operations on its
-/// resources, which are then pending: with half of that, they rarely are.
-const BUDGET: u32 = 64;
-
-/// After how long a driver gives the runtime a turn.
-const POLL_TIME: Duration = Duration::from_millis(1);
 
 /// Every how many tasks a driver looks at the injector before its local queue.
 const INJECTOR_INTERVAL: u32 = 16;
@@ -125,7 +117,7 @@ impl Drive {
             next: None,
             pause: false,
             others: ReadyTasks::new(),
-            slice: TimeSlice::new(POLL_TIME, BUDGET),
+            slice: TimeSlice::of_driver(),
             first_look: Look::LocalQueue,
         };
         Self {

@@ -241,7 +241,7 @@ mod loom_tests {
         });
     }
 
-    /// Guards that a run that is a task of another gives its share back: if `let_go` did not go on
+    /// Guards that a run that is a task of another gives its share back: if `drop_share` did not go on
     /// with it, the outer run would never be finished.
     #[test]
     fn loom_inner_run_ends_before_the_outer_one() {

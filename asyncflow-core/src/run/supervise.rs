@@ -44,7 +44,8 @@ pub(crate) fn start(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Op
     }))
 }
 
-/// Attempts a task until it succeeds, or may not be attempted again. Returns how it ended and the
+/// Attempts a task until it succeeds, or may not be attempted again. In a pause it holds neither
+/// permits nor a slot. Returns how it ended and the
 /// slot that it holds, or no end if a blocking thread goes on with it.
 async fn attempts(
     guard: &RunGuard,

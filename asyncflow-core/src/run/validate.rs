@@ -1,4 +1,5 @@
-//! Plan: what was asked of one execution, and whether it can be done.
+//! Mistakes in what was asked of one execution: a limit of zero, an input that is not given, a `once`
+//! task that is spent. What is found to be right becomes a [`Plan`].
 
 use std::collections::HashMap;
 use std::fmt;
