@@ -1,7 +1,7 @@
 //! What is known of one task: what was asked of it, its output, and what became of it.
 //!
 //! * [`config`]: what was asked of it;
-//! * [`column`], [`outputs`], [`consumers`]: where outputs are kept, and for how long;
+//! * [`mod@column`], [`outputs`], [`consumers`]: where outputs are kept, and for how long;
 //! * [`end`]: how an attempt ended; [`failure`]: why one failed;
 //! * [`status`], [`statuses`]: what became of a task, as it is reported and as it is stored;
 //! * [`skip_cause`]: why a task is not started.
