@@ -17,8 +17,7 @@ use async_executor::Executor;
 use async_io::Timer;
 use asyncflow::prelude::*;
 use asyncflow::{FlowError, Runtime};
-use asyncflow_core::async_locks::TurnstileSemaphore;
-use asyncflow_core::conformance;
+use asyncflow_core::{WeightedSemaphore, conformance};
 
 /// A handle of the executor, with the number of threads that run it.
 #[derive(Clone)]
@@ -41,7 +40,7 @@ impl Threads {
 impl Runtime for Threads {
     // The core implements these for executors that have no locks of their own.
     type Lock = async_lock::Mutex<()>;
-    type Semaphore = TurnstileSemaphore;
+    type Semaphore = WeightedSemaphore;
 
     fn parallelism(&self) -> usize {
         self.count
