@@ -16,8 +16,7 @@ use std::time::Duration;
 use async_executor::Executor;
 use async_io::Timer;
 use asyncflow::prelude::*;
-use asyncflow::runtime::async_locks::TurnstileSemaphore;
-use asyncflow::runtime::conformance;
+use asyncflow::runtime::{WeightedSemaphore, conformance};
 use asyncflow::{FlowError, Runtime};
 
 /// A handle of the executor, with the number of threads that run it.
@@ -41,7 +40,7 @@ impl Threads {
 impl Runtime for Threads {
     // The core implements these for executors that have no locks of their own.
     type Lock = async_lock::Mutex<()>;
-    type Semaphore = TurnstileSemaphore;
+    type Semaphore = WeightedSemaphore;
 
     fn parallelism(&self) -> usize {
         self.count

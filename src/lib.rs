@@ -189,7 +189,9 @@ pub mod runtime {
     #[doc(inline)]
     pub use asyncflow_core::conformance;
     #[doc(inline)]
-    pub use asyncflow_core::{RuntimeLock, RuntimeSemaphore, Unavailable};
+    pub use asyncflow_core::{
+        RuntimeLock, RuntimeSemaphore, Unavailable, WeightedPermits, WeightedSemaphore,
+    };
 }
 
 /// The types and traits in the signatures of other items.

@@ -24,8 +24,7 @@ use std::time::Duration;
 
 use async_lock::Mutex;
 use async_std::task;
-use asyncflow_core::async_locks::TurnstileSemaphore;
-use asyncflow_core::{Flow, Runtime};
+use asyncflow_core::{Flow, Runtime, WeightedSemaphore};
 
 /// A flow on async-std.
 pub type AsyncStdFlow = Flow<AsyncStdRuntime>;
@@ -53,7 +52,7 @@ impl Default for AsyncStdRuntime {
 
 impl Runtime for AsyncStdRuntime {
     type Lock = Mutex<()>;
-    type Semaphore = TurnstileSemaphore;
+    type Semaphore = WeightedSemaphore;
 
     fn parallelism(&self) -> usize {
         self.parallelism.max(1)

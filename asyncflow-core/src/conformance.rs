@@ -113,6 +113,9 @@ fn rules<R: Runtime>() -> Vec<Rule<R>> {
         ("several permits are acquired all or none", |runtime| {
             Box::pin(several_permits(runtime))
         }),
+        ("a semaphore counts as far as `usize`", |runtime| {
+            Box::pin(large_counts(runtime))
+        }),
         ("a semaphore loses no wake-up", |runtime| {
             Box::pin(semaphore_loses_no_wake_up(runtime))
         }),
@@ -601,6 +604,52 @@ async fn several_permits<R: Runtime>(runtime: R) {
     drop(semaphore.try_acquire(4).expect("all permits came back"));
 }
 
+async fn large_counts<R: Runtime>(runtime: R) {
+    const BITS_32: usize = u32::MAX as usize;
+    for capacity in [
+        BITS_32,
+        BITS_32.saturating_add(1),
+        // The most that Tokio's semaphore has, and one more.
+        usize::MAX / 8,
+        usize::MAX / 8 + 1,
+        usize::MAX,
+    ] {
+        let semaphore = Arc::new(R::Semaphore::new(capacity));
+        let all = semaphore
+            .try_acquire(capacity)
+            .unwrap_or_else(|| panic!("all of {capacity} permits are free"));
+        assert!(
+            semaphore.try_acquire(1).is_none(),
+            "one more than {capacity} permits was acquired"
+        );
+        // More than half exclude each other.
+        let inside = Arc::new(AtomicUsize::new(0));
+        let tasks = [(); 4].map(|()| {
+            let (semaphore, inside) = (Arc::clone(&semaphore), Arc::clone(&inside));
+            spawn(&runtime, async move {
+                let permits = semaphore.acquire(capacity / 8 * 5).await;
+                assert_eq!(
+                    inside.fetch_add(1, Ordering::AcqRel),
+                    0,
+                    "two hold five eighths each of {capacity} permits"
+                );
+                yield_once().await;
+                inside.fetch_sub(1, Ordering::AcqRel);
+                drop(permits);
+            })
+        });
+        drop(all);
+        for task in tasks {
+            signal(task, "a task that holds many permits").await;
+        }
+        drop(
+            semaphore
+                .try_acquire(capacity)
+                .expect("all permits came back"),
+        );
+    }
+}
+
 async fn semaphore_loses_no_wake_up<R: Runtime>(runtime: R) {
     let semaphore = Arc::new(R::Semaphore::new(2));
     let one = semaphore.try_acquire(1).expect("both permits are free");
@@ -620,4 +669,22 @@ async fn semaphore_loses_no_wake_up<R: Runtime>(runtime: R) {
     signal(waits, "a task that waits for permits").await;
     let all = pin!(semaphore.acquire(2)).await;
     drop(all);
+
+    // The first that waits needs both permits, of which one is free, and is dropped. The next needs
+    // only this one.
+    let one = semaphore.try_acquire(1).expect("both permits are free");
+    let mut first = Box::pin(semaphore.acquire(2));
+    assert!(
+        poll_once(first.as_mut()).is_pending(),
+        "a permit that is held was acquired"
+    );
+    let waits = spawn(&runtime, {
+        let semaphore = Arc::clone(&semaphore);
+        async move { drop(semaphore.acquire(1).await) }
+    });
+    runtime.sleep(MOMENT).await;
+    drop(first);
+    signal(waits, "a task that waits for a permit that is free").await;
+    drop(one);
+    drop(semaphore.try_acquire(2).expect("all permits came back"));
 }

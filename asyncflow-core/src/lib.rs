@@ -49,6 +49,7 @@ mod sync;
 mod task;
 mod tuples;
 mod unwind;
+mod weighted_semaphore;
 
 pub use declare::configure::{Configured, TaskExt};
 pub use declare::function::{Once, TaskFn, once};
@@ -71,6 +72,7 @@ pub use running::Running;
 pub use runtime::{Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
 pub use task::failure::{Failure, Panic, TimedOut};
 pub use task::status::TaskStatus;
+pub use weighted_semaphore::{WeightedPermits, WeightedSemaphore};
 
 /// Types that exist only to be inferred. They appear in the messages of the compiler.
 #[doc(hidden)]

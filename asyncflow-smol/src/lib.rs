@@ -22,8 +22,7 @@ use std::time::Duration;
 
 use async_executor::Executor;
 use async_lock::Mutex;
-use asyncflow_core::async_locks::TurnstileSemaphore;
-use asyncflow_core::{Flow, Runtime};
+use asyncflow_core::{Flow, Runtime, WeightedSemaphore};
 
 /// A flow on smol.
 pub type SmolFlow = Flow<SmolRuntime>;
@@ -100,7 +99,7 @@ impl From<Arc<Executor<'static>>> for SmolRuntime {
 
 impl Runtime for SmolRuntime {
     type Lock = Mutex<()>;
-    type Semaphore = TurnstileSemaphore;
+    type Semaphore = WeightedSemaphore;
 
     fn parallelism(&self) -> usize {
         self.parallelism.max(1)

@@ -20,7 +20,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use asyncflow_core::{Flow, Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
+use asyncflow_core::{
+    Flow, Runtime, RuntimeLock, RuntimeSemaphore, Unavailable, WeightedPermits, WeightedSemaphore,
+};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
@@ -152,32 +154,79 @@ impl RuntimeLock for TokioLock {
 }
 
 /// The semaphore behind an `asyncflow::Semaphore`: Tokio's semaphore, which is fair.
+///
+/// Tokio counts the permits of one acquisition in 32 bits. A semaphore that has more permits than
+/// that is a [`WeightedSemaphore`], which is fair as well.
 #[derive(Debug)]
-pub struct TokioSemaphore(Arc<Semaphore>);
+pub struct TokioSemaphore(Kind);
 
-/// Tokio counts the permits of one acquisition in 32 bits.
-fn count(permits: usize) -> u32 {
-    u32::try_from(permits).unwrap_or(u32::MAX)
+#[derive(Debug)]
+enum Kind {
+    Native(Arc<Semaphore>),
+    Large(Arc<WeightedSemaphore>),
+}
+
+/// Permits of a [`TokioSemaphore`]. Gives them back when it is dropped.
+#[derive(Debug)]
+#[expect(dead_code, reason = "it is only dropped")]
+pub struct TokioPermits(Held);
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "it is only dropped")]
+enum Held {
+    Native(OwnedSemaphorePermit),
+    Large(WeightedPermits),
+}
+
+/// Returns the number as Tokio takes it. `None` if Tokio cannot count as far: it would panic above
+/// `MAX_PERMITS`, which is less than 32 bits hold where `usize` has as many.
+fn native(permits: usize) -> Option<u32> {
+    match permits <= Semaphore::MAX_PERMITS {
+        true => permits.try_into().ok(),
+        false => None,
+    }
 }
 
 impl RuntimeSemaphore for TokioSemaphore {
-    type Permits = OwnedSemaphorePermit;
+    type Permits = TokioPermits;
 
     fn new(permits: usize) -> Self {
-        let permits = permits.min(Semaphore::MAX_PERMITS);
-        Self(Arc::new(Semaphore::new(permits)))
+        Self(match native(permits) {
+            Some(_) => Kind::Native(Arc::new(Semaphore::new(permits))),
+            None => Kind::Large(Arc::new(WeightedSemaphore::new(permits))),
+        })
     }
 
-    fn try_acquire(self: &Arc<Self>, permits: usize) -> Option<Self::Permits> {
-        let semaphore = Arc::clone(&self.0);
-        semaphore.try_acquire_many_owned(count(permits)).ok()
+    fn try_acquire(self: &Arc<Self>, count: usize) -> Option<TokioPermits> {
+        Some(TokioPermits(match &self.0 {
+            Kind::Native(semaphore) => {
+                // More than it can count are more than it has.
+                let count = native(count)?;
+                let permits = Arc::clone(semaphore).try_acquire_many_owned(count);
+                Held::Native(permits.ok()?)
+            }
+            Kind::Large(semaphore) => Held::Large(semaphore.try_acquire(count)?),
+        }))
     }
 
+    /// # Panics
+    ///
+    /// The future panics if it is for more permits than Tokio can count, and so for more than the
+    /// semaphore has.
     fn acquire(
         self: &Arc<Self>,
-        permits: usize,
-    ) -> impl Future<Output = Self::Permits> + Send + 'static {
-        let acquire = Arc::clone(&self.0).acquire_many_owned(count(permits));
-        async move { acquire.await.expect("the semaphore is never closed") }
+        count: usize,
+    ) -> impl Future<Output = TokioPermits> + Send + 'static {
+        let semaphore = Arc::clone(self);
+        async move {
+            TokioPermits(match &semaphore.0 {
+                Kind::Native(semaphore) => {
+                    let count = native(count).expect("`count` is at most what the semaphore has");
+                    let permits = Arc::clone(semaphore).acquire_many_owned(count).await;
+                    Held::Native(permits.expect("the semaphore is never closed"))
+                }
+                Kind::Large(semaphore) => Held::Large(semaphore.acquire(count).await),
+            })
+        }
     }
 }

@@ -133,7 +133,8 @@ fn a_broken_runtime_is_found_out() {
     }
 }
 
-/// A counter that gives out one permit too many, and one that never gives any back.
+/// A counter that gives out one permit too many, one that never gives any back, and one that counts in
+/// 32 bits.
 macro_rules! broken_counter {
     ($name:ident, $new:expr, $guard:ty, |$permits:ident| $keep:expr) => {
         struct $name(Arc<Counter>);
@@ -188,6 +189,13 @@ broken_counter!(GivesNothingBack, |permits| permits, (), |permits| {
     std::mem::forget(permits)
 });
 
+broken_counter!(
+    Clips,
+    |permits| permits.min(u32::MAX as usize),
+    Counted,
+    |permits| permits
+);
+
 macro_rules! runtime_with {
     ($name:ident, $counter:ident) => {
         #[derive(Clone, Copy)]
@@ -218,6 +226,7 @@ macro_rules! runtime_with {
 
 runtime_with!(Generous, OneTooMany);
 runtime_with!(Greedy, GivesNothingBack);
+runtime_with!(Clipping, Clips);
 
 #[test]
 fn broken_locks_are_found_out() {
@@ -226,6 +235,10 @@ fn broken_locks_are_found_out() {
     assert!(breaks(Generous, "several permits are acquired all or none"));
     assert!(breaks(Greedy, "a lock excludes"));
     assert!(breaks(Greedy, "a semaphore counts"));
+    let large = "a semaphore counts as far as `usize`";
+    assert!(breaks(Clipping, large));
+    assert!(!breaks(Clipping, "a semaphore counts"));
+    assert!(!breaks(ThreadRuntime, large));
 }
 
 #[test]

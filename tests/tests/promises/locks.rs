@@ -660,3 +660,144 @@ mod comes_back {
         }
     }
 }
+
+/// Permits in numbers that 32 bits do not hold, and in numbers that would take long to count one by
+/// one.
+mod many_permits {
+    use super::*;
+    use asyncflow::RuntimeSemaphore;
+
+    const MI: usize = 1 << 20;
+    const GI: usize = 1 << 30;
+
+    on_every_backend! {
+        async fn five_and_five_of_eight_gi_exclude_each_other<R>() {
+            let (mut flow, inside, semaphore) = (Flow::<R>::new(), Inside::new(), Semaphore::new(8 * GI));
+            let [one, two] = two();
+            let both = flow.add(parallel![
+                one.with_lock(semaphore.permits(5 * GI)),
+                two.with_lock(semaphore.permits(3 * GI)),
+            ]);
+            for _ in 0..10 {
+                flow.add(inside.task(1).with_lock(semaphore.permits(5 * GI)).after(both));
+                flow.add(inside.plain(1).with_lock(semaphore.permits(5 * GI)).after(both));
+            }
+            flow.execute().await.unwrap();
+            inside.assert(1, 20);
+        }
+
+        // On both sides of the numbers that a semaphore of a runtime may stop at.
+        async fn all_of_it<R>() {
+            let bits_32 = u32::MAX as usize;
+            for capacity in [bits_32, bits_32 + 1, usize::MAX / 8, usize::MAX / 8 + 1, usize::MAX] {
+                let (mut flow, inside, semaphore) = (Flow::<R>::new(), Inside::new(), Semaphore::new(capacity));
+                let [one, two] = two();
+                let both = flow.add(parallel![
+                    one.with_lock(semaphore.permits(capacity - 1)),
+                    two.with_lock(&semaphore),
+                ]);
+                for _ in 0..5 {
+                    flow.add(inside.task(1).with_lock(semaphore.permits(capacity)).after(both));
+                    flow.add(inside.plain(1).with_lock(semaphore.permits(capacity)).after(both));
+                    flow.add(inside.task(1).with_lock(semaphore.permits(capacity / 2 + 1)).after(both));
+                }
+                flow.execute().await.unwrap();
+                inside.assert(1, 15);
+            }
+        }
+
+        async fn never_more_than_it_has<R>() {
+            let (mut flow, inside, semaphore) = (Flow::<R>::new(), Inside::new(), Semaphore::new(20 * GI));
+            for n in 0..100 {
+                let weight = (n * 7 % 20 + 1) * GI;
+                flow.add(inside.task(weight).with_lock(semaphore.permits(weight)));
+            }
+            flow.execute().await.unwrap();
+            inside.assert(20 * GI, 100);
+        }
+
+        // One guard for each permit would be 16 Gi guards in all.
+        async fn sixteen_mi_a_thousand_times<R>() {
+            let (mut flow, inside, semaphore) = (Flow::<R>::new(), Inside::new(), Semaphore::new(16 * MI));
+            for _ in 0..1000 {
+                flow.add(inside.task(1).with_lock(semaphore.permits(16 * MI)));
+            }
+            flow.execute().await.unwrap();
+            inside.assert(1, 1000);
+        }
+
+        async fn in_the_order_of_asking<R>() {
+            for capacity in [4, 16 * MI, 8 * GI, usize::MAX] {
+                let semaphore = Arc::new(R::Semaphore::new(capacity));
+                let all = semaphore.try_acquire(capacity).unwrap();
+                let half = capacity / 2;
+                let [mut one, mut other, mut whole, mut last] =
+                    [half, half, capacity, 1].map(|count| Box::pin(semaphore.acquire(count)));
+                for acquire in [&mut one, &mut other, &mut whole, &mut last] {
+                    assert!(poll_times(acquire.as_mut(), 1).await.is_none());
+                }
+                drop(all);
+                // One of an odd number is free, but not for the last: the whole is before it.
+                assert!(poll_times(last.as_mut(), 1).await.is_none());
+                assert!(semaphore.try_acquire(1).is_none());
+                let other = poll_times(other.as_mut(), 1).await.unwrap();
+                let one = poll_times(one.as_mut(), 1).await.unwrap();
+                assert!(poll_times(whole.as_mut(), 1).await.is_none());
+                drop((one, other));
+                assert!(poll_times(last.as_mut(), 1).await.is_none());
+                drop(poll_times(whole.as_mut(), 1).await.unwrap());
+                drop(poll_times(last.as_mut(), 1).await.unwrap());
+                assert!(semaphore.try_acquire(capacity).is_some());
+            }
+        }
+
+        // Before it has its permits, and after it was given them and before it took them.
+        async fn acquire_that_is_dropped<R>() {
+            for capacity in [4, 16 * MI, 8 * GI, usize::MAX] {
+                let semaphore = Arc::new(R::Semaphore::new(capacity));
+                let most = semaphore.try_acquire(capacity - 1).unwrap();
+                let [mut whole, mut last] =
+                    [capacity, 1].map(|count| Box::pin(semaphore.acquire(count)));
+                for acquire in [&mut whole, &mut last] {
+                    assert!(poll_times(acquire.as_mut(), 1).await.is_none());
+                }
+                drop(whole);
+                drop(poll_times(last.as_mut(), 1).await.unwrap());
+                drop(most);
+
+                let all = semaphore.try_acquire(capacity).unwrap();
+                let [mut given, mut next] =
+                    [capacity, capacity].map(|count| Box::pin(semaphore.acquire(count)));
+                for acquire in [&mut given, &mut next] {
+                    assert!(poll_times(acquire.as_mut(), 1).await.is_none());
+                }
+                drop(all);
+                drop(given);
+                drop(poll_times(next.as_mut(), 1).await.unwrap());
+                assert!(semaphore.try_acquire(capacity).is_some());
+            }
+        }
+
+        // An execution that is dropped gives many back, too, and what waited in it leaves the queue.
+        async fn come_back_from_a_run_that_is_dropped<R>() {
+            for capacity in [16 * MI, 8 * GI, usize::MAX] {
+                let (semaphore, held) = (Semaphore::new(capacity), Gate::new());
+                let mut flow = Flow::<R>::new();
+                flow.add(waits(&Guards::new(), &held).with_lock(semaphore.permits(capacity)));
+                let held_by_one = flow.add(passes(&held));
+                flow.add((|| ()).with_lock(semaphore.permits(capacity)).after(held_by_one));
+                flow.add((|| ()).with_lock(&semaphore).after(held_by_one));
+                let execute = flow.start();
+                held.pass().await;
+                turns(10).await;
+                drop(execute);
+                let inside = Inside::new();
+                let mut next = Flow::<R>::new();
+                next.add(inside.task(1).with_lock(semaphore.permits(capacity)));
+                next.add(inside.plain(1).with_lock(semaphore.permits(capacity)));
+                next.execute().await.unwrap();
+                inside.assert(1, 2);
+            }
+        }
+    }
+}
