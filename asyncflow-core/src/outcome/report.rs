@@ -55,12 +55,9 @@ impl Report {
         graph: Arc<Graph>,
         statuses: Statuses,
         attempts: HashMap<NodeIndex, u32>,
-        watched: Option<(Duration, Option<Vec<Times>>)>,
+        times: Option<(Duration, Vec<Times>)>,
     ) -> Self {
-        let (wall, times) = match watched {
-            Some((wall, times)) => (times.is_some().then_some(wall), times),
-            None => (None, None),
-        };
+        let (wall, times) = times.unzip();
         Self {
             graph,
             statuses: Arc::new(statuses),

@@ -196,8 +196,8 @@ impl Execution {
         for node in self.outside() {
             statuses.set(node, Status::NotSelected);
         }
-        let watched = self.watch.as_ref().map(|watch| watch.times());
+        let times = self.watch.as_ref().and_then(|watch| watch.times());
         let attempts = lock(&self.attempts).clone();
-        Report::new(Arc::clone(&self.storage.graph), statuses, attempts, watched)
+        Report::new(Arc::clone(&self.storage.graph), statuses, attempts, times)
     }
 }

@@ -29,8 +29,8 @@ pub(crate) struct Finished {
     /// In the order of declaration.
     failures: Vec<(NodeIndex, Cause)>,
     attempts: HashMap<NodeIndex, u32>,
-    /// How long it took, and the times of each node, as far as they were measured.
-    watched: Option<(Duration, Option<Vec<Times>>)>,
+    /// How long it took, and the times of each node, if it was timed.
+    times: Option<(Duration, Vec<Times>)>,
     mode: Mode,
     all_succeeded: bool,
 }
@@ -71,7 +71,7 @@ impl Execution {
             columns,
             failures,
             attempts: into_inner(self.attempts),
-            watched: self.watch.map(|watch| watch.finish()),
+            times: self.watch.and_then(|watch| watch.finish()),
             mode,
             all_succeeded,
         };
@@ -116,7 +116,7 @@ impl Finished {
                 Failure::new(graph.task_id(node), graph.name(node).to_owned(), cause)
             })
             .collect();
-        let report = Report::new(self.graph, self.statuses, self.attempts, self.watched);
+        let report = Report::new(self.graph, self.statuses, self.attempts, self.times);
         let cut_short = !self.all_succeeded
             && report
                 .tasks()

@@ -1,10 +1,13 @@
 //! The report: the critical path, the table, the form that is written with serde.
 
-use std::time::Duration;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use asyncflow::prelude::*;
-use asyncflow::{CriticalPath, Runtime, Semaphore};
-use asyncflow_tests::{Gate, Job, at_once, ended, on_every_backend, pause};
+use asyncflow::{CriticalPath, Observer, Runtime, Semaphore, TokioFlow, Unavailable};
+use asyncflow_tests::{Gate, Job, at_once, ended, on_every_backend, pause, tokio_current, watched};
 use serde_json::Value;
 
 fn names<'a>(path: &CriticalPath<'a>) -> Vec<&'a str> {
@@ -262,4 +265,120 @@ fn assert_fits(text: &str) {
         let inert = |c: char| !c.is_control() && !('\u{2028}'..='\u{202e}').contains(&c);
         assert!(line.chars().all(inert), "{line:?}");
     }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A runtime like `R`, whose clock goes on only when a test says so.
+#[derive(Clone)]
+struct Clocked<R>(R, Arc<Hand>);
+
+struct Hand {
+    start: Instant,
+    hours: AtomicU64,
+    readings: AtomicUsize,
+}
+
+impl<R: Runtime + Default> Clocked<R> {
+    fn flow() -> (Flow<Self>, Arc<Hand>) {
+        let hand = Arc::new(Hand {
+            start: Instant::now(),
+            hours: AtomicU64::new(0),
+            readings: AtomicUsize::new(0),
+        });
+        (Flow::on(Self(R::default(), Arc::clone(&hand))), hand)
+    }
+}
+
+impl<R: Runtime> Runtime for Clocked<R> {
+    type Lock = R::Lock;
+    type Semaphore = R::Semaphore;
+
+    fn attach(&self) -> Result<Self, Unavailable> {
+        Ok(Self(self.0.attach()?, Arc::clone(&self.1)))
+    }
+
+    fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.0.enter(f)
+    }
+
+    fn parallelism(&self) -> usize {
+        self.0.parallelism()
+    }
+
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(future);
+    }
+
+    fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
+        self.0.spawn_blocking(function);
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+        self.0.sleep(duration)
+    }
+
+    fn now(&self) -> Instant {
+        self.1.readings.fetch_add(1, Ordering::SeqCst);
+        let hours = self.1.hours.load(Ordering::SeqCst);
+        self.1.start + Duration::from_secs(3600 * hours)
+    }
+}
+
+struct Nothing;
+
+impl Observer for Nothing {}
+
+on_every_backend! {
+    async fn times_come_from_the_clock_of_the_runtime<R>() {
+        let (mut flow, hand) = Clocked::<R>::flow();
+        let turn = |hours| {
+            let hand = Arc::clone(&hand);
+            move || { hand.hours.fetch_add(hours, Ordering::SeqCst); }
+        };
+        let plain = flow.add(turn(2));
+        let later = turn(1);
+        let later = flow.add((move || std::future::ready(later())).after(plain));
+        let run = flow.execute().timed().await.unwrap();
+        let report = run.report();
+        assert_eq!(report.task(plain).ran(), Some(2 * HOUR));
+        assert_eq!(report.task(later).ran(), Some(HOUR));
+        assert_eq!(report.task(later).times().unwrap().ready, Some(2 * HOUR));
+        assert_eq!(report.wall(), Some(3 * HOUR));
+    }
+
+    async fn a_run_that_is_not_timed_reads_no_clock<R>() {
+        let (mut flow, hand) = Clocked::<R>::flow();
+        let lock = Lock::new();
+        flow.add(series![|| (), async || (), parallel![|| (), || ()]]);
+        flow.add((|| ()).with_lock(&lock).retry(at_once(1)));
+        flow.execute().await.unwrap();
+        flow.execute().observe(Nothing).await.unwrap();
+        assert_eq!(hand.readings.load(Ordering::SeqCst), 0);
+        flow.execute().timed().await.unwrap();
+        assert!(hand.readings.load(Ordering::SeqCst) > 0);
+    }
+}
+
+#[test]
+fn an_hour_on_a_paused_clock_of_tokio() {
+    watched(|| {
+        tokio_current().block_on(async {
+            tokio::time::pause();
+            let mut flow = TokioFlow::new();
+            let short = flow.add(async || tokio::time::sleep(HOUR).await);
+            let long = flow.add((async || tokio::time::sleep(2 * HOUR).await).after(short));
+            let run = flow.execute().timed().await.unwrap();
+            let report = run.report();
+            // Tokio's timers go by milliseconds.
+            let is = |measured: Option<Duration>, hours| {
+                let over = measured.unwrap().checked_sub(hours * HOUR).unwrap();
+                assert!(over < Duration::from_millis(10), "{measured:?}");
+            };
+            is(report.task(short).ran(), 1);
+            is(report.task(long).ran(), 2);
+            is(report.task(long).times().unwrap().ready, 1);
+            is(report.wall(), 3);
+        });
+    });
 }
