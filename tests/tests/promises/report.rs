@@ -382,3 +382,62 @@ fn an_hour_on_a_paused_clock_of_tokio() {
         });
     });
 }
+
+/// Names, and how many columns of a terminal they take.
+const NAMES: [(&str, usize); 10] = [
+    ("plain", 5),
+    ("cafe\u{301}", 4),
+    ("o\u{308}\u{304}l", 2),
+    ("日本語", 6),
+    ("ｱﾊﾟｰﾄ", 5),
+    ("\u{1112}\u{1161}\u{11ab}", 2),
+    ("👍", 2),
+    ("👍🏽", 2),
+    ("🇫🇷", 2),
+    ("❤\u{fe0f}", 2),
+];
+
+on_every_backend! {
+    async fn rows_line_up_whatever_the_names_are_made_of<R>() {
+        let mut flow = Flow::<R>::new();
+        for (name, _) in NAMES {
+            flow.add((async || ()).named(name));
+        }
+        let run = flow.execute().await.unwrap();
+        let table = run.report().to_string();
+        let rows: Vec<&str> = table.lines().skip(1).collect();
+        let expected = NAMES.map(|(name, columns)| {
+            format!("  {name}{}  succeeded", " ".repeat(6 - columns))
+        });
+        assert_eq!(rows, expected);
+        // In a chart, the mark of the path comes before, and the times after.
+        let mut flow = Flow::<R>::new();
+        for (name, _) in NAMES {
+            flow.add((async || ()).named(name));
+        }
+        let run = flow.execute().timed().await.unwrap();
+        let table = run.report().to_string();
+        for (row, (name, columns)) in table.lines().skip(1).zip(NAMES) {
+            let after = &row[row.find(name).unwrap() + name.len()..];
+            let start = format!("{}  succeeded  ", " ".repeat(6 - columns));
+            assert!(after.starts_with(&start), "{table}");
+        }
+    }
+
+    async fn the_critical_path_lines_up<R>() {
+        let mut flow = Flow::<R>::new();
+        let mut before = None;
+        for (name, _) in NAMES {
+            before = Some(match before {
+                None => flow.add((async || ()).named(name)),
+                Some(before) => flow.add((async || ()).after(before).named(name)),
+            });
+        }
+        let run = flow.execute().timed().await.unwrap();
+        let path = run.report().critical_path().unwrap().to_string();
+        for (row, (name, columns)) in path.lines().skip(1).zip(NAMES) {
+            let start = format!("  {name}{}  ran ", " ".repeat(6 - columns));
+            assert!(row.starts_with(&start), "{path}");
+        }
+    }
+}
