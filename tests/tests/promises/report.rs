@@ -440,4 +440,30 @@ on_every_backend! {
             assert!(row.starts_with(&start), "{path}");
         }
     }
+
+    async fn a_report_leads_to_the_failures<R>() {
+        let mut flow = Flow::<R>::new();
+        let fails = flow.add((|| Err::<(), _>("no luck")).named("fails"));
+        let panics = flow.add((|| -> () { panic!("boom") }).named("panics"));
+        let limit = Duration::from_millis(1);
+        let slow = flow.add((async || std::future::pending::<()>().await).timeout(limit).named("slow"));
+        let succeeds = flow.add(|| ());
+        let skipped = flow.add((|| ()).after(fails));
+        let error = flow.execute().keep_going().await.unwrap_err();
+        let report = error.report().unwrap().clone();
+        for (task, failure) in [fails, panics, slow].into_iter().zip(error.failures()) {
+            assert_eq!(failure.task(), task.into());
+            assert_eq!(failure.status(), report.status(task));
+            assert!(std::ptr::eq(report.task(task).failure().unwrap(), failure), "{failure}");
+        }
+        assert_eq!(error.failures().count(), 3);
+        for task in [succeeds, skipped] {
+            assert!(report.task(task).failure().is_none());
+        }
+        // What the error was made of stays with the outputs, and with every copy of the report.
+        let outputs = error.into_outputs().unwrap();
+        assert_eq!(outputs.report().task(fails).failure().unwrap().to_string(), "task `fails` failed: no luck");
+        drop(outputs);
+        assert_eq!(report.task(panics).failure().unwrap().panic().unwrap().message(), "boom");
+    }
 }
