@@ -179,7 +179,8 @@ impl<'f, R: Runtime> Execute<'f, R> {
 
     /// Measures when each task became ready, had its permits, started and ended.
     ///
-    /// Off by default, because reading the clock costs more than a small task.
+    /// Off by default, because reading the clock costs more than a small task. The clock is that of
+    /// [the runtime](crate::Runtime::now), so that a pause of Tokio's clock shows in the times.
     ///
     /// ```
     /// use asyncflow::TokioFlow;
@@ -355,6 +356,6 @@ fn start(
     options: Option<Box<Options>>,
 ) -> Result<RunFuture, FlowError> {
     let options = options.map_or_else(Options::default, |options| *options);
-    let plan = Plan::new(prepared.graph(), options).map_err(FlowError::refused)?;
+    let plan = Plan::new(prepared.graph(), &backend, options).map_err(FlowError::refused)?;
     Ok(RunFuture::new(prepared, backend, plan))
 }

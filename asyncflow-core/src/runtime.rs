@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An async runtime on which flows are executed.
 ///
@@ -18,7 +18,7 @@ use std::time::Duration;
 ///
 /// ```
 /// use std::future::Future;
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 ///
 /// use asyncflow::prelude::*;
 /// use asyncflow::{Runtime, TokioRuntime, Unavailable};
@@ -53,6 +53,10 @@ use std::time::Duration;
 ///
 ///     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
 ///         self.0.sleep(duration)
+///     }
+///
+///     fn now(&self) -> Instant {
+///         self.0.now()
 ///     }
 /// }
 ///
@@ -112,6 +116,19 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 
     /// Returns a future that is ready once `duration` has passed.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static;
+
+    /// Returns the time on the clock that [`sleep`](Self::sleep) goes by. By default the time of the
+    /// system.
+    ///
+    /// The times in a [`Report`](crate::Report) are read from this clock. Implement it if the clock
+    /// of the runtime can be paused or set, as Tokio's can be in tests. A runtime that wraps another
+    /// one passes it on.
+    ///
+    /// Called on any thread, and only in runs that are [timed](crate::Execute::timed). The time must
+    /// not go back.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 /// An async lock.

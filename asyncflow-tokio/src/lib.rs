@@ -18,7 +18,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use asyncflow_core::{
     Flow, Runtime, RuntimeLock, RuntimeSemaphore, Unavailable, WeightedPermits, WeightedSemaphore,
@@ -130,6 +130,11 @@ impl Runtime for TokioRuntime {
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
         let _context = self.handle().enter();
         tokio::time::sleep(duration)
+    }
+
+    /// Tokio's clock, which a test may have paused.
+    fn now(&self) -> Instant {
+        self.enter(|| tokio::time::Instant::now().into_std())
     }
 }
 

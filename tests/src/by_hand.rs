@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use asyncflow::{Flow, Runtime, Unavailable};
 use smol::future::or;
@@ -126,5 +126,9 @@ impl<R: Runtime> Runtime for ByHand<R> {
             let _ = &gone;
             sleep.as_mut().poll(cx)
         })
+    }
+
+    fn now(&self) -> Instant {
+        self.runtime.now()
     }
 }

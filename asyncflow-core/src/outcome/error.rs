@@ -47,8 +47,8 @@ enum Reason {
 
 /// How a run ended, if not with success.
 enum Ended {
-    /// In the order of declaration, at least one.
-    Failed(Vec<Failure>),
+    /// At least one task failed. The report has the failures.
+    Failed,
     Cancelled,
     Abandoned,
 }
@@ -72,8 +72,9 @@ impl FlowError {
         Self(Box::new(Reason::Refused(refusal)))
     }
 
-    pub(crate) fn failed(failures: Vec<Failure>, run: Run) -> Self {
-        Self(Box::new(Reason::Ran(Ended::Failed(failures), run)))
+    /// At least one task of the run has failed.
+    pub(crate) fn failed(run: Run) -> Self {
+        Self(Box::new(Reason::Ran(Ended::Failed, run)))
     }
 
     pub(crate) fn cancelled(run: Run) -> Self {
@@ -103,13 +104,16 @@ impl FlowError {
     pub fn kind(&self) -> FlowErrorKind {
         match &*self.0 {
             Reason::Refused(_) => FlowErrorKind::Refused,
-            Reason::Ran(Ended::Failed(_), _) => FlowErrorKind::Failed,
+            Reason::Ran(Ended::Failed, _) => FlowErrorKind::Failed,
             Reason::Ran(Ended::Cancelled, _) => FlowErrorKind::Cancelled,
             Reason::Ran(Ended::Abandoned, _) => FlowErrorKind::Abandoned,
         }
     }
 
     /// Returns every task that failed, panicked or timed out, in the order of declaration.
+    ///
+    /// A task that was cancelled after a failed attempt is not among them.
+    /// [`TaskReport::failure`](crate::TaskReport::failure) has its error.
     ///
     /// ```
     /// use asyncflow::TokioFlow;
@@ -127,11 +131,7 @@ impl FlowError {
     /// # }
     /// ```
     pub fn failures(&self) -> impl Iterator<Item = &Failure> {
-        let failures = match &*self.0 {
-            Reason::Ran(Ended::Failed(failures), _) => failures.as_slice(),
-            _ => &[],
-        };
-        failures.iter()
+        self.report().into_iter().flat_map(Report::failed)
     }
 
     /// Returns the report of the run, or `None` if nothing started.
@@ -230,15 +230,15 @@ impl fmt::Display for FlowError {
             Reason::Ran(ended, run) => (ended, run),
         };
         match ended {
-            Ended::Failed(failures) => {
+            Ended::Failed => {
                 let nesting = Nesting::enter();
                 match nesting.depth() {
                     ..=MOST_CAUSES => {}
                     // The innermost error may be a user's that contains a `FlowError` again.
                     depth if depth > MOST_CAUSES + 1 => return f.write_str("..."),
-                    _ => return write!(f, "... {}", Quoted(innermost(failures))),
+                    _ => return write!(f, "... {}", Quoted(innermost(run))),
                 }
-                for (position, failure) in failures.iter().enumerate() {
+                for (position, failure) in run.report().failed().enumerate() {
                     let separator = if position == 0 { "" } else { "; " };
                     write!(f, "{separator}{failure}")?;
                 }
@@ -322,11 +322,12 @@ impl Drop for Nesting {
 }
 
 /// Follows the first failure through nested flows, to the first error that is not of a failed flow.
-fn innermost(mut failures: &[Failure]) -> &(dyn Error + Send + Sync + 'static) {
+fn innermost(mut run: &Run) -> &(dyn Error + Send + Sync + 'static) {
     loop {
-        let error = failures[0].error();
+        let failure = run.report().failed().next();
+        let error = failure.expect("at least one task failed").error();
         match error.downcast_ref::<FlowError>().map(|inner| &*inner.0) {
-            Some(Reason::Ran(Ended::Failed(inner), _)) => failures = inner,
+            Some(Reason::Ran(Ended::Failed, inner)) => run = inner,
             _ => return error,
         }
     }

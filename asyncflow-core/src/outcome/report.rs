@@ -1,6 +1,6 @@
 //! The report of a run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use crate::graph::Graph;
 use crate::graph::structure::Structure;
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
+use crate::task::failure::Failure;
 use crate::task::status::TaskStatus;
 use crate::task::statuses::Statuses;
 
@@ -46,6 +47,8 @@ pub struct Report {
     statuses: Arc<Statuses>,
     /// Only of tasks with more than one attempt.
     attempts: HashMap<NodeIndex, u32>,
+    /// How tasks last failed, in the order of declaration. Not of tasks that succeeded in the end.
+    failures: Option<Arc<BTreeMap<NodeIndex, Arc<Failure>>>>,
     times: Option<Arc<[Times]>>,
     wall: Option<Duration>,
 }
@@ -55,16 +58,15 @@ impl Report {
         graph: Arc<Graph>,
         statuses: Statuses,
         attempts: HashMap<NodeIndex, u32>,
-        watched: Option<(Duration, Option<Vec<Times>>)>,
+        failures: BTreeMap<NodeIndex, Arc<Failure>>,
+        times: Option<(Duration, Vec<Times>)>,
     ) -> Self {
-        let (wall, times) = match watched {
-            Some((wall, times)) => (times.is_some().then_some(wall), times),
-            None => (None, None),
-        };
+        let (wall, times) = times.unzip();
         Self {
             graph,
             statuses: Arc::new(statuses),
             attempts,
+            failures: (!failures.is_empty()).then(|| Arc::new(failures)),
             times: times.map(Arc::from),
             wall,
         }
@@ -211,6 +213,14 @@ impl Report {
         self.tasks().filter(|task| matches(task.status())).count()
     }
 
+    /// The failures of the tasks that failed, in the order of declaration.
+    pub(crate) fn failed(&self) -> impl Iterator<Item = &Failure> {
+        let failures = self.failures.iter().flat_map(|failures| failures.iter());
+        failures
+            .filter(|(index, _)| self.at(**index).status().is_failure())
+            .map(|(_, failure)| &**failure)
+    }
+
     pub(crate) fn graph(&self) -> &Graph {
         &self.graph
     }
@@ -271,6 +281,35 @@ impl<'a> TaskReport<'a> {
                 _ => u32::from(self.times().is_some_and(|times| times.started.is_some())),
             },
         }
+    }
+
+    /// Returns how the task failed: the failure of its last attempt that failed.
+    ///
+    /// There is one if the task failed, and if it was cancelled after a failed attempt, in the pause
+    /// before the next one or during it. Returns `None` if no attempt failed. Returns `None`, too, if
+    /// a later attempt succeeded: the error of an attempt is kept only until the next one succeeds or
+    /// fails. [`attempts`](Self::attempts) still tells how many there were.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let fetch = flow.add((|| Err::<(), _>("no luck")).named("fetch"));
+    /// let parse = flow.add((|| {}).after(fetch));
+    /// let error = flow.execute().await.unwrap_err();
+    /// let report = error.report().unwrap();
+    /// let failure = report.task(fetch).failure().unwrap();
+    /// assert_eq!(failure.to_string(), "task `fetch` failed: no luck");
+    /// assert!(report.task(parse).failure().is_none(), "it was skipped");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn failure(&self) -> Option<&'a Failure> {
+        let failures = self.report.failures.as_ref()?;
+        failures.get(&self.index).map(|failure| &**failure)
     }
 
     /// Returns how long the task took from its first start to its end, including all attempts and

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 use crate::node_index::NodeIndex;
 use crate::task::status::TaskStatus;
 
@@ -198,59 +200,124 @@ fn status(task: TaskReport<'_>) -> String {
     }
 }
 
+/// How many marks a character keeps. More than any language writes, and few enough that a name cannot
+/// draw over the rows around it, or be long without being wide.
+const MOST_MARKS: usize = 8;
+
 /// Shortens a name to `width` columns, and replaces characters that would break the table or affect
 /// the terminal.
 pub(crate) fn printable(name: &str, width: usize) -> String {
     let mut clean = String::new();
-    let mut used = 0;
+    let mut marks = 0;
+    // The columns that the characters would take one by one. Together they may take fewer: those of
+    // an emoji with a tone of skin are drawn as one.
+    let mut apart = 0;
     for c in name.chars() {
-        let c = match c.is_control() || is_unseen(c) {
-            true => '\u{fffd}',
-            false => c,
-        };
-        used += column(c);
-        if used > width {
-            // Makes room for the ellipsis.
-            while columns(&clean) + 1 > width && clean.pop().is_some() {}
-            clean.push('…');
-            break;
+        let mut c = visible(c);
+        marks = if column(c) == 0 { marks + 1 } else { 0 };
+        if marks > MOST_MARKS {
+            c = REPLACED;
         }
         clean.push(c);
+        apart += column(c);
+        // Does not read the whole name, which may be a megabyte.
+        if apart > 2 * width {
+            break;
+        }
+    }
+    if apart > 2 * width || columns(&clean) > width {
+        // Makes room for the ellipsis.
+        while columns(&clean) + 1 > width && clean.pop().is_some() {}
+        clean.push('…');
     }
     clean
 }
 
-/// Characters that change the direction of the text after them, end a line or are invisible.
-fn is_unseen(c: char) -> bool {
-    matches!(
+/// Stands for a character that is not shown.
+const REPLACED: char = '\u{fffd}';
+
+/// Replaces characters that control the terminal, change the direction of the text after them, end a
+/// line or are invisible. The joiner of emoji is one of them: terminals do not agree on the width
+/// of what it joins.
+fn visible(c: char) -> char {
+    let unseen = matches!(
         c,
-        '\u{61c}'
+        '\u{ad}'
+            | '\u{61c}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
             | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e0fff}'
-    )
+    );
+    match c.is_control() || unseen {
+        true => REPLACED,
+        false => c,
+    }
 }
 
 /// The width of a text in columns of a terminal.
 pub(crate) fn columns(text: &str) -> usize {
-    text.chars().map(column).sum()
+    text.width()
 }
 
-/// The width of a character in columns of a terminal. All wide characters are in these blocks, which
-/// contain some narrow ones, too.
+/// The width of a character that stands alone.
 fn column(c: char) -> usize {
-    match c {
-        '\u{1100}'..='\u{115f}'
-        | '\u{2e80}'..='\u{a4cf}'
-        | '\u{ac00}'..='\u{d7a3}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{fe30}'..='\u{fe6f}'
-        | '\u{ff00}'..='\u{ff60}'
-        | '\u{ffe0}'..='\u{ffe6}'
-        | '\u{1f300}'..='\u{1faff}'
-        | '\u{20000}'..='\u{3fffd}' => 2,
-        _ => 1,
+    c.width().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shortened_to_columns() {
+        assert_eq!(printable("cafe\u{301}", 4), "cafe\u{301}");
+        assert_eq!(printable("cafe\u{301}s", 4), "caf…");
+        assert_eq!(printable("cafe\u{301}s!", 5), "cafe\u{301}…");
+        assert_eq!(printable("日本語", 5), "日本…");
+        assert_eq!(printable("日本語", 4), "日…");
+        assert_eq!(printable("👍🏽👍🏽", 4), "👍🏽👍🏽");
+        assert_eq!(printable("", 4), "");
+    }
+
+    #[test]
+    fn marks_without_end_are_bounded() {
+        let marks = |count| format!("x{}", "\u{301}".repeat(count));
+        assert_eq!(printable(&marks(8), 4), marks(8));
+        assert_eq!(printable(&marks(10), 4), marks(8) + "\u{fffd}\u{fffd}");
+        assert_eq!(
+            printable(&marks(1 << 20), 4),
+            marks(8) + "\u{fffd}\u{fffd}…"
+        );
+    }
+
+    // Whatever stands beside what.
+    #[test]
+    fn no_name_is_wider_than_asked_for() {
+        // Marks, ligatures, selectors, flags, tones of skin, jamo, joiners, quotes.
+        let odd = [
+            "a", "e\u{301}", "\u{301}", "日", "👍", "🏽", "🇫", "🇷", "\u{fe0f}", "\u{fe0e}",
+            "\u{fe01}", "❤", "ل", "ا", "\u{17d2}", "\u{1780}", "\u{17d8}", "\u{1100}", "\u{1161}",
+            "\u{11a8}", "\u{115f}", "\u{200d}", "\u{2018}", "\u{2d31}", "\u{2d7f}", "\u{a4f8}",
+            "\u{a4fc}", "\0", "1", "\u{20e3}", "…",
+        ];
+        for first in odd {
+            for second in odd {
+                for third in odd {
+                    let name = [first, second, third, first].concat();
+                    for width in 1..6 {
+                        let shown = printable(&name, width);
+                        assert!(columns(&shown) <= width, "{name:?} in {width}: {shown:?}");
+                        let row = format!("* {shown}  failed");
+                        let around = columns("*   failed") + 1;
+                        assert_eq!(columns(&row), columns(&shown) + around, "{name:?}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::lock::Permits;
 use crate::runtime::{Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
+use crate::unwind;
 
 use super::blocking_threads::{AnotherThread, CommittedThread};
 use super::drive::{Drive, Invited};
@@ -25,6 +26,7 @@ pub(crate) trait Backend: Send + Sync {
     fn block(&self, thread: CommittedThread);
     fn block_another(&self, another: AnotherThread);
     fn sleep(&self, duration: Duration) -> BoxFuture<()>;
+    fn now(&self) -> Instant;
     fn try_acquire(&self, permits: &Permits) -> Option<Box<dyn Send>>;
     fn acquire(&self, permits: &Permits) -> BoxFuture<Box<dyn Send>>;
 }
@@ -73,6 +75,14 @@ impl<R: Runtime> Backend for Erased<R> {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<()> {
         Box::pin(self.0.sleep(duration))
+    }
+
+    fn now(&self) -> Instant {
+        // Called in drops, too, where a panic of the runtime would abort the process.
+        unwind::catch(|| self.0.now()).unwrap_or_else(|payload| {
+            unwind::discard(payload);
+            Instant::now()
+        })
     }
 
     fn try_acquire(&self, permits: &Permits) -> Option<Box<dyn Send>> {

@@ -1,6 +1,6 @@
 //! An execution: what all threads of a run share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::graph::{Graph, Node};
 use crate::node_index::NodeIndex;
 use crate::outcome::report::Report;
 use crate::sync::{Mutex, lock};
-use crate::task::failure::Cause;
+use crate::task::failure::{Cause, Failure};
 use crate::task::outputs::Outputs;
 use crate::task::statuses::{Status, Statuses};
 
@@ -66,7 +66,8 @@ pub(crate) struct Execution {
 
     /// Values that were given and not used yet.
     pub(super) given: Mutex<HashMap<NodeIndex, Given>>,
-    pub(super) failures: Mutex<Vec<(NodeIndex, Cause)>>,
+    /// How each task last failed, be it in its last attempt or in one before.
+    pub(super) failures: Mutex<BTreeMap<NodeIndex, Arc<Failure>>>,
     /// The attempts of tasks that had more than one.
     pub(super) attempts: Mutex<HashMap<NodeIndex, u32>>,
     pub(crate) watch: Option<Box<Watch>>,
@@ -134,7 +135,7 @@ impl Execution {
             stop_list: StopList::new(),
             keep_going: plan.keep_going,
             given: Mutex::new(plan.given),
-            failures: Mutex::new(Vec::new()),
+            failures: Mutex::new(BTreeMap::new()),
             attempts: Mutex::new(HashMap::new()),
             watch: plan.watch.map(Box::new),
             done,
@@ -191,14 +192,31 @@ impl Execution {
         lock(&self.attempts).insert(node, attempts);
     }
 
+    /// Keeps how an attempt at a task failed, in place of the attempt before.
+    pub(super) fn keep_failure(&self, node: NodeIndex, cause: Cause) {
+        let (id, name) = (self.graph().task_id(node), self.graph().name(node));
+        let failure = Arc::new(Failure::new(id, name.to_owned(), cause));
+        let before = lock(&self.failures).insert(node, failure);
+        // Without the mutex, because the drop of an error is code of the user.
+        drop(before);
+    }
+
+    /// Drops how the attempts at a task failed, because another succeeded.
+    pub(super) fn forget_failure(&self, node: NodeIndex) {
+        let before = lock(&self.failures).remove(&node);
+        drop(before);
+    }
+
     /// The report of a run that goes on.
     pub(crate) fn report_so_far(&self) -> Report {
         let statuses = self.statuses().snapshot();
         for node in self.outside() {
             statuses.set(node, Status::NotSelected);
         }
-        let watched = self.watch.as_ref().map(|watch| watch.times());
+        let times = self.watch.as_ref().and_then(|watch| watch.times());
         let attempts = lock(&self.attempts).clone();
-        Report::new(Arc::clone(&self.storage.graph), statuses, attempts, watched)
+        let failures = lock(&self.failures).clone();
+        let graph = Arc::clone(&self.storage.graph);
+        Report::new(graph, statuses, attempts, failures, times)
     }
 }

@@ -1,6 +1,6 @@
 //! The end of a run: what is left of it, and its result.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::outcome::report::Report;
 use crate::outcome::run::Run;
 use crate::outcome::times::Times;
 use crate::task::column::AnyColumn;
-use crate::task::failure::{Cause, Failure};
+use crate::task::failure::Failure;
 use crate::task::status::TaskStatus;
 use crate::task::statuses::{Status, Statuses};
 use crate::unwind;
@@ -26,11 +26,11 @@ pub(crate) struct Finished {
     graph: Arc<Graph>,
     statuses: Statuses,
     columns: Box<[AnyColumn]>,
-    /// In the order of declaration.
-    failures: Vec<(NodeIndex, Cause)>,
+    /// Of tasks that failed, and of those that were cancelled after an attempt had failed.
+    failures: BTreeMap<NodeIndex, Arc<Failure>>,
     attempts: HashMap<NodeIndex, u32>,
-    /// How long it took, and the times of each node, as far as they were measured.
-    watched: Option<(Duration, Option<Vec<Times>>)>,
+    /// How long it took, and the times of each node, if it was timed.
+    times: Option<(Duration, Vec<Times>)>,
     mode: Mode,
     all_succeeded: bool,
 }
@@ -59,8 +59,6 @@ impl Execution {
                 }
             }
         }
-        let mut failures = into_inner(self.failures);
-        failures.sort_by_key(|(node, _)| *node);
         // Before the caller hears of the end.
         for unused in into_inner(self.given) {
             unwind::contain(|| drop(unused));
@@ -69,9 +67,9 @@ impl Execution {
             graph,
             statuses,
             columns,
-            failures,
+            failures: into_inner(self.failures),
             attempts: into_inner(self.attempts),
-            watched: self.watch.map(|watch| watch.finish()),
+            times: self.watch.and_then(|watch| watch.finish()),
             mode,
             all_succeeded,
         };
@@ -108,22 +106,21 @@ impl Execution {
 impl Finished {
     /// The result of the run.
     pub(crate) fn conclude(self) -> Result<Run, FlowError> {
-        let graph = &self.graph;
-        let failures: Vec<Failure> = self
-            .failures
-            .into_iter()
-            .map(|(node, cause)| {
-                Failure::new(graph.task_id(node), graph.name(node).to_owned(), cause)
-            })
-            .collect();
-        let report = Report::new(self.graph, self.statuses, self.attempts, self.watched);
+        let report = Report::new(
+            self.graph,
+            self.statuses,
+            self.attempts,
+            self.failures,
+            self.times,
+        );
+        let failed = report.failed().next().is_some();
         let cut_short = !self.all_succeeded
             && report
                 .tasks()
                 .any(|task| task.status() == TaskStatus::Cancelled);
         let run = Run::new(report, self.columns);
         match self.mode {
-            _ if !failures.is_empty() => Err(FlowError::failed(failures, run)),
+            _ if failed => Err(FlowError::failed(run)),
             _ if !cut_short => Ok(run),
             // It was not stopped, and yet there are tasks that did not end.
             Mode::Go => Err(FlowError::abandoned(run)),
@@ -133,9 +130,6 @@ impl Finished {
 
     /// Drops everything, whatever the outputs, errors and functions do in their `Drop`.
     pub(crate) fn discard(self) {
-        for (_, cause) in self.failures {
-            unwind::contain(|| drop(cause));
-        }
         // The flow may be gone already. Then its functions go with the graph.
         unwind::contain(|| drop(self.graph));
     }

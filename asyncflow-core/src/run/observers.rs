@@ -1,6 +1,6 @@
 //! Clocks and observers: the one place where a run is watched.
 //!
-//! A run that is not watched has none of this, and reads no clock.
+//! A run that is not watched has none of this, and one that is not timed reads no clock.
 
 use std::fmt;
 use std::future::Future;
@@ -21,6 +21,7 @@ use crate::task::failure::Cause;
 use crate::task::status::TaskStatus;
 use crate::unwind;
 
+use super::backend::Backend;
 use super::execution::Execution;
 
 /// Stands for what has not happened.
@@ -28,10 +29,17 @@ const NEVER: u64 = u64::MAX;
 
 pub(crate) struct Watch {
     graph: Arc<Graph>,
-    start: Instant,
     observers: Vec<Arc<dyn Observer>>,
     /// Present if the run is timed.
-    moments: Option<Box<[Moments]>>,
+    clock: Option<Clock>,
+}
+
+/// What measures a timed run.
+struct Clock {
+    /// Has the time. A runtime may have a clock of its own, by which its sleeps end.
+    backend: Arc<dyn Backend>,
+    start: Instant,
+    moments: Box<[Moments]>,
 }
 
 /// When a task became ready, started and so on: nanoseconds since the run began.
@@ -46,35 +54,29 @@ impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch")
             .field("observers", &self.observers.len())
-            .field("timed", &self.moments.is_some())
+            .field("timed", &self.clock.is_some())
             .finish_non_exhaustive()
     }
 }
 
 impl Watch {
-    pub(crate) fn new(graph: Arc<Graph>, timed: bool, observers: Vec<Arc<dyn Observer>>) -> Self {
-        let moments = timed.then(|| {
-            let never = || AtomicU64::new(NEVER);
-            let moments = (0..graph.len()).map(|_| Moments {
-                ready: never(),
-                permitted: never(),
-                started: never(),
-                ended: never(),
-            });
-            moments.collect()
-        });
+    /// Times the run by the clock of a runtime if one is given.
+    pub(crate) fn new(
+        graph: Arc<Graph>,
+        timed_by: Option<&Arc<dyn Backend>>,
+        observers: Vec<Arc<dyn Observer>>,
+    ) -> Self {
+        let clock = timed_by.map(|backend| Clock::start(backend, graph.len()));
         Self {
             graph,
-            start: Instant::now(),
             observers,
-            moments,
+            clock,
         }
     }
 
     fn mark(&self, node: NodeIndex, moment: impl Fn(&Moments) -> &AtomicU64) {
-        if let Some(moments) = &self.moments {
-            let elapsed = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(NEVER - 1);
-            moment(&moments[node.get()]).store(elapsed, Ordering::Relaxed);
+        if let Some(clock) = &self.clock {
+            clock.mark(moment(&clock.moments[node.get()]));
         }
     }
 
@@ -169,7 +171,7 @@ impl Watch {
     }
 
     /// What was measured, at the end of the run. Drops the observers, which may panic in their `Drop`.
-    pub(crate) fn finish(mut self) -> (Duration, Option<Vec<Times>>) {
+    pub(crate) fn finish(mut self) -> Option<(Duration, Vec<Times>)> {
         let times = self.times();
         for observer in self.observers.drain(..) {
             unwind::contain(|| drop(observer));
@@ -177,22 +179,49 @@ impl Watch {
         times
     }
 
-    /// How long the run took so far, and the times of each node if it is timed.
-    pub(crate) fn times(&self) -> (Duration, Option<Vec<Times>>) {
+    /// How long the run took so far, and the times of each node, if it is timed.
+    pub(crate) fn times(&self) -> Option<(Duration, Vec<Times>)> {
+        self.clock.as_ref().map(Clock::times)
+    }
+}
+
+impl Clock {
+    fn start(backend: &Arc<dyn Backend>, nodes: usize) -> Self {
+        let never = || AtomicU64::new(NEVER);
+        let moments = (0..nodes).map(|_| Moments {
+            ready: never(),
+            permitted: never(),
+            started: never(),
+            ended: never(),
+        });
+        Self {
+            moments: moments.collect(),
+            start: backend.now(),
+            backend: Arc::clone(backend),
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.backend.now().saturating_duration_since(self.start)
+    }
+
+    fn mark(&self, moment: &AtomicU64) {
+        let elapsed = u64::try_from(self.elapsed().as_nanos()).unwrap_or(NEVER - 1);
+        moment.store(elapsed, Ordering::Relaxed);
+    }
+
+    fn times(&self) -> (Duration, Vec<Times>) {
         let read = |moment: &AtomicU64| match moment.load(Ordering::Relaxed) {
             NEVER => None,
             nanos => Some(Duration::from_nanos(nanos)),
         };
-        let times = self.moments.as_ref().map(|moments| {
-            let times = moments.iter().map(|moments| Times {
-                ready: read(&moments.ready),
-                permitted: read(&moments.permitted),
-                started: read(&moments.started),
-                ended: read(&moments.ended),
-            });
-            times.collect()
+        let times = self.moments.iter().map(|moments| Times {
+            ready: read(&moments.ready),
+            permitted: read(&moments.permitted),
+            started: read(&moments.started),
+            ended: read(&moments.ended),
         });
-        (self.start.elapsed(), times)
+        (self.elapsed(), times.collect())
     }
 }
 

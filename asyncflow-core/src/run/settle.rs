@@ -105,7 +105,7 @@ impl Execution {
             let attempts = lock(&self.attempts).get(&node).copied();
             watch.attempt_failed(node, attempts.unwrap_or(1), &cause);
         }
-        lock(&self.failures).push((node, cause));
+        self.keep_failure(node, cause);
         if !self.keep_going {
             self.stop(Mode::Stopping);
         }

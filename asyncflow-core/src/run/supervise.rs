@@ -87,6 +87,9 @@ async fn attempts(
             }
         };
         let End::Failed(cause) = end else {
+            if let (End::Succeeded, 2..) = (&end, number) {
+                guard.forget_failure(task);
+            }
             return (Some(end), slot);
         };
         let Some(length) = pauses.as_mut().and_then(|pauses| pauses.next()) else {
@@ -96,7 +99,8 @@ async fn attempts(
         if let Some(watch) = &guard.watch {
             watch.attempt_failed(task, number, &cause);
         }
-        End::Failed(cause).discard();
+        // For the report of a task that is cancelled before its next attempt is over.
+        guard.keep_failure(task, cause);
         // Noted even if there is no next attempt because the run stops.
         guard.note_attempts(task, number);
         if until_stop(guard, task, pause(guard, length))

@@ -13,6 +13,7 @@ use crate::node_index::NodeIndex;
 use crate::observer::Observer;
 use crate::task::outputs::Outputs;
 
+use super::backend::Backend;
 use super::current::current;
 use super::guard::RunGuard;
 use super::observers::Watch;
@@ -92,7 +93,11 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Finds the mistakes of one execution, and claims its `once` tasks.
-    pub(crate) fn new(graph: &Arc<Graph>, options: Options) -> Result<Self, Refusal> {
+    pub(crate) fn new(
+        graph: &Arc<Graph>,
+        backend: &Arc<dyn Backend>,
+        options: Options,
+    ) -> Result<Self, Refusal> {
         let Options {
             keep_going,
             max_concurrency,
@@ -128,7 +133,8 @@ impl Plan {
         }
         claim_once(graph, runs)?;
         let watched = timed || !observers.is_empty();
-        let watch = watched.then(|| Watch::new(Arc::clone(graph), timed, observers));
+        let timed_by = timed.then_some(backend);
+        let watch = watched.then(|| Watch::new(Arc::clone(graph), timed_by, observers));
         let outer = match outer {
             Some(outer) => Some(Outer::Nested(outer)),
             None => current().map(Outer::ByHand),

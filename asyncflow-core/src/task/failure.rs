@@ -13,7 +13,8 @@ use crate::unwind::{self, Payload};
 
 use super::status::TaskStatus;
 
-/// A task that failed, and the cause. From [`FlowError::failures`](crate::FlowError::failures).
+/// A task that failed, and the cause. From [`FlowError::failures`](crate::FlowError::failures) and
+/// [`TaskReport::failure`](crate::TaskReport::failure).
 ///
 /// `Display` names the task and the cause.
 ///
@@ -56,7 +57,9 @@ impl Failure {
         &self.name
     }
 
-    /// Returns the status of the task: `Failed`, `Panicked` or `TimedOut`.
+    /// Returns how the task failed: `Failed`, `Panicked` or `TimedOut`.
+    ///
+    /// It is the status of the task, unless that was cancelled before another attempt was over.
     pub fn status(&self) -> TaskStatus {
         match &self.cause {
             Cause::Error(_) => TaskStatus::Failed,
@@ -122,7 +125,21 @@ impl Drop for Failure {
         let nothing = Cause::Timeout(TimedOut(Duration::ZERO));
         let cause = std::mem::replace(&mut self.cause, nothing);
         // The error of a nested flow contains failures, too, and so on.
-        unwind::contain(|| deep_drop(cause));
+        unwind::contain(|| deep_drop(Contained(Some(cause))));
+    }
+}
+
+/// Contains a panic of the drop, which may be done later by another `deep_drop` that passes panics
+/// on, such as that of a run.
+struct Contained(
+    /// Present until it is dropped.
+    Option<Cause>,
+);
+
+impl Drop for Contained {
+    fn drop(&mut self) {
+        let cause = self.0.take();
+        unwind::contain(|| drop(cause));
     }
 }
 

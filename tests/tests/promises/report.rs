@@ -1,10 +1,13 @@
 //! The report: the critical path, the table, the form that is written with serde.
 
-use std::time::Duration;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use asyncflow::prelude::*;
-use asyncflow::{CriticalPath, Runtime, Semaphore};
-use asyncflow_tests::{Gate, Job, at_once, ended, on_every_backend, pause};
+use asyncflow::{CriticalPath, Observer, Runtime, Semaphore, TokioFlow, Unavailable};
+use asyncflow_tests::{Gate, Job, at_once, ended, on_every_backend, pause, tokio_current, watched};
 use serde_json::Value;
 
 fn names<'a>(path: &CriticalPath<'a>) -> Vec<&'a str> {
@@ -261,5 +264,206 @@ fn assert_fits(text: &str) {
         assert!(columns <= 80, "{columns} columns: {line}\n{text}");
         let inert = |c: char| !c.is_control() && !('\u{2028}'..='\u{202e}').contains(&c);
         assert!(line.chars().all(inert), "{line:?}");
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A runtime like `R`, whose clock goes on only when a test says so.
+#[derive(Clone)]
+struct Clocked<R>(R, Arc<Hand>);
+
+struct Hand {
+    start: Instant,
+    hours: AtomicU64,
+    readings: AtomicUsize,
+}
+
+impl<R: Runtime + Default> Clocked<R> {
+    fn flow() -> (Flow<Self>, Arc<Hand>) {
+        let hand = Arc::new(Hand {
+            start: Instant::now(),
+            hours: AtomicU64::new(0),
+            readings: AtomicUsize::new(0),
+        });
+        (Flow::on(Self(R::default(), Arc::clone(&hand))), hand)
+    }
+}
+
+impl<R: Runtime> Runtime for Clocked<R> {
+    type Lock = R::Lock;
+    type Semaphore = R::Semaphore;
+
+    fn attach(&self) -> Result<Self, Unavailable> {
+        Ok(Self(self.0.attach()?, Arc::clone(&self.1)))
+    }
+
+    fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.0.enter(f)
+    }
+
+    fn parallelism(&self) -> usize {
+        self.0.parallelism()
+    }
+
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(future);
+    }
+
+    fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
+        self.0.spawn_blocking(function);
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+        self.0.sleep(duration)
+    }
+
+    fn now(&self) -> Instant {
+        self.1.readings.fetch_add(1, Ordering::SeqCst);
+        let hours = self.1.hours.load(Ordering::SeqCst);
+        self.1.start + Duration::from_secs(3600 * hours)
+    }
+}
+
+struct Nothing;
+
+impl Observer for Nothing {}
+
+on_every_backend! {
+    async fn times_come_from_the_clock_of_the_runtime<R>() {
+        let (mut flow, hand) = Clocked::<R>::flow();
+        let turn = |hours| {
+            let hand = Arc::clone(&hand);
+            move || { hand.hours.fetch_add(hours, Ordering::SeqCst); }
+        };
+        let plain = flow.add(turn(2));
+        let later = turn(1);
+        let later = flow.add((move || std::future::ready(later())).after(plain));
+        let run = flow.execute().timed().await.unwrap();
+        let report = run.report();
+        assert_eq!(report.task(plain).ran(), Some(2 * HOUR));
+        assert_eq!(report.task(later).ran(), Some(HOUR));
+        assert_eq!(report.task(later).times().unwrap().ready, Some(2 * HOUR));
+        assert_eq!(report.wall(), Some(3 * HOUR));
+    }
+
+    async fn a_run_that_is_not_timed_reads_no_clock<R>() {
+        let (mut flow, hand) = Clocked::<R>::flow();
+        let lock = Lock::new();
+        flow.add(series![|| (), async || (), parallel![|| (), || ()]]);
+        flow.add((|| ()).with_lock(&lock).retry(at_once(1)));
+        flow.execute().await.unwrap();
+        flow.execute().observe(Nothing).await.unwrap();
+        assert_eq!(hand.readings.load(Ordering::SeqCst), 0);
+        flow.execute().timed().await.unwrap();
+        assert!(hand.readings.load(Ordering::SeqCst) > 0);
+    }
+}
+
+#[test]
+fn an_hour_on_a_paused_clock_of_tokio() {
+    watched(|| {
+        tokio_current().block_on(async {
+            tokio::time::pause();
+            let mut flow = TokioFlow::new();
+            let short = flow.add(async || tokio::time::sleep(HOUR).await);
+            let long = flow.add((async || tokio::time::sleep(2 * HOUR).await).after(short));
+            let run = flow.execute().timed().await.unwrap();
+            let report = run.report();
+            // Tokio's timers go by milliseconds.
+            let is = |measured: Option<Duration>, hours| {
+                let over = measured.unwrap().checked_sub(hours * HOUR).unwrap();
+                assert!(over < Duration::from_millis(10), "{measured:?}");
+            };
+            is(report.task(short).ran(), 1);
+            is(report.task(long).ran(), 2);
+            is(report.task(long).times().unwrap().ready, 1);
+            is(report.wall(), 3);
+        });
+    });
+}
+
+/// Names, and how many columns of a terminal they take.
+const NAMES: [(&str, usize); 10] = [
+    ("plain", 5),
+    ("cafe\u{301}", 4),
+    ("o\u{308}\u{304}l", 2),
+    ("日本語", 6),
+    ("ｱﾊﾟｰﾄ", 5),
+    ("\u{1112}\u{1161}\u{11ab}", 2),
+    ("👍", 2),
+    ("👍🏽", 2),
+    ("🇫🇷", 2),
+    ("❤\u{fe0f}", 2),
+];
+
+on_every_backend! {
+    async fn rows_line_up_whatever_the_names_are_made_of<R>() {
+        let mut flow = Flow::<R>::new();
+        for (name, _) in NAMES {
+            flow.add((async || ()).named(name));
+        }
+        let run = flow.execute().await.unwrap();
+        let table = run.report().to_string();
+        let rows: Vec<&str> = table.lines().skip(1).collect();
+        let expected = NAMES.map(|(name, columns)| {
+            format!("  {name}{}  succeeded", " ".repeat(6 - columns))
+        });
+        assert_eq!(rows, expected);
+        // In a chart, the mark of the path comes before, and the times after.
+        let mut flow = Flow::<R>::new();
+        for (name, _) in NAMES {
+            flow.add((async || ()).named(name));
+        }
+        let run = flow.execute().timed().await.unwrap();
+        let table = run.report().to_string();
+        for (row, (name, columns)) in table.lines().skip(1).zip(NAMES) {
+            let after = &row[row.find(name).unwrap() + name.len()..];
+            let start = format!("{}  succeeded  ", " ".repeat(6 - columns));
+            assert!(after.starts_with(&start), "{table}");
+        }
+    }
+
+    async fn the_critical_path_lines_up<R>() {
+        let mut flow = Flow::<R>::new();
+        let mut before = None;
+        for (name, _) in NAMES {
+            before = Some(match before {
+                None => flow.add((async || ()).named(name)),
+                Some(before) => flow.add((async || ()).after(before).named(name)),
+            });
+        }
+        let run = flow.execute().timed().await.unwrap();
+        let path = run.report().critical_path().unwrap().to_string();
+        for (row, (name, columns)) in path.lines().skip(1).zip(NAMES) {
+            let start = format!("  {name}{}  ran ", " ".repeat(6 - columns));
+            assert!(row.starts_with(&start), "{path}");
+        }
+    }
+
+    async fn a_report_leads_to_the_failures<R>() {
+        let mut flow = Flow::<R>::new();
+        let fails = flow.add((|| Err::<(), _>("no luck")).named("fails"));
+        let panics = flow.add((|| -> () { panic!("boom") }).named("panics"));
+        let limit = Duration::from_millis(1);
+        let slow = flow.add((async || std::future::pending::<()>().await).timeout(limit).named("slow"));
+        let succeeds = flow.add(|| ());
+        let skipped = flow.add((|| ()).after(fails));
+        let error = flow.execute().keep_going().await.unwrap_err();
+        let report = error.report().unwrap().clone();
+        for (task, failure) in [fails, panics, slow].into_iter().zip(error.failures()) {
+            assert_eq!(failure.task(), task.into());
+            assert_eq!(failure.status(), report.status(task));
+            assert!(std::ptr::eq(report.task(task).failure().unwrap(), failure), "{failure}");
+        }
+        assert_eq!(error.failures().count(), 3);
+        for task in [succeeds, skipped] {
+            assert!(report.task(task).failure().is_none());
+        }
+        // What the error was made of stays with the outputs, and with every copy of the report.
+        let outputs = error.into_outputs().unwrap();
+        assert_eq!(outputs.report().task(fails).failure().unwrap().to_string(), "task `fails` failed: no luck");
+        drop(outputs);
+        assert_eq!(report.task(panics).failure().unwrap().panic().unwrap().message(), "boom");
     }
 }

@@ -1,6 +1,8 @@
 //! A retry is an attempt of its own, after a pause in which nothing is held. Only the last one counts.
 
-use std::future::ready;
+use std::error::Error;
+use std::fmt;
+use std::future::{pending, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -210,5 +212,168 @@ on_every_backend! {
         assert_eq!((run[seen], guards.live()), (2, 1));
         drop(run);
         assert_eq!(guards.live(), 0);
+    }
+}
+
+/// An error that panics when it is dropped.
+#[derive(Debug)]
+struct PanicsOnDrop;
+
+impl fmt::Display for PanicsOnDrop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no")
+    }
+}
+
+impl Error for PanicsOnDrop {}
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        panic!("an error was dropped");
+    }
+}
+
+on_every_backend! {
+    async fn a_cancel_in_the_pause_keeps_the_last_error<R>() {
+        let (mut flow, pauses) = by_hand::<R>();
+        let attempts = AtomicU32::new(0);
+        let function = move || Err::<(), _>(format!("error {}", attempts.fetch_add(1, Ordering::SeqCst)));
+        let task = flow.add((move || ready(function())).retry(attempts_after(BY_HAND, 3)).named("task"));
+        let after = flow.add((|| ()).after(task));
+        let first_pause = pauses.clone();
+        flow.add(move || first_pause.end_one_blocking());
+        let running = flow.start();
+        eventually::<R>("the second pause", || pauses.count() == 2).await;
+        let so_far = running.report().unwrap();
+        assert_eq!(so_far.status(task), TaskStatus::Unfinished);
+        assert_eq!(so_far.task(task).failure().unwrap().to_string(), "task `task` failed: error 1");
+        let error = running.cancel().await.unwrap_err();
+        assert!(error.is_cancelled());
+        assert_eq!(error.failures().count(), 0);
+        let report = error.report().unwrap().task(task);
+        assert_eq!((report.status(), report.attempts()), (TaskStatus::Cancelled, 2));
+        let failure = report.failure().unwrap();
+        assert_eq!(failure.to_string(), "task `task` failed: error 1");
+        assert_eq!((failure.task(), failure.status()), (task.into(), TaskStatus::Failed));
+        // The same one, not another that looks like it.
+        assert!(std::ptr::eq(failure, so_far.task(task).failure().unwrap()));
+        assert!(error.report().unwrap().task(after).failure().is_none());
+    }
+
+    async fn a_cancel_in_an_attempt_keeps_the_error_of_the_one_before<R>() {
+        let (mut flow, again) = (Flow::<R>::new(), Gate::new());
+        let (attempts, second) = (Arc::new(AtomicU32::new(0)), again.clone());
+        let task = flow.add(again!((attempts, second) {
+            if attempts.fetch_add(1, Ordering::SeqCst) == 1 {
+                second.open();
+                pending::<()>().await;
+            }
+            Err::<(), _>("the first")
+        }).retry(at_once(1)));
+        let never = flow.add(async || pending::<()>().await);
+        let running = flow.start();
+        again.pass().await;
+        let error = running.cancel().await.unwrap_err();
+        let report = error.report().unwrap();
+        assert_eq!((report.status(task), report.task(task).attempts()), (TaskStatus::Cancelled, 2));
+        assert_eq!(report.task(task).failure().unwrap().error().to_string(), "the first");
+        assert!(report.task(never).failure().is_none());
+    }
+
+    async fn a_failed_run_lists_no_task_that_was_cancelled_in_its_pause<R>() {
+        let (mut flow, pauses) = by_hand::<R>();
+        let pauses_too = flow.add((|| Err::<(), _>("in the pause")).retry(attempts_after(BY_HAND, 3)));
+        let fails = flow.add(again!((pauses) {
+            eventually::<R>("the pause", || pauses.count() == 1).await;
+            Err::<(), _>("the end")
+        }));
+        let error = flow.execute().await.unwrap_err();
+        let failures: Vec<TaskId> = error.failures().map(|failure| failure.task()).collect();
+        assert_eq!(failures, [fails.into()]);
+        assert_eq!(error.source().unwrap().to_string(), "the end");
+        assert!(error.to_string().ends_with("failed: the end (1 cancelled)"), "{error}");
+        let paused = error.report().unwrap().task(pauses_too);
+        assert_eq!(paused.failure().unwrap().error().to_string(), "in the pause");
+    }
+
+    // Neither the report nor anything else keeps what an attempt failed with, once another succeeded.
+    async fn a_success_drops_the_errors_before_it<R>() {
+        #[derive(Debug)]
+        struct Fails(#[allow(dead_code)] Guard);
+        impl fmt::Display for Fails {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str("fails") }
+        }
+        impl Error for Fails {}
+        let (mut flow, guards, most) = (Flow::<R>::new(), Guards::new(), Arc::new(AtomicUsize::new(0)));
+        let tasks = [false, true].map(|plain| {
+            let (attempts, guards, most) = (AtomicU32::new(0), guards.clone(), Arc::clone(&most));
+            let function = move || {
+                most.fetch_max(guards.live(), Ordering::SeqCst);
+                match attempts.fetch_add(1, Ordering::SeqCst) {
+                    3 => Ok(()),
+                    _ => Err(Fails(guards.guard())),
+                }
+            };
+            match plain {
+                true => flow.add(function.retry(at_once(3))),
+                false => flow.add((move || ready(function())).retry(at_once(3))),
+            }
+        });
+        let live = guards.clone();
+        let seen = flow.add((move || live.live()).after(tasks));
+        let run = flow.execute().await.unwrap();
+        assert_eq!(run[seen], 0);
+        assert!(most.load(Ordering::SeqCst) <= 2, "one for each task");
+        for task in tasks {
+            assert_eq!(run.report().task(task).attempts(), 4);
+            assert!(run.report().task(task).failure().is_none());
+        }
+    }
+
+    async fn errors_of_attempts_may_panic_when_they_are_dropped<R>() {
+        let (mut flow, pauses) = by_hand::<R>();
+        let attempts = AtomicU32::new(0);
+        let function = move || match attempts.fetch_add(1, Ordering::SeqCst) {
+            0..3 => Err(PanicsOnDrop),
+            _ => Ok(7),
+        };
+        let succeeds = flow.add(function.retry(at_once(3)));
+        let run = flow.execute().await.unwrap();
+        assert_eq!(run[succeeds], 7);
+        for _ in 0..2 {
+            flow.add((|| Err::<(), _>(PanicsOnDrop)).retry(attempts_after(BY_HAND, 3)));
+        }
+        let running = flow.start();
+        eventually::<R>("the pauses", || pauses.count() == 2).await;
+        let so_far = running.report().unwrap();
+        let error = running.cancel().await.unwrap_err();
+        drop(so_far);
+        let report = error.report().unwrap().clone();
+        assert_eq!(report.tasks().filter(|task| task.failure().is_some()).count(), 2);
+        drop(error);
+        drop(report);
+        // Dropped in the middle of the pauses.
+        let mut execute = Box::pin(flow.execute());
+        poll_until(execute.as_mut(), async { while pauses.count() < 4 { yield_now().await; } }).await;
+        drop(execute);
+    }
+
+    // A run with a flow in it drops its outputs one after the other, and passes on a panic of theirs;
+    // the error of a task in one of them is not theirs.
+    async fn errors_that_an_output_keeps_may_panic_when_they_are_dropped<R>() {
+        struct Keeps(#[allow(dead_code)] asyncflow::Run);
+        impl Output for Keeps {}
+        let mut flow = Flow::<R>::new();
+        let mut inner = Flow::<R>::new();
+        inner.add(|| ());
+        flow.add(Arc::new(inner));
+        let keeps = flow.add(async || {
+            let mut flow = Flow::<R>::new();
+            flow.add(|| Err::<(), _>(PanicsOnDrop));
+            Keeps(flow.execute().await.unwrap_err().into_outputs().unwrap())
+        });
+        let run = flow.execute().await.unwrap();
+        assert_eq!(run[keeps].0.report().tasks().filter(|task| task.failure().is_some()).count(), 1);
+        drop(run);
     }
 }
