@@ -2,8 +2,11 @@
 
 use std::future::Future;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
+
+use asyncflow::SmolRuntime;
 
 /// How long a test may take. It is not what any test measures: a test that hangs fails here.
 const WATCHDOG: Duration = Duration::from_secs(120);
@@ -47,6 +50,17 @@ pub fn on_async_std<Fut: Future<Output = ()>>(test: impl FnOnce() -> Fut + Send 
 /// Runs a test on smol.
 pub fn on_smol<Fut: Future<Output = ()>>(test: impl FnOnce() -> Fut + Send + 'static) {
     watched(move || smol::block_on(test()));
+}
+
+/// Runs a test on smol with one thread, which also polls the test.
+pub fn on_smol_current<Fut: Future<Output = ()>>(
+    test: impl FnOnce(SmolRuntime) -> Fut + Send + 'static,
+) {
+    watched(move || {
+        let executor = Arc::new(smol::Executor::new());
+        let runtime = SmolRuntime::on(Arc::clone(&executor)).with_parallelism(1);
+        smol::block_on(executor.run(test(runtime)));
+    });
 }
 
 /// Runs `test` on a thread of its own with a stack of 2 MiB, and fails if it hangs.

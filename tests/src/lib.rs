@@ -40,8 +40,8 @@ mod turns;
 pub use asyncflow::{AsyncStdRuntime, SmolRuntime, TokioRuntime};
 
 pub use self::backends::{
-    in_child, in_process, on_async_std, on_smol, on_tokio, on_tokio_current, tokio_current,
-    tokio_with_two_workers, watched,
+    in_child, in_process, on_async_std, on_smol, on_smol_current, on_tokio, on_tokio_current,
+    tokio_current, tokio_with_two_workers, watched,
 };
 pub use self::by_hand::{BY_HAND, ByHand, Sleeps, by_hand};
 pub use self::count::{Guard, Guards, Inside, Visit};

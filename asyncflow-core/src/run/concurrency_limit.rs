@@ -30,15 +30,24 @@ pub(crate) struct Limit(Mutex<State>);
 #[derive(Debug)]
 struct State {
     free: usize,
+    /// Tasks that hold permits, which others wait for. They come before all that is parked.
+    holders: VecDeque<oneshot::Sender<Slot>>,
     parked: VecDeque<Parked>,
+}
+
+impl State {
+    fn next(&mut self) -> Option<Parked> {
+        let holder = self.holders.pop_front().map(Parked::Future);
+        holder.or_else(|| self.parked.pop_front())
+    }
 }
 
 /// What waits for a slot.
 #[derive(Debug)]
 enum Parked {
-    /// A ready task of the run itself that needs nothing else.
+    /// A ready task of the run itself that holds nothing.
     Task(NodeIndex),
-    /// A task that holds permits, makes a further attempt, or is in a run inside of this one.
+    /// A task that has a future: it makes a further attempt, or is in a run inside of this one.
     Future(oneshot::Sender<Slot>),
 }
 
@@ -58,6 +67,7 @@ impl Limit {
     pub(crate) fn new(free: usize) -> Self {
         Self(Mutex::new(State {
             free,
+            holders: VecDeque::new(),
             parked: VecDeque::new(),
         }))
     }
@@ -75,17 +85,22 @@ impl Limit {
     }
 
     /// Takes a slot of the run `limiter` for a task that has a future, of the run itself or of a run
-    /// inside of it. If none is free, returns what to wait for.
+    /// inside of it. If none is free, returns what to wait for. A task that holds permits does not
+    /// wait for those that hold nothing.
     pub(crate) fn wait(
         &self,
         limiter: &RunGuard,
         guard: &RunGuard,
         task: NodeIndex,
+        holds_permits: bool,
     ) -> Result<Slot, oneshot::Receiver<Slot>> {
         let mut state = self.look(guard, task);
         if state.free == 0 {
             let (sender, receiver) = oneshot::channel();
-            state.parked.push_back(Parked::Future(sender));
+            match holds_permits {
+                true => state.holders.push_back(sender),
+                false => state.parked.push_back(Parked::Future(sender)),
+            }
             return Err(receiver);
         }
         state.free -= 1;
@@ -153,42 +168,40 @@ impl RunGuard {
     }
 
     /// Settles a task that holds a slot. Gives the slot to a task that this made ready, if there is one
-    /// that needs nothing else.
+    /// that needs it.
     pub(super) fn settle_with_slot(&self, task: NodeIndex, end: End, slot: Slot) {
         let mut sink = CollectingSink::default();
         self.settle(task, end, &mut sink);
         let (ready, rest) = sink.finish();
         let (first, others) = match &self.limit {
             Some(limit) => {
-                let (first, others) = ready
-                    .into_iter()
-                    .partition(|task| self.takes_only_slot(*task));
+                let (first, others) = ready.into_iter().partition(|task| self.takes_slot(*task));
                 (limit.hand_on(self, slot, first), others)
             }
-            // The slot is that of an outer run.
+            // The slot is that of an outer run, which does not know the tasks of this one.
             None => {
-                drop(slot);
-                (Vec::new(), ready.into_vec())
+                let mut others = ready.into_vec();
+                let first = others.iter().position(|task| self.takes_slot(*task));
+                let first = first.map(|place| (others.remove(place), slot));
+                (first.into_iter().collect(), others)
             }
         };
-        for (task, slot) in first {
-            self.inject(Injected::Task(task, Some(slot)));
-        }
-        for task in others {
-            self.inject(Injected::Task(task, None));
-        }
-        for rest in rest {
-            self.inject(Injected::Announcements(Box::new(rest)));
-        }
+        let first = first
+            .into_iter()
+            .map(|(task, slot)| Injected::Task(task, Some(slot)));
+        let others = others.into_iter().map(|task| Injected::Task(task, None));
+        let rest = rest
+            .into_iter()
+            .map(|rest| Injected::Announcements(Box::new(rest)));
+        // In one go: a task that ends meanwhile would make way for one that was declared later.
+        self.inject_all(first.chain(others).chain(rest));
     }
 
-    /// Whether a ready task needs a slot and nothing else.
-    fn takes_only_slot(&self, task: NodeIndex) -> bool {
+    /// Whether a ready task needs a slot. It may need permits, too. If they are not free, it gives
+    /// the slot back.
+    fn takes_slot(&self, task: NodeIndex) -> bool {
         let node = self.node(task);
-        node.body().is_some()
-            && node.nested().is_none()
-            && node.permits().is_empty()
-            && self.is_startable(task)
+        node.body().is_some() && node.nested().is_none() && self.is_startable(task)
     }
 }
 
@@ -200,7 +213,7 @@ impl Drop for Slot {
         let Some(limit) = &limiter.limit else { return };
         loop {
             let mut state = lock(&limit.0);
-            let Some(next) = state.parked.pop_front() else {
+            let Some(next) = state.next() else {
                 state.free += 1;
                 return;
             };

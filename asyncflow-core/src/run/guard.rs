@@ -64,6 +64,13 @@ impl RunGuard {
         self.call_driver();
     }
 
+    /// Puts several things where any driver can take them, in one go.
+    pub(crate) fn inject_all(&self, injected: impl IntoIterator<Item = Injected>) {
+        for _ in 0..self.ready.inject_all(injected) {
+            self.call_driver();
+        }
+    }
+
     /// Makes sure that there is a driver. Called after a task was put where any driver can take it.
     pub(crate) fn call_driver(&self) {
         match self.drivers.call() {

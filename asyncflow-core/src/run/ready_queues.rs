@@ -85,6 +85,15 @@ impl ReadyQueues {
         self.injected.store(injector.len(), Ordering::Release);
     }
 
+    /// Like [`inject`](Self::inject), several things in one go. Returns how many they are.
+    pub(crate) fn inject_all(&self, injected: impl IntoIterator<Item = Injected>) -> usize {
+        let mut injector = lock(&self.injector);
+        let before = injector.len();
+        injector.extend(injected);
+        self.injected.store(injector.len(), Ordering::Release);
+        injector.len() - before
+    }
+
     pub(crate) fn take_injected(&self) -> Option<Injected> {
         if self.injected.load(Ordering::Acquire) == 0 {
             return None;

@@ -122,7 +122,7 @@ async fn pause(guard: &RunGuard, length: Duration) {
 }
 
 /// Takes every permit that a task needs, in their one order, and then a slot. `None` if the run stops
-/// before it has them all.
+/// before it has them all. A slot that it was given goes to others while it waits for permits.
 async fn acquire(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Option<Holds> {
     let mut holds = Holds {
         slot,
@@ -133,6 +133,7 @@ async fn acquire(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Optio
         let held = match guard.backend.try_acquire(permits) {
             Some(held) => held,
             None => {
+                drop(holds.slot.take());
                 if let Some(watch) = &guard.watch {
                     watch.waits(task, permits);
                 }
@@ -144,10 +145,12 @@ async fn acquire(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Optio
     // A nested flow takes no slot; its tasks do.
     let needs_slot = holds.slot.is_none() && node.nested().is_none();
     if let (true, Some((limiter, limit))) = (needs_slot, guard.limiter()) {
-        holds.slot = Some(match limit.wait(limiter, guard, task) {
-            Ok(slot) => slot,
-            Err(free) => until_stop(guard, task, free).await?.ok()?,
-        });
+        holds.slot = Some(
+            match limit.wait(limiter, guard, task, !holds.permits.is_empty()) {
+                Ok(slot) => slot,
+                Err(free) => until_stop(guard, task, free).await?.ok()?,
+            },
+        );
     }
     Some(holds)
 }

@@ -1,10 +1,12 @@
 //! `max_concurrency`: never more tasks at a time, and as many as that. Plain functions may be more than
 //! there are threads.
 
+use std::sync::{Arc, Mutex};
+
 use asyncflow::prelude::*;
 use asyncflow::{AsyncStdRuntime, Member, Runtime, SmolRuntime, TokioRuntime};
 use asyncflow_tests::{
-    Gate, Inside, LONG, Log, Meeting, again, hold, on_async_std, on_every_backend, on_smol,
+    Gate, Inside, LONG, Log, Meeting, Visit, again, hold, on_async_std, on_every_backend, on_smol,
     on_tokio, opens, passes, turns,
 };
 
@@ -60,6 +62,45 @@ on_every_backend! {
             }
             flow.execute().max_concurrency(limit).await.unwrap();
             assert_eq!(inside.visits(), 200);
+        }
+    }
+
+    // A slot that comes free goes first to what the ended task made ready: few outputs wait for their
+    // consumer, although all sources are declared before the first of them.
+    async fn consumers_come_before_further_sources<R>() {
+        for limit in [1, 2, 3] {
+            for source in 0..SOURCES {
+                for consumer in 0..CONSUMERS {
+                    let (mut flow, loaded) = (Flow::<R>::new(), Inside::new());
+                    let loads = [(); 50].map(|()| add_source(&mut flow, source, &loaded));
+                    for load in loads {
+                        add_consumer(&mut flow, consumer, load);
+                    }
+                    flow.execute().max_concurrency(limit).await.unwrap();
+                    assert_eq!(loaded.visits(), 50);
+                    let most = loaded.most();
+                    assert!(most <= 2 * limit + 1, "{most} loaded with {limit} slots, {source} {consumer}");
+                }
+            }
+        }
+    }
+
+    // The same, where each source and its consumer are in a flow of their own.
+    async fn consumers_come_before_further_sources_in_flows_inside<R>() {
+        for source in 0..SOURCES {
+            for consumer in 0..CONSUMERS {
+                let (mut flow, loaded) = (Flow::<R>::new(), Inside::new());
+                for _ in 0..50 {
+                    let mut inner = Flow::<R>::new();
+                    let load = add_source(&mut inner, source, &loaded);
+                    add_consumer(&mut inner, consumer, load);
+                    flow.add(Arc::new(inner));
+                }
+                flow.execute().max_concurrency(1).await.unwrap();
+                assert_eq!(loaded.visits(), 50);
+                let most = loaded.most();
+                assert!(most <= 3, "{most} loaded with one slot, {source} {consumer}");
+            }
         }
     }
 
@@ -123,6 +164,46 @@ on_every_backend! {
         flow.execute().max_concurrency(2).await.unwrap();
         assert_eq!(inside.visits(), 6000);
     }
+}
+
+/// What was loaded, until it is consumed.
+type Loaded = Arc<Mutex<Option<Visit>>>;
+
+const SOURCES: usize = 3;
+const CONSUMERS: usize = 4;
+
+/// A task that loads something; of one kind or another.
+fn add_source<R: Runtime>(flow: &mut Flow<R>, kind: usize, inside: &Inside) -> Task<Loaded> {
+    let inside = inside.clone();
+    let load = move || Arc::new(Mutex::new(Some(inside.enter(1))));
+    match kind {
+        0 => flow.add(again!((load) { load() })),
+        1 => flow.add(load),
+        _ => flow.add(again!((load) {
+            turns(2).await;
+            load()
+        })),
+    }
+}
+
+/// A task that consumes what was loaded; of one kind or another.
+fn add_consumer<R: Runtime>(flow: &mut Flow<R>, kind: usize, load: Task<Loaded>) {
+    fn consume(loaded: &Loaded) {
+        loaded.lock().unwrap().take();
+    }
+    match kind {
+        0 => flow.add((async |loaded: &Loaded| consume(loaded)).inputs(load)),
+        1 => flow.add(consume.inputs(load)),
+        2 => flow.add(consume.inputs(load).timeout(LONG)),
+        _ => flow.add(
+            (async |loaded: &Loaded| {
+                turns(2).await;
+                consume(loaded);
+            })
+            .inputs(load)
+            .with_lock(Lock::new()),
+        ),
+    };
 }
 
 /// On the backends with more than one blocking thread.

@@ -3,13 +3,18 @@
 //! How long it waits is a figure, which the benchmarks measure; here it is counted how many tasks
 //! of the flow are in between.
 
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow::{Execute, Observer, TaskRef, TokioRuntime};
-use asyncflow_tests::on_every_backend;
+use asyncflow::{Execute, Observer, Runtime, TaskRef, TokioRuntime};
+use asyncflow_tests::{
+    again, eventually, on_every_backend, pause, poll_until, turns, watched, yield_now,
+};
 
 const TASKS: usize = 10_000;
 
@@ -228,5 +233,220 @@ on_every_backend! {
             execute.as_mut().poll(cx)
         }).await.unwrap();
         assert!(turns > 10, "polled {turns} times");
+    }
+}
+
+/// A task that occupies its thread for some time, and counts itself.
+fn long(count: &Arc<AtomicUsize>) -> impl Fn() + Clone + Send + Sync + 'static {
+    let count = Arc::clone(count);
+    move || {
+        std::thread::sleep(Duration::from_millis(2));
+        count.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A chain of long async tasks; each of them waits first, or not.
+fn long_chain<R: Runtime>(
+    flow: &mut Flow<R>,
+    length: usize,
+    waits: bool,
+    count: &Arc<AtomicUsize>,
+) {
+    let mut last = None;
+    for _ in 0..length {
+        let long = long(count);
+        last = Some(match waits {
+            true => flow.add(again!((long) { yield_now().await; long() }).after(last)),
+            false => flow.add(again!((long) { long() }).after(last)),
+        });
+    }
+}
+
+/// How many of so many long tasks run before something else has its turn: with one thread some
+/// must, and far fewer than all.
+#[track_caller]
+fn assert_early(before: usize, all: usize) {
+    assert!(before <= all / 4, "{before} of {all} before it");
+}
+
+on_every_backend! {
+    // A chain keeps its thread only for some time: what else is ready starts before the chain is
+    // over.
+    async fn a_chain_of_long_tasks_lets_others_start<R>() {
+        for waits in [false, true] {
+            for chains in [1, 3] {
+                let (mut flow, count) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)));
+                for _ in 0..chains {
+                    long_chain(&mut flow, 40, waits, &count);
+                }
+                let befores: Arc<Mutex<Vec<(usize, usize)>>> = Arc::default();
+                let note = |kind: usize| {
+                    let (count, befores) = (count.clone(), befores.clone());
+                    move || befores.lock().unwrap().push((kind, count.load(Ordering::SeqCst)))
+                };
+                let later = note(0);
+                flow.add(again!((later) { later() }));
+                flow.add(note(1));
+                let later = note(2);
+                flow.add(again!((later) { later() }).with_lock(Lock::new()));
+                let (mut inner, later) = (Flow::<R>::new(), note(3));
+                inner.add(again!((later) { later() }));
+                flow.add(Arc::new(inner));
+                // And what is ready only later.
+                let wait = flow.add(async || turns(2).await);
+                let later = note(4);
+                flow.add(again!((later) { later() }).after(wait));
+                // On one thread, Tokio polls what it waits for only after 61 other tasks.
+                flow.start().await.unwrap();
+                assert_eq!(count.load(Ordering::SeqCst), 40 * chains);
+                let befores = befores.lock().unwrap();
+                assert_eq!(befores.len(), 5);
+                for (kind, before) in &*befores {
+                    assert!(*before <= 20, "{before} long tasks before {kind}, {waits} {chains}");
+                }
+            }
+        }
+    }
+
+    // The same, if what else is ready is in another run.
+    async fn a_chain_of_long_tasks_lets_other_runs_start<R>() {
+        let (mut flow, count) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)));
+        long_chain(&mut flow, 40, false, &count);
+        let mut other = Flow::<R>::new();
+        let seen = count.clone();
+        let before = other.add(again!((seen) { seen.load(Ordering::SeqCst) }));
+        let (running, other) = (flow.start(), other.start());
+        let run = other.await.unwrap();
+        assert_early(run[before], 40);
+        running.await.unwrap();
+    }
+
+    // A poll ends after some time, also if each task takes long: counted on the thread that polls,
+    // since others may run tasks meanwhile.
+    async fn a_poll_of_long_tasks_is_bounded<R>() {
+        thread_local! {
+            static HERE: Cell<usize> = const { Cell::new(0) };
+        }
+        // So many short tasks come first.
+        for short in [0, 200] {
+            for chain in [false, true] {
+                let mut flow = Flow::<R>::new();
+                let mut last = None;
+                for _ in 0..short {
+                    last = Some(flow.add((async || ()).after(last)));
+                }
+                let long = || {
+                    std::thread::sleep(Duration::from_millis(2));
+                    HERE.set(HERE.get() + 1);
+                };
+                for _ in 0..64 {
+                    let task = flow.add(again!((long) { long() }).after(last));
+                    if chain {
+                        last = Some(task);
+                    }
+                }
+                let mut execute = pin!(flow.execute());
+                let mut most = 0;
+                poll_fn(|cx| {
+                    let before = HERE.get();
+                    let polled = execute.as_mut().poll(cx);
+                    most = most.max(HERE.get() - before);
+                    polled
+                })
+                .await
+                .unwrap();
+                // A poll that begins with short tasks looks at the clock less often.
+                let bound = if short == 0 { 2 } else { 20 };
+                assert!(most <= bound, "{most} long tasks in one poll");
+            }
+        }
+    }
+
+    // What is polled beside it, such as a limit of time, has its turn.
+    async fn a_timeout_around_long_tasks_ends_them<R>() {
+        let (mut flow, count) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)));
+        for _ in 0..400 {
+            let long = long(&count);
+            flow.add(again!((long) { long() }));
+        }
+        {
+            let execute = pin!(flow.execute());
+            poll_until(execute, pause::<R>(Duration::from_millis(10))).await;
+        }
+        let count = count.load(Ordering::SeqCst);
+        assert!(count < 200, "{count} of 400");
+    }
+}
+
+/// A pool of one or two threads, all of which a flow with plain functions uses: others that need
+/// one get it before the flow is over.
+mod blocking_threads {
+    use super::*;
+
+    const FUNCTIONS: usize = 60;
+
+    /// Declares so many chains.
+    fn flow(chains: usize, count: &Arc<AtomicUsize>) -> Flow<TokioRuntime> {
+        let mut flow = Flow::new();
+        for _ in 0..chains {
+            let mut last = None;
+            for _ in 0..FUNCTIONS / chains {
+                last = Some(flow.add(long(count).after(last)));
+            }
+        }
+        flow
+    }
+
+    /// Runs the flow; gives how many functions had been called when `other` was done.
+    fn before<Fut: Future<Output = ()>>(
+        threads: usize,
+        chains: usize,
+        other: impl FnOnce() -> Fut,
+    ) -> usize {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(threads)
+            .enable_time()
+            .build()
+            .unwrap();
+        let count = Arc::new(AtomicUsize::new(0));
+        let flow = flow(chains, &count);
+        runtime.block_on(async {
+            let running = flow.start();
+            eventually::<TokioRuntime>("the first function", || count.load(Ordering::SeqCst) > 0)
+                .await;
+            other().await;
+            let before = count.load(Ordering::SeqCst);
+            running.await.unwrap();
+            assert_eq!(count.load(Ordering::SeqCst), FUNCTIONS);
+            before
+        })
+    }
+
+    /// In a chain for each thread, and all independent.
+    const SHAPES: [(usize, usize); 4] = [(1, 1), (2, 2), (1, FUNCTIONS), (2, FUNCTIONS)];
+
+    #[test]
+    fn others_have_one() {
+        watched(|| {
+            for (threads, chains) in SHAPES {
+                let other = || async { tokio::task::spawn_blocking(|| ()).await.unwrap() };
+                assert_early(before(threads, chains, other), FUNCTIONS);
+            }
+        });
+    }
+
+    #[test]
+    fn other_runs_have_one() {
+        watched(|| {
+            for (threads, chains) in SHAPES {
+                let other = || async {
+                    let mut flow = Flow::<TokioRuntime>::new();
+                    let first = flow.add(|| ());
+                    flow.add((|| ()).after(first));
+                    flow.execute().await.unwrap();
+                };
+                assert_early(before(threads, chains, other), FUNCTIONS);
+            }
+        });
     }
 }

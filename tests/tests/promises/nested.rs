@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow::{Lockable, Runtime, TokioRuntime};
+use asyncflow::{AsyncStdRuntime, Lockable, Runtime, SmolRuntime, TokioRuntime};
 use asyncflow_tests::{
-    Gate, Guards, Inside, Log, Meeting, Visit, again, eventually, on_every_backend,
-    on_tokio_current, poll_times, poll_until, skipped, slow, turns, waits, waits_then_opens,
-    yield_now,
+    Gate, Guards, Inside, Log, Meeting, Visit, again, eventually, in_child, on_async_std,
+    on_every_backend, on_smol, on_tokio, on_tokio_current, poll_times, poll_until, skipped, slow,
+    turns, waits, waits_then_opens, yield_now,
 };
 
 on_every_backend! {
@@ -174,6 +174,39 @@ on_every_backend! {
             assert_eq!(report.status(task), TaskStatus::Cancelled);
             let failures: Vec<_> = error.failures().map(|failure| failure.task()).collect();
             assert_eq!(failures, [bad.id()]);
+        }
+    }
+
+    // What is independent of a failure runs, on either side of it and at any depth.
+    async fn keep_going_reaches_the_flows_inside<R>() {
+        for depth in 1..4 {
+            for limit in [1, usize::MAX] {
+                let log = Log::new();
+                let mut inner = Flow::<R>::new();
+                let fails = inner.add(async || Err::<(), _>("inside"));
+                inner.add(log.note("skipped").after(fails));
+                let sibling = inner.add(async || turns(20).await);
+                inner.add(log.note("sibling").after(sibling));
+                inner.add(log.note_blocking("plain sibling").after(sibling));
+                for _ in 1..depth {
+                    let within = Arc::new(inner);
+                    inner = Flow::new();
+                    inner.add(within);
+                    inner.add(slow(&log, "around"));
+                }
+                let mut outer = Flow::<R>::new();
+                let task = outer.add(Arc::new(inner));
+                outer.add(log.note("skipped").after(task));
+                let other = outer.add(async || Err::<(), _>("outside"));
+                outer.add(slow(&log, "outside"));
+                let error = outer.execute().keep_going().max_concurrency(limit).await.unwrap_err();
+                let failures: Vec<_> = error.failures().map(|failure| failure.task()).collect();
+                assert_eq!(failures, [task.id(), other.id()]);
+                for event in ["sibling", "plain sibling", "outside"] {
+                    log.place(event);
+                }
+                assert_eq!(log.events().len(), 2 + depth, "{:?}", log.events());
+            }
         }
     }
 
@@ -412,7 +445,7 @@ fn nothing_starts_in_a_flow_that_is_stopped_before_it_is_ready() {
     });
 }
 
-/// Flows that a task executes itself: the library does not know that one is in the other.
+/// Flows that a task executes itself, by hand.
 mod executed_by_a_task {
     use super::*;
 
@@ -480,6 +513,209 @@ mod executed_by_a_task {
             }
             outer.execute().await.unwrap();
             assert_eq!(log.events().len(), 9);
+        }
+
+        // The same, at every depth: in a flow that is prepared on another thread than the one that
+        // executes the flow around it, and in one that an async task executes.
+        async fn plain_functions_at_every_depth<R>() {
+            let log = Log::new();
+            let plain = |event| {
+                let mut flow = Flow::<R>::new();
+                let waits = flow.add(async || turns(2).await);
+                flow.add(log.note_blocking(event).after(waits));
+                Arc::new(flow)
+            };
+            let (nested, by_hand) = (plain("nested"), plain("by hand"));
+            let mut inner = Flow::<R>::new();
+            // The first of them that waits moves to another drive, and so goes on elsewhere.
+            let waits = [(); 3].map(|()| inner.add(async || turns(3).await));
+            inner.add(parallel![nested].after(waits[0]));
+            inner.add(again!((by_hand) {
+                turns(2).await;
+                by_hand.execute().await.map(drop)
+            }).after(waits[1]));
+            inner.add(log.note_blocking("inner").after(waits[2]));
+            let mut middle = Flow::<R>::new();
+            let waits = [(); 2].map(|()| middle.add(async || turns(3).await));
+            middle.add(parallel![Arc::new(inner)].after(waits));
+            let middle = Arc::new(middle);
+            let mut outer = Flow::<R>::new();
+            for _ in 0..3 {
+                let middle = Arc::clone(&middle);
+                outer.add(move || futures::executor::block_on(middle.execute()).map(drop));
+            }
+            outer.execute().await.unwrap();
+            let mut events = log.events();
+            events.sort();
+            assert_eq!(events, [["by hand"; 3], ["inner"; 3], ["nested"; 3]].concat());
+        }
+
+        // Whatever ends the task: the run that it executes by hand has a function on a thread, which
+        // cannot be interrupted.
+        async fn what_it_still_runs_is_waited_for<R>() {
+            for depth in 0..3 {
+                for end in [End::Failure, End::Timeout, End::Cancel, End::Success] {
+                    waited_for::<R>(depth, end).await;
+                }
+            }
+        }
+
+        // A thread for each function would be thousands.
+        async fn threads_of_their_own_are_bounded<R>() {
+            let inside = Inside::new();
+            let mut inner = Flow::<R>::new();
+            for _ in 0..2500 {
+                inner.add(inside.plain(1));
+            }
+            let mut outer = Flow::<R>::new();
+            outer.add(move || futures::executor::block_on(inner.execute()).map(drop));
+            outer.execute().await.unwrap();
+            assert_eq!(inside.visits(), 2500);
+            assert!(inside.most() < 150, "{} threads at once", inside.most());
+        }
+
+        // The bound keeps no run from its end.
+        async fn runs_beyond_the_bound_of_threads<R>() {
+            let inside = Inside::new();
+            let mut innermost = Flow::<R>::new();
+            for _ in 0..3 {
+                innermost.add(inside.plain(1));
+            }
+            let innermost = Arc::new(innermost);
+            let mut inner = Flow::<R>::new();
+            for _ in 0..10 {
+                let innermost = Arc::clone(&innermost);
+                inner.add(move || futures::executor::block_on(innermost.execute()).map(drop));
+            }
+            let inner = Arc::new(inner);
+            let mut outer = Flow::<R>::new();
+            for _ in 0..40 {
+                let inner = Arc::clone(&inner);
+                outer.add(move || futures::executor::block_on(inner.execute()).map(drop));
+            }
+            outer.execute().await.unwrap();
+            assert_eq!(inside.visits(), 40 * 10 * 3);
+        }
+    }
+
+    /// What ends a task that executes a flow by hand.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum End {
+        Failure,
+        Timeout,
+        Cancel,
+        /// The task itself drops the run, and succeeds.
+        Success,
+    }
+
+    /// The outer run ends after a function that is so many flows inside of the run by hand.
+    async fn waited_for<R: Runtime + Default>(depth: usize, end: End) {
+        let (log, started, dropped) = (Log::new(), Gate::new(), Gate::new());
+        let mut inner = Flow::<R>::new();
+        let (notes, opens, passes) = (log.clone(), started.clone(), dropped.clone());
+        inner.add(move || {
+            opens.open();
+            passes.pass_blocking();
+            std::thread::sleep(Duration::from_millis(10));
+            notes.push("function returned");
+        });
+        for level in 0..depth {
+            let within = Arc::new(inner);
+            inner = Flow::new();
+            match level {
+                0 => drop(inner.add(within)),
+                _ => drop(inner.add(again!((within) { within.execute().await.map(drop) }))),
+            }
+        }
+        let inner = Arc::new(inner);
+        let mut outer = Flow::<R>::new();
+        let begun = started.clone();
+        let by_hand = again!((inner, begun, dropped) {
+            // Dropped after the run.
+            let _opener = dropped.opener();
+            let mut execute = pin!(inner.execute());
+            match end {
+                End::Success => poll_until(execute.as_mut(), begun.pass()).await,
+                _ => execute.await.map(drop).unwrap(),
+            }
+        });
+        match end {
+            End::Timeout => outer.add(by_hand.timeout(Duration::from_millis(20))),
+            _ => outer.add(by_hand),
+        };
+        if end == End::Failure {
+            let started = started.clone();
+            outer.add(again!((started) { started.pass().await; Err::<(), _>("no") }));
+        }
+        let result = match end {
+            End::Cancel => {
+                let running = outer.start();
+                started.pass().await;
+                running.cancel().await
+            }
+            _ => outer.execute().await,
+        };
+        log.push("execution returned");
+        assert_eq!(result.is_ok(), end == End::Success);
+        let expected = match started.is_open() {
+            true => &["function returned", "execution returned"][..],
+            // Timed out before.
+            false => &["execution returned"],
+        };
+        assert_eq!(log.events(), expected, "{depth} {end:?}");
+    }
+
+    /// More functions than the pool has threads, all of which are taken before one of the functions
+    /// goes on: they execute flows that need threads, too.
+    mod all_threads_of_the_pool {
+        use super::*;
+
+        const FUNCTIONS: usize = 700;
+
+        async fn case<R: Runtime + Default>(threads: usize) {
+            let inside = Inside::new();
+            let mut nested = Flow::<R>::new();
+            let waits = nested.add(async || turns(2).await);
+            nested.add(inside.plain(1).after(waits));
+            let mut inner = Flow::<R>::new();
+            let waits = [(); 2].map(|()| inner.add(async || turns(2).await));
+            inner.add(parallel![Arc::new(nested)].after(waits));
+            let inner = Arc::new(inner);
+            let (all, count) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
+            let mut outer = Flow::<R>::new();
+            for _ in 0..FUNCTIONS {
+                let (inner, all, count) = (inner.clone(), all.clone(), count.clone());
+                outer.add(move || {
+                    if count.fetch_add(1, Ordering::SeqCst) + 1 == threads {
+                        all.open();
+                    }
+                    all.pass_blocking();
+                    futures::executor::block_on(inner.execute()).map(drop)
+                });
+            }
+            outer.execute().await.unwrap();
+            assert_eq!(inside.visits(), FUNCTIONS);
+        }
+
+        #[test]
+        fn tokio() {
+            in_child(concat!(module_path!(), "::tokio"), || {
+                on_tokio(|| case::<TokioRuntime>(512));
+            });
+        }
+
+        #[test]
+        fn async_std() {
+            in_child(concat!(module_path!(), "::async_std"), || {
+                on_async_std(|| case::<AsyncStdRuntime>(500));
+            });
+        }
+
+        #[test]
+        fn smol() {
+            in_child(concat!(module_path!(), "::smol"), || {
+                on_smol(|| case::<SmolRuntime>(500));
+            });
         }
     }
 }

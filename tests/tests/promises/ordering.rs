@@ -1,12 +1,16 @@
 //! A task starts after everything upstream of it has succeeded, as soon as that holds, and once.
 
 use std::future::ready;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow_tests::{Gate, Log, Meeting, Numbers, on_every_backend, pause, slow, turns};
+use asyncflow::{Runtime, TokioRuntime};
+use asyncflow_tests::{
+    Gate, Log, Meeting, Numbers, again, on_every_backend, on_smol_current, on_tokio_current, pause,
+    slow, turns,
+};
 
 on_every_backend! {
     async fn one_path<R>() {
@@ -464,6 +468,98 @@ mod after {
             flow.execute().await.unwrap();
             assert_eq!(log.events().len(), 3);
             assert_eq!(log.place("z"), 2);
+        }
+    }
+}
+
+/// Tasks that one upstream made ready start in the order of declaration, on one thread, where it is
+/// known what comes first.
+mod siblings {
+    use super::*;
+
+    /// More than a driver claims at a time.
+    const SIBLINGS: usize = 40;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Kind {
+        Async,
+        Waits,
+        Plain,
+    }
+
+    const KINDS: [Kind; 3] = [Kind::Async, Kind::Waits, Kind::Plain];
+
+    fn add<R: Runtime>(
+        flow: &mut Flow<R>,
+        kind: Kind,
+        upstream: Option<Task<()>>,
+        lock: Option<&Lock>,
+        note: impl Fn() + Clone + Send + Sync + 'static,
+    ) -> Task<()> {
+        let lock: Vec<&Lock> = lock.into_iter().collect();
+        macro_rules! add {
+            ($function:expr) => {{
+                let mut configured = $function.after(upstream);
+                for lock in lock {
+                    configured = configured.with_lock(lock);
+                }
+                flow.add(configured)
+            }};
+        }
+        match kind {
+            Kind::Async => add!(move || ready(note())),
+            Kind::Waits => add!(again!((note) {
+                note();
+                turns(2).await;
+            })),
+            Kind::Plain => add!(note),
+        }
+    }
+
+    /// With these limits, and with or without a lock for the siblings.
+    async fn start_in_order<R: Runtime>(runtime: R, kinds: &[Kind], limits: &[usize], lock: bool) {
+        for parent in KINDS {
+            for kind in kinds {
+                for lock in [None, lock.then(Lock::new)] {
+                    let (mut flow, started) = (Flow::on(runtime.clone()), Arc::default());
+                    let upstream = add(&mut flow, parent, None, None, || ());
+                    for number in 0..SIBLINGS {
+                        let started: Arc<Mutex<Vec<usize>>> = Arc::clone(&started);
+                        let note = move || started.lock().unwrap().push(number);
+                        add(&mut flow, *kind, Some(upstream), lock.as_ref(), note);
+                    }
+                    for limit in limits {
+                        flow.execute().max_concurrency(*limit).await.unwrap();
+                        let started = std::mem::take(&mut *started.lock().unwrap());
+                        let context = format!("{parent:?} {kind:?} {lock:?} {limit}");
+                        assert!(
+                            started.iter().copied().eq(0..SIBLINGS),
+                            "{context}: {started:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    const LIMITS: [usize; 4] = [1, 2, 7, usize::MAX];
+
+    #[test]
+    fn tokio_current() {
+        on_tokio_current(|| start_in_order(TokioRuntime::default(), &KINDS, &LIMITS, true));
+    }
+
+    /// Without plain functions, for which there is more than one thread.
+    #[test]
+    fn smol() {
+        let kinds = &[Kind::Async, Kind::Waits];
+        on_smol_current(|runtime| start_in_order(runtime, kinds, &LIMITS, true));
+    }
+
+    on_every_backend! {
+        // With a slot for one task the order is known on any number of threads.
+        async fn with_one_slot<R>() {
+            start_in_order(R::default(), &KINDS, &[1], false).await;
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 use std::future::{pending, ready};
+use std::iter::repeat;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,8 +12,8 @@ use std::time::Duration;
 use asyncflow::Permits;
 use asyncflow::prelude::*;
 use asyncflow_tests::{
-    BY_HAND, Gate, Guard, Guards, Log, again, at_once, attempts_after, by_hand, eventually,
-    on_every_backend, poll_until, yield_now,
+    BY_HAND, Gate, Guard, Guards, LONG, Log, again, at_once, attempts_after, by_hand, eventually,
+    on_every_backend, pause, poll_until, turns, yield_now,
 };
 
 /// A task function that fails so many times, each time in another way, and then succeeds.
@@ -45,6 +47,46 @@ on_every_backend! {
         assert_eq!((attempts(plain), attempts(later)), (4, 5));
         let attempts = |task: Task<i32>| run.report().task(task).attempts();
         assert_eq!((attempts(once), attempts(none)), (1, 1));
+    }
+
+    // One attempt in each turn: what is polled beside the execution gets its turns, and the pause is
+    // no longer than a turn.
+    async fn a_pause_of_zero_is_one_turn<R>() {
+        let (mut flow, attempts) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)));
+        let count = attempts.clone();
+        let fails = again!((count) { Err::<(), _>(count.fetch_add(1, Ordering::SeqCst).to_string()) });
+        flow.add(fails.retry(repeat(Duration::ZERO)));
+        let mut execute = pin!(flow.execute());
+        poll_until(execute.as_mut(), turns(200)).await;
+        let attempts = attempts.load(Ordering::SeqCst);
+        assert!((150..=205).contains(&attempts), "{attempts} attempts in 200 turns");
+    }
+
+    // What is on the same executor, a timer and a cancel get through.
+    async fn attempts_without_end_and_without_pauses<R>() {
+        let (mut flow, attempts) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)));
+        for kind in 0..4 {
+            let count = attempts.clone();
+            let fails = move || {
+                count.fetch_add(1, Ordering::SeqCst);
+                Err::<(), _>("no")
+            };
+            let (pauses, later) = (repeat(Duration::ZERO), fails.clone());
+            match kind {
+                0 => flow.add(again!((later) { later() }).retry(pauses)),
+                1 => flow.add(fails.retry(pauses)),
+                2 => flow.add(again!((later) { later() }).retry(pauses).with_lock(Lock::new())),
+                _ => flow.add(fails.retry(pauses).timeout(LONG)),
+            };
+        }
+        for limit in [1, usize::MAX] {
+            let running = flow.execute().max_concurrency(limit).start();
+            turns(20).await;
+            pause::<R>(Duration::from_millis(5)).await;
+            let before = attempts.load(Ordering::SeqCst);
+            eventually::<R>("more attempts", || attempts.load(Ordering::SeqCst) > before + 20).await;
+            assert!(running.cancel().await.unwrap_err().is_cancelled());
+        }
     }
 
     async fn exhausted_gives_the_last_error<R>() {
