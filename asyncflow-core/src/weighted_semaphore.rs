@@ -494,7 +494,7 @@ mod tests {
             let mut free = capacity;
             for _ in 0..5000 {
                 match below(4) {
-                    0 => {
+                    0 if waiting.len() < 6 => {
                         let count = (1 + below(10)) * unit;
                         let count = count.min(capacity);
                         let fits =
@@ -555,7 +555,7 @@ mod tests {
             drop((held, waiting));
             assert!(semaphore.try_acquire(capacity).is_some());
         }
-        assert!(given > 1000, "only {given} that waited were given permits");
+        assert!(given > 500, "only {given} that waited were given permits");
     }
 }
 
@@ -630,19 +630,20 @@ mod loom_tests {
         });
     }
 
-    /// Proves that an acquisition that leaves the queue lets the next ones in. The first in the queue needs more
-    /// than is free, and the one behind it does not: it gets its permit whether the first leaves
-    /// before the other permit comes back, or after.
+    /// Proves that both admit: giving permits back, and leaving the queue. The first in the queue needs
+    /// more than there will be, and leaves. The one behind it needs what comes back. If the first leaves
+    /// last, only it can admit the other.
     #[test]
     fn loom_first_of_the_queue_is_dropped_while_permits_come_back() {
         loom::model(|| {
-            let semaphore = Arc::new(WeightedSemaphore::new(2));
-            let one = semaphore.try_acquire(1).unwrap();
-            let (dropped, given, _) = polled(&semaphore, 2);
+            let semaphore = Arc::new(WeightedSemaphore::new(3));
+            let _kept = semaphore.try_acquire(1).unwrap();
+            let both = semaphore.try_acquire(2).unwrap();
+            let (dropped, given, _) = polled(&semaphore, 3);
             assert!(given.is_none());
-            let waits = polled(&semaphore, 1);
+            let waits = polled(&semaphore, 2);
             let drops = thread::spawn(move || drop(dropped));
-            drop(one);
+            drop(both);
             drops.join().unwrap();
             assert_gets_them(waits);
         });
