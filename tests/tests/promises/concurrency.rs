@@ -1,13 +1,17 @@
 //! `max_concurrency`: never more tasks at a time, and as many as that. Plain functions may be more than
 //! there are threads.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow::{AsyncStdRuntime, Member, Runtime, SmolRuntime, TokioRuntime};
+use asyncflow::{
+    AsyncStdRuntime, Member, Observer, Permits, Runtime, SmolRuntime, TaskRef, TokioRuntime,
+};
 use asyncflow_tests::{
-    Gate, Inside, LONG, Log, Meeting, Visit, again, hold, on_async_std, on_every_backend, on_smol,
-    on_tokio, opens, passes, turns,
+    Gate, Inside, LONG, Log, Meeting, Visit, again, eventually, hold, on_async_std,
+    on_every_backend, on_smol, on_tokio, opens, passes, pause, turns,
 };
 
 on_every_backend! {
@@ -104,6 +108,29 @@ on_every_backend! {
         }
     }
 
+    // What holds a lock gets the next slot: others wait for the lock, and none for what holds nothing.
+    async fn what_holds_a_lock_does_not_wait_for_what_holds_nothing<R>() {
+        let (lock, go, first, log) = (Lock::new(), Gate::new(), Gate::new(), Log::new());
+        let holder = hold::<R>(&lock, &go).await;
+        let mut flow = Flow::<R>::new();
+        flow.add(passes(&first));
+        for _ in 0..20 {
+            flow.add(log.note("another"));
+        }
+        flow.add(log.note("holder").with_lock(&lock).named("holder"));
+        let queued = Queued(Arc::default());
+        let running = flow.execute().max_concurrency(1).observe(queued.clone()).start();
+        eventually::<R>("the queue for the lock", || queued.0.load(Ordering::SeqCst) == 1).await;
+        go.open();
+        holder.await.unwrap();
+        eventually::<R>("the queue for a slot", || queued.0.load(Ordering::SeqCst) == 2).await;
+        pause::<R>(Duration::from_millis(5)).await;
+        first.open();
+        running.await.unwrap();
+        assert_eq!(log.events().len(), 21);
+        assert_eq!(log.place("holder"), 0);
+    }
+
     // Each execution has its own limit.
     async fn of_each_execution<R>() {
         let (mut flow, meeting) = (Flow::<R>::new(), Meeting::of(2));
@@ -163,6 +190,22 @@ on_every_backend! {
         assert_eq!(inside.visits(), 3000);
         flow.execute().max_concurrency(2).await.unwrap();
         assert_eq!(inside.visits(), 6000);
+    }
+}
+
+/// Counts how often the task `holder` waits for a lock or a slot.
+#[derive(Clone)]
+struct Queued(Arc<AtomicUsize>);
+
+impl Observer for Queued {
+    fn task_waiting(&self, task: TaskRef<'_>, _: &Permits) {
+        self.task_queued(task);
+    }
+
+    fn task_queued(&self, task: TaskRef<'_>) {
+        if task.name() == "holder" {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
     }
 }
 
