@@ -313,7 +313,7 @@ mod tests {
                         let shown = printable(&name, width);
                         assert!(columns(&shown) <= width, "{name:?} in {width}: {shown:?}");
                         let row = format!("* {shown}  failed");
-                        let around = columns("*   failed") + 1;
+                        let around = columns("*   failed");
                         assert_eq!(columns(&row), columns(&shown) + around, "{name:?}");
                     }
                 }
