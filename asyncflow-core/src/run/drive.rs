@@ -167,7 +167,8 @@ impl DriveState {
             }
         }
         self.end_slice(guard);
-        cx.waker().wake_by_ref();
+        // The waker is the caller's if this is the first driver, and may panic.
+        unwind::contain(|| cx.waker().wake_by_ref());
         Poll::Pending
     }
 
