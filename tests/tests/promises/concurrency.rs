@@ -113,7 +113,11 @@ on_every_backend! {
         let (lock, go, first, log) = (Lock::new(), Gate::new(), Gate::new(), Log::new());
         let holder = hold::<R>(&lock, &go).await;
         let mut flow = Flow::<R>::new();
-        flow.add(passes(&first));
+        let (passes, notes) = (first.clone(), log.clone());
+        flow.add(again!((passes, notes) {
+            passes.pass().await;
+            notes.push("first");
+        }));
         for _ in 0..20 {
             flow.add(log.note("another"));
         }
@@ -127,8 +131,8 @@ on_every_backend! {
         pause::<R>(Duration::from_millis(5)).await;
         first.open();
         running.await.unwrap();
-        assert_eq!(log.events().len(), 21);
-        assert_eq!(log.place("holder"), 0);
+        assert_eq!(log.events().len(), 22);
+        assert_eq!(log.place("holder"), log.place("first") + 1);
     }
 
     // Each execution has its own limit.
