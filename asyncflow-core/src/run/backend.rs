@@ -25,6 +25,7 @@ pub(crate) trait Backend: Send + Sync {
     fn drive_invited(&self, invited: Invited);
     fn block(&self, thread: CommittedThread);
     fn block_another(&self, another: AnotherThread);
+    fn call_blocking(&self, function: Box<dyn FnOnce() + Send>);
     fn sleep(&self, duration: Duration) -> BoxFuture<()>;
     fn now(&self) -> Instant;
     fn try_acquire(&self, permits: &Permits) -> Option<Box<dyn Send>>;
@@ -71,6 +72,10 @@ impl<R: Runtime> Backend for Erased<R> {
 
     fn block_another(&self, another: AnotherThread) {
         self.0.spawn_blocking(move || another.run());
+    }
+
+    fn call_blocking(&self, function: Box<dyn FnOnce() + Send>) {
+        self.0.spawn_blocking(function);
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<()> {

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use crate::sync::{Mutex, lock};
 use crate::unwind;
 
 use super::blocking_call::BlockingCall;
@@ -86,19 +87,25 @@ impl RunGuard {
         }
     }
 
-    /// Starts a thread that is not the runtime's; see [`on_blocking_thread`].
+    /// Starts a thread that is not the runtime's; see [`on_blocking_thread`]. If the system has no
+    /// more threads, one of the runtime's has to do.
     fn start_thread(&self, work: impl FnOnce() + Send + 'static) {
         let backend = Arc::clone(&self.backend);
-        let mut work = Some(work);
+        let work: Box<dyn FnOnce() + Send> = Box::new(work);
+        let work = Arc::new(Mutex::new(Some(work)));
+        let taken = Arc::clone(&work);
         let thread = std::thread::Builder::new().name("asyncflow".into());
-        // If the thread cannot be started, its work is dropped, which abandons the queue.
-        let _ = thread.spawn(move || {
+        let started = thread.spawn(move || {
             backend.enter(&mut || {
-                if let Some(work) = work.take() {
+                let work = lock(&taken).take();
+                if let Some(work) = work {
                     work();
                 }
             });
         });
+        if let (Err(_), Some(work)) = (started, lock(&work).take()) {
+            unwind::contain(|| self.backend.call_blocking(work));
+        }
     }
 }
 

@@ -159,7 +159,7 @@ impl DriveState {
             }
         }
         self.end_slice(guard);
-        // The caller's waker may panic.
+        // The waker is the caller's if this is the first driver, and may panic.
         unwind::contain(|| cx.waker().wake_by_ref());
         Poll::Pending
     }

@@ -1,6 +1,7 @@
 //! An execution ends when its tasks do: also beside futures that are always ready again or block their
 //! thread, and with wakers of every kind.
 
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -400,6 +401,26 @@ on_every_backend! {
         let error = execute.await.unwrap_err();
         assert_eq!((error.failures().count(), guards.live()), (1, 0));
         assert_eq!(told.load(Ordering::SeqCst), 9);
+    }
+
+    // The same while it is polled: it asks for another poll after each of these tasks.
+    async fn waker_that_panics_in_a_poll<R>() {
+        let (mut flow, count) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)));
+        for _ in 0..3 {
+            let count = count.clone();
+            flow.add(move || {
+                std::thread::sleep(Duration::from_millis(2));
+                count.fetch_add(1, Ordering::SeqCst);
+                ready(())
+            });
+        }
+        for limit in [1, usize::MAX] {
+            let mut execute = Box::pin(flow.execute().max_concurrency(limit));
+            let waker = Waker::from(Arc::new(PanicsOnWake));
+            assert!(execute.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            execute.await.unwrap();
+            assert_eq!(count.swap(0, Ordering::SeqCst), 3);
+        }
     }
 
     // Each poll is on a new thread, outside of the runtime.

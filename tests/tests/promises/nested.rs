@@ -587,18 +587,18 @@ mod executed_by_a_task {
             }
             let innermost = Arc::new(innermost);
             let mut inner = Flow::<R>::new();
-            for _ in 0..10 {
+            for _ in 0..8 {
                 let innermost = Arc::clone(&innermost);
                 inner.add(move || futures::executor::block_on(innermost.execute()).map(drop));
             }
             let inner = Arc::new(inner);
             let mut outer = Flow::<R>::new();
-            for _ in 0..40 {
+            for _ in 0..12 {
                 let inner = Arc::clone(&inner);
                 outer.add(move || futures::executor::block_on(inner.execute()).map(drop));
             }
             outer.execute().await.unwrap();
-            assert_eq!(inside.visits(), 40 * 10 * 3);
+            assert_eq!(inside.visits(), 12 * 8 * 3);
         }
     }
 
