@@ -103,8 +103,11 @@ impl RunGuard {
                 }
             });
         });
-        if let (Err(_), Some(work)) = (started, lock(&work).take()) {
-            unwind::contain(|| self.backend.call_blocking(work));
+        if started.is_err() {
+            let work = lock(&work).take();
+            if let Some(work) = work {
+                unwind::contain(|| self.backend.call_blocking(work));
+            }
         }
     }
 }
