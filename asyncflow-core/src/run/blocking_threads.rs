@@ -29,6 +29,7 @@ impl ExtraThread {
     fn take() -> Option<Self> {
         let more = |extra| (extra < MOST_EXTRA).then_some(extra + 1);
         let taken = EXTRA.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        // Made only if it was taken: its drop counts it off.
         taken.is_ok().then(|| Self(()))
     }
 }

@@ -434,7 +434,8 @@ fn nothing_starts_in_a_flow_that_is_stopped_before_it_is_ready() {
                 }
                 false => {
                     flow.add(async || Err::<(), _>("no"));
-                    let error = flow.execute().await.unwrap_err();
+                    // Started, so that its driver takes turns with what makes the inner flow ready.
+                    let error = flow.start().await.unwrap_err();
                     assert_eq!(error.failures().count(), 1, "{error}");
                     let report = error.report().unwrap();
                     assert_eq!(report.status(inner), TaskStatus::Cancelled);
@@ -575,7 +576,8 @@ mod executed_by_a_task {
             outer.add(move || futures::executor::block_on(inner.execute()).map(drop));
             outer.execute().await.unwrap();
             assert_eq!(inside.visits(), 2500);
-            assert!(inside.most() < 100, "{} threads at once", inside.most());
+            // One for the run, and those that all runs of the process share.
+            assert!(inside.most() <= 65, "{} threads at once", inside.most());
         }
 
         // The bound keeps no run from its end.
