@@ -84,9 +84,8 @@
 //! let mut flow = TokioFlow::new();
 //! let pages: Vec<Task<usize>> = (1..=3)
 //!     .map(|page| {
-//!         flow.add(async move || match page {
-//!             2 => Err(format!("page {page} is missing")),
-//!             _ => Ok(page),
+//!         flow.add(move || async move {
+//!             if page == 2 { Err(format!("page {page} is missing")) } else { Ok(page) }
 //!         })
 //!     })
 //!     .collect();
