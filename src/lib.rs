@@ -34,8 +34,11 @@
 //!   not async runs on the runtime's blocking threads.
 //! * The methods of [`TaskExt`] configure a function: [`after`](TaskExt::after),
 //!   [`inputs`](TaskExt::inputs), [`with_lock`](TaskExt::with_lock), [`named`](TaskExt::named),
-//!   [`timeout`](TaskExt::timeout), [`retry`](TaskExt::retry), [`always`](TaskExt::always),
-//!   [`run_if`](TaskExt::run_if), [`after_any`](TaskExt::after_any).
+//!   [`timeout`](TaskExt::timeout), [`retry`](TaskExt::retry),
+//!   [`retry_when`](TaskExt::retry_when), [`fallback`](TaskExt::fallback),
+//!   [`allow_failure`](TaskExt::allow_failure), [`always`](TaskExt::always),
+//!   [`run_if`](TaskExt::run_if), [`after_any`](TaskExt::after_any),
+//!   [`priority`](TaskExt::priority).
 //! * [`series!`] and [`parallel!`] arrange functions that come from elsewhere. [`with_lock`] gives
 //!   a lock to one of them, or to every member of a group.
 //! * `#[task(flow, ..)]` declares a function where it is written. Its parameters name its upstreams.
@@ -200,7 +203,7 @@ pub mod types {
     #[doc(inline)]
     pub use asyncflow_core::{
         Configured, Input, Inputs, Item, Lockable, Member, Moved, Once, Optional, Outcome, Permits,
-        TaskFn, Upstreams, WithLock,
+        TaskFn, Upstreams, WithFallback, WithLock,
     };
 }
 

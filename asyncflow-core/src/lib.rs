@@ -52,7 +52,7 @@ mod unwind;
 mod weighted_semaphore;
 
 pub use declare::configure::{Configured, TaskExt};
-pub use declare::function::{Once, TaskFn, once};
+pub use declare::function::{Once, TaskFn, WithFallback, once};
 pub use declare::group::{Parallel, Series};
 pub use declare::inputs::{Input, Inputs};
 pub use declare::item::{Item, Member, WithLock, with_lock};
@@ -78,7 +78,7 @@ pub use weighted_semaphore::{WeightedPermits, WeightedSemaphore};
 #[doc(hidden)]
 pub mod marker {
     pub use crate::declare::configure::Callable;
-    pub use crate::declare::function::{Async, Plain};
+    pub use crate::declare::function::{Async, Plain, Recoverable};
     pub use crate::declare::item::{Function, Ready};
     pub use crate::nested::Nested;
     pub use crate::output::{Fallible, Value};

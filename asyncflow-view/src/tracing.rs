@@ -311,7 +311,9 @@ impl Observer for Tracer {
                 if self.opentelemetry {
                     attempt.span.record("otel.status_code", "ERROR");
                 }
-                if run.flow.node(task.number()).retries() {
+                let node = run.flow.node(task.number());
+                // Of any other task, its end tells.
+                if node.retries() || node.has_fallback() {
                     let number = attempt.number;
                     warn!(
                         target: "asyncflow",

@@ -8,9 +8,10 @@ use backon::BackoffBuilder;
 use crate::handle::{Task, TaskIds, Upstreams};
 use crate::lock::{Lockable, merge};
 use crate::sealed::Sealed;
-use crate::task::config::Request;
+use crate::task::config::{Fallback, Request};
+use crate::task::failure::Failure;
 
-use super::function::Once;
+use super::function::{Once, WithFallback};
 use super::inputs::Inputs;
 
 /// A configured function, to be added to a flow.
@@ -265,6 +266,145 @@ macro_rules! configure_methods {
             let mut configured = $configured;
             configured.request.config().retry =
                 Some(Box::new(move || Box::new(policy.clone().build())));
+            configured
+        }
+
+        /// Attempts the task again only after failures for which `may_retry` returns `true`.
+        ///
+        /// After any other failure the task has failed, as if its policy yielded no more pauses. A
+        /// panic in `may_retry` fails the task. The execution is refused if the task has no
+        /// [`retry`](Self::retry) policy. A second call replaces the first.
+        ///
+        /// ```
+        /// use std::io::{Error, ErrorKind};
+        /// use std::time::Duration;
+        ///
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let read = || -> Result<String, Error> { Err(ErrorKind::NotFound.into()) };
+        /// let read = flow.add(
+        ///     read.retry([Duration::from_millis(1); 3].into_iter()).retry_when(|failure| {
+        ///         let error = failure.error().downcast_ref::<Error>();
+        ///         error.is_some_and(|error| error.kind() == ErrorKind::TimedOut)
+        ///     }),
+        /// );
+        /// let error = flow.execute().await.unwrap_err();
+        /// assert_eq!(error.report().unwrap().task(read).attempts(), 1);
+        /// # Ok(())
+        /// # }
+        /// ```
+        $visibility fn retry_when(
+            $self,
+            may_retry: impl Fn(&Failure) -> bool + Send + Sync + 'static,
+        ) -> Configured<$output, $inputs> {
+            let mut configured = $configured;
+            configured.request.config().retry_when = Some(Box::new(may_retry));
+            configured
+        }
+
+        /// Makes the output of the task with `make` if all its attempts failed, panicked or timed out.
+        ///
+        /// The status of the task is then [`Recovered`](crate::TaskStatus::Recovered), which counts as a
+        /// success: what is downstream runs, and the run is not an error because of this task.
+        /// [`TaskReport::failure`](crate::TaskReport::failure) still returns the failure.
+        ///
+        /// `make` returns the type of the task's output: `T` if the function returns `Result<T, E>`. It is
+        /// called after the task has given its permits back, on a thread of the executor, so it should
+        /// not block. It is not called if the task is skipped or cancelled. If it panics, the task
+        /// fails with that panic, whose `source` is the error that `make` was called for.
+        ///
+        /// The execution is refused if the task takes an input [by value](Task::moved). A second call
+        /// replaces the first.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let fetch = async || Err::<Vec<u8>, _>("no route to host");
+        /// let fetch = fetch.timeout(Duration::from_secs(1)).fallback(|_| Vec::new());
+        /// let fetch = flow.add(fetch.named("fetch"));
+        /// let run = flow.execute().await?;
+        /// assert!(run[fetch].is_empty());
+        ///
+        /// let report = run.report().task(fetch);
+        /// assert_eq!(report.status(), TaskStatus::Recovered);
+        /// assert_eq!(report.failure().unwrap().to_string(), "task `fetch` failed: no route to host");
+        /// # Ok(())
+        /// # }
+        /// ```
+        $visibility fn fallback<T: Send + Sync + 'static>(
+            $self,
+            make: impl Fn(&Failure) -> T + Send + Sync + 'static,
+        ) -> Configured<WithFallback<$output, T>, $inputs> {
+            let mut configured = $configured;
+            configured.request.config().fallback = Some(Fallback::new(make));
+            Configured {
+                function: WithFallback::new(configured.function),
+                inputs: configured.inputs,
+                request: configured.request,
+            }
+        }
+
+        /// Lets the run go on if the task fails, and succeed nevertheless.
+        ///
+        /// The status of the task and its [failure](crate::TaskReport::failure) are in the report. Tasks
+        /// that need the task are skipped because of it. Those that take its output as an
+        /// [`optional`](Task::optional) input run.
+        ///
+        /// ```
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let warm = flow.add((|| Err::<u32, _>("no cache")).allow_failure());
+        /// let serve = flow.add((|warm: Option<&u32>| warm.is_none()).inputs(warm.optional()));
+        /// let run = flow.execute().await?;
+        /// assert_eq!(run.report().status(warm), TaskStatus::Failed);
+        /// assert!(run[serve]);
+        /// # Ok(())
+        /// # }
+        /// ```
+        $visibility fn allow_failure($self) -> Configured<$output, $inputs> {
+            let mut configured = $configured;
+            configured.request.config().allow_failure = true;
+            configured
+        }
+
+        /// Sets the priority of the task, 0 by default. Among tasks that are ready, those of a higher
+        /// priority start first, and those of the same priority in the order of declaration.
+        ///
+        /// It decides only between tasks that wait for the same thing: a thread of the runtime, a slot of
+        /// [`max_concurrency`](crate::Execute::max_concurrency). A task that runs is never interrupted.
+        ///
+        /// ```
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let build = flow.add((|| "built").priority(10));
+        /// let lint = flow.add(|| "linted");
+        /// assert_eq!(flow.structure().task(build).priority(), 10);
+        /// assert_eq!(flow.structure().task(lint).priority(), 0);
+        /// flow.execute().max_concurrency(1).await?;
+        /// # Ok(())
+        /// # }
+        /// ```
+        $visibility fn priority($self, priority: i32) -> Configured<$output, $inputs> {
+            let mut configured = $configured;
+            configured.request.config().priority = priority;
             configured
         }
 

@@ -207,6 +207,47 @@ where
     }
 }
 
+/// A function whose task has a fallback, made by [`fallback`](crate::TaskExt::fallback).
+///
+/// The fallback itself is in the configuration of the task. Its type is checked here: it must be the
+/// output of the task.
+pub struct WithFallback<F, T> {
+    function: F,
+    output: PhantomData<fn() -> T>,
+}
+
+impl<F, T> WithFallback<F, T> {
+    pub(super) fn new(function: F) -> Self {
+        Self {
+            function,
+            output: PhantomData,
+        }
+    }
+}
+
+impl<F, T> fmt::Debug for WithFallback<F, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(type_name::<F>())
+    }
+}
+
+/// The marker of functions with a fallback.
+#[derive(Debug)]
+pub struct Recoverable<Marker>(PhantomData<fn() -> Marker>);
+
+#[diagnostic::do_not_recommend]
+impl<F, I, T, Marker> TaskFn<I, Recoverable<Marker>> for WithFallback<F, T>
+where
+    F: TaskFn<I, Marker, Value = T>,
+    T: Send + Sync + 'static,
+{
+    type Value = T;
+
+    fn into_body(self, inputs: I) -> Body {
+        self.function.into_body(inputs)
+    }
+}
+
 /// A function that can be called once, made by [`once`].
 pub struct Once<F> {
     function: Mutex<Option<F>>,

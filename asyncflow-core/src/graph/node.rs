@@ -41,6 +41,16 @@ impl Node {
         config.is_some_and(|config| config.retry.is_some())
     }
 
+    pub(crate) fn has_fallback(&self) -> bool {
+        let config = self.config.as_ref();
+        config.is_some_and(|config| config.fallback.is_some())
+    }
+
+    pub(crate) fn allows_failure(&self) -> bool {
+        let config = self.config.as_ref();
+        config.is_some_and(|config| config.allow_failure)
+    }
+
     pub(crate) fn permits(&self) -> &[Permits] {
         self.config.as_ref().map_or(&[], |config| &config.permits)
     }

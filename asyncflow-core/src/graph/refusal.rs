@@ -42,6 +42,13 @@ pub(crate) enum Refusal {
         output: String,
         by: String,
     },
+    MovedIntoFallback {
+        output: String,
+        by: String,
+    },
+    RetryWhenWithoutRetry {
+        task: String,
+    },
     OnceWithRetry {
         task: String,
     },
@@ -112,6 +119,16 @@ impl fmt::Display for Refusal {
                 f,
                 "task `{by}` takes the output of `{output}` by value and has a retry policy: \
                  a second attempt would find it gone; let it borrow the output"
+            ),
+            Self::MovedIntoFallback { output, by } => write!(
+                f,
+                "task `{by}` takes the output of `{output}` by value and has a fallback: \
+                 after a failure that output would be gone; let it borrow the output"
+            ),
+            Self::RetryWhenWithoutRetry { task } => write!(
+                f,
+                "task `{task}` has `retry_when` without `retry`, so nothing is attempted again: \
+                 add `.retry(policy)` or leave `retry_when` out"
             ),
             Self::OnceWithRetry { task } => write!(
                 f,

@@ -322,6 +322,23 @@ impl<'a> Node<'a> {
     pub fn retries(&self) -> bool {
         self.graph.node(self.index).retries()
     }
+
+    /// Returns `true` if the task has a [`fallback`](crate::TaskExt::fallback).
+    pub fn has_fallback(&self) -> bool {
+        self.graph.node(self.index).has_fallback()
+    }
+
+    /// Returns `true` if the run goes on after a failure of the task; see
+    /// [`allow_failure`](crate::TaskExt::allow_failure).
+    pub fn allows_failure(&self) -> bool {
+        self.graph.node(self.index).allows_failure()
+    }
+
+    /// Returns the [`priority`](crate::TaskExt::priority) of the task, 0 by default.
+    pub fn priority(&self) -> i32 {
+        let config = self.graph.node(self.index).config.as_ref();
+        config.map_or(0, |config| config.priority)
+    }
 }
 
 impl fmt::Debug for Node<'_> {

@@ -29,6 +29,9 @@ pub(super) fn task(graph: &Graph, index: NodeIndex) -> Result<(), Refusal> {
             return Err(Refusal::NoPermits { task: task() });
         }
     }
+    if config.retry_when.is_some() && config.retry.is_none() {
+        return Err(Refusal::RetryWhenWithoutRetry { task: task() });
+    }
     if config.retry.is_some() && graph.once.binary_search(&index).is_ok() {
         return Err(Refusal::OnceWithRetry { task: task() });
     }
@@ -85,7 +88,8 @@ fn permits_of(graph: &Arc<Graph>, user: NodeIndex) -> (String, String) {
     }
 }
 
-/// Checks that an output that is taken by value has only one consumer, which has no retry policy.
+/// Checks that an output that is taken by value has only one consumer, which has no retry policy
+/// and no fallback.
 pub(super) fn moved(graph: &Graph) -> Result<(), Refusal> {
     let moves = &graph.layout.moved;
     if moves.is_empty() {
@@ -95,6 +99,12 @@ pub(super) fn moved(graph: &Graph) -> Result<(), Refusal> {
     for (output, by) in moves {
         if graph.node(*by).retries() {
             return Err(Refusal::MovedIntoRetry {
+                output: name(*output),
+                by: name(*by),
+            });
+        }
+        if graph.node(*by).has_fallback() {
+            return Err(Refusal::MovedIntoFallback {
                 output: name(*output),
                 by: name(*by),
             });

@@ -47,7 +47,7 @@ pub struct Report {
     statuses: Arc<Statuses>,
     /// Only of tasks with more than one attempt.
     attempts: HashMap<NodeIndex, u32>,
-    /// How tasks last failed, in the order of declaration. Not of tasks that succeeded in the end.
+    /// How tasks last failed, in the order of declaration. Not of tasks of which an attempt succeeded.
     failures: Option<Arc<BTreeMap<NodeIndex, Arc<Failure>>>>,
     times: Option<Arc<[Times]>>,
     wall: Option<Duration>,
@@ -213,12 +213,13 @@ impl Report {
         self.tasks().filter(|task| matches(task.status())).count()
     }
 
-    /// The failures of the tasks that failed, in the order of declaration.
+    /// The failures that make the run an error, in the order of declaration.
     pub(crate) fn failed(&self) -> impl Iterator<Item = &Failure> {
         let failures = self.failures.iter().flat_map(|failures| failures.iter());
         failures
-            .filter(|(index, _)| self.at(**index).status().is_failure())
-            .map(|(_, failure)| &**failure)
+            .map(|(index, failure)| (self.at(*index), &**failure))
+            .filter(|(task, _)| task.status().is_failure() && !task.allows_failure())
+            .map(|(_, failure)| failure)
     }
 
     pub(crate) fn graph(&self) -> &Graph {
@@ -275,6 +276,7 @@ impl<'a> TaskReport<'a> {
             Some(attempts) => *attempts,
             None => match self.status() {
                 TaskStatus::Succeeded
+                | TaskStatus::Recovered
                 | TaskStatus::Failed
                 | TaskStatus::Panicked
                 | TaskStatus::TimedOut => 1,
@@ -285,8 +287,8 @@ impl<'a> TaskReport<'a> {
 
     /// Returns how the task failed: the failure of its last attempt that failed.
     ///
-    /// There is one if the task failed, and if it was cancelled after a failed attempt, in the pause
-    /// before the next one or during it. Returns `None` if no attempt failed. Returns `None`, too, if
+    /// There is one if the task failed, if it [recovered](TaskStatus::Recovered), and if it was
+    /// cancelled after a failed attempt, in the pause before the next one or during it. Returns `None` if no attempt failed. Returns `None`, too, if
     /// a later attempt succeeded: the error of an attempt is kept only until the next one succeeds or
     /// fails. [`attempts`](Self::attempts) still tells how many there were.
     ///
@@ -327,6 +329,10 @@ impl<'a> TaskReport<'a> {
     pub fn waited(&self) -> Option<Duration> {
         let Times { ready, started, .. } = self.times()?;
         Some(started?.saturating_sub(ready?))
+    }
+
+    pub(crate) fn allows_failure(&self) -> bool {
+        self.report.graph.node(self.index).allows_failure()
     }
 
     #[cfg(feature = "serde")]

@@ -13,21 +13,21 @@ use super::times;
 
 /// Incremented when a field changes its meaning or is removed. Not when a field is added, so readers
 /// must ignore fields that they do not know.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Needs the feature `serde`. As JSON, the report has this form, which
 /// `schema/report.schema.json` describes:
 ///
 /// ```json
 /// {
-///   "version": 1,
+///   "version": 2,
 ///   "wall_ns": 1500000,
 ///   "tasks": [
 ///     { "number": 0, "name": "fetch", "status": "succeeded", "because": null, "attempts": 1,
-///       "upstreams": [],
+///       "failure": null, "allowed": false, "upstreams": [],
 ///       "times": { "ready_ns": 0, "permitted_ns": 10, "started_ns": 10, "ended_ns": 900000 } },
 ///     { "number": 1, "name": "parse", "status": "skipped", "because": 0, "attempts": 0,
-///       "upstreams": [0], "times": null }
+///       "failure": null, "allowed": false, "upstreams": [0], "times": null }
 ///   ],
 ///   "gates": [],
 ///   "critical_path": [0]
@@ -35,7 +35,8 @@ const VERSION: u32 = 1;
 /// ```
 ///
 /// `number`, `because`, `upstreams` and `critical_path` are the numbers of [nodes](crate::Structure).
-/// A status is the text that its `Display` writes. Times are nanoseconds since the start of the run.
+/// A status is the text that its `Display` writes. `failure` is the text of the last failed attempt,
+/// also of a task that recovered. `allowed` says whether the failure of the task lets the run go on. Times are nanoseconds since the start of the run.
 /// `wall_ns`, `times` and `critical_path` are `null` if the run was not timed.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -62,12 +63,15 @@ impl Serialize for TaskReport<'_> {
             TaskStatus::Skipped { because } => Some(because.index.get()),
             _ => None,
         };
-        let mut task = serializer.serialize_struct("TaskReport", 7)?;
+        let mut task = serializer.serialize_struct("TaskReport", 9)?;
         task.serialize_field("number", &number(self))?;
         task.serialize_field("name", self.name())?;
         task.serialize_field("status", &self.status().to_string())?;
         task.serialize_field("because", &because)?;
         task.serialize_field("attempts", &self.attempts())?;
+        let failure = self.failure().map(|failure| failure.cause().to_string());
+        task.serialize_field("failure", &failure)?;
+        task.serialize_field("allowed", &self.allows_failure())?;
         let upstreams: Vec<usize> = self.upstreams().map(NodeIndex::get).collect();
         task.serialize_field("upstreams", &upstreams)?;
         task.serialize_field("times", &self.times().map(Times))?;

@@ -192,12 +192,16 @@ impl<'a> Table<'a> {
     }
 }
 
-/// The status and, if there was more than one attempt, their number.
+/// The status, the number of attempts if there was more than one, and whether a failure was allowed.
 fn status(task: TaskReport<'_>) -> String {
-    match (task.status(), task.attempts()) {
-        (status, 0 | 1) => status.to_string(),
-        (status, attempts) => format!("{status} {attempts}×"),
+    let mut text = task.status().to_string();
+    if task.attempts() > 1 {
+        text.push_str(&format!(" {}×", task.attempts()));
     }
+    if task.status().is_failure() && task.allows_failure() {
+        text.push_str(", allowed");
+    }
+    text
 }
 
 /// How many marks a character keeps. More than any language writes, and few enough that a name cannot

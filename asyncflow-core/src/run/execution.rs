@@ -192,11 +192,16 @@ impl Execution {
         lock(&self.attempts).insert(node, attempts);
     }
 
-    /// Keeps how an attempt at a task failed, in place of the attempt before.
-    pub(super) fn keep_failure(&self, node: NodeIndex, cause: Cause) {
+    /// How an attempt at a task failed.
+    pub(super) fn failure(&self, node: NodeIndex, cause: Cause) -> Failure {
         let (id, name) = (self.graph().task_id(node), self.graph().name(node));
-        let failure = Arc::new(Failure::new(id, name.to_owned(), cause));
-        let before = lock(&self.failures).insert(node, failure);
+        Failure::new(id, name.to_owned(), cause)
+    }
+
+    /// Keeps how an attempt at a task failed, in place of the attempt before.
+    pub(super) fn keep_failure(&self, failure: Failure) {
+        let node = failure.task().index;
+        let before = lock(&self.failures).insert(node, Arc::new(failure));
         // Without the mutex, because the drop of an error is code of the user.
         drop(before);
     }

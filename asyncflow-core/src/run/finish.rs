@@ -26,7 +26,7 @@ pub(crate) struct Finished {
     graph: Arc<Graph>,
     statuses: Statuses,
     columns: Box<[AnyColumn]>,
-    /// Of tasks that failed, and of those that were cancelled after an attempt had failed.
+    /// Of tasks that failed or recovered, and of those that were cancelled after an attempt had failed.
     failures: BTreeMap<NodeIndex, Arc<Failure>>,
     attempts: HashMap<NodeIndex, u32>,
     /// How long it took, and the times of each node, if it was timed.

@@ -105,8 +105,8 @@ impl Execution {
             let attempts = lock(&self.attempts).get(&node).copied();
             watch.attempt_failed(node, attempts.unwrap_or(1), &cause);
         }
-        self.keep_failure(node, cause);
-        if !self.keep_going {
+        self.keep_failure(self.failure(node, cause));
+        if !self.keep_going && !self.node(node).allows_failure() {
             self.stop(Mode::Stopping);
         }
     }

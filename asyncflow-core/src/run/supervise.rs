@@ -1,4 +1,4 @@
-//! Supervised tasks: those that need permits or a slot, a time limit, or several attempts.
+//! Supervised tasks: those that need permits or a slot, a time limit, several attempts or a fallback.
 //!
 //! Everything that a task may need beside its function is in one async function, [`attempts`], which
 //! reads from top to bottom. Other tasks never come here.
@@ -14,10 +14,13 @@ use crate::node_index::NodeIndex;
 use crate::pace::yield_now;
 use crate::task::config::Config;
 use crate::task::end::End;
+use crate::task::failure::{Cause, Failure};
+use crate::unwind;
 
 use super::blocking_call::{BlockingCall, CallKind, Holds};
 use super::concurrency_limit::Slot;
 use super::guard::RunGuard;
+use super::stop::Mode;
 use super::time_limit::{attempt_async, attempt_plain};
 
 /// The future of a supervised task. `None` if the task was parked until a slot is free.
@@ -75,7 +78,7 @@ async fn attempts(
                 slot = holds.give_back_permits();
                 end
             }
-            _ if limit.is_none() && pauses.is_none() => {
+            _ if limit.is_none() && !config.is_some_and(Config::handles_failure) => {
                 let kind = CallKind::Simple(holds);
                 guard.call_blocking(BlockingCall { task, kind });
                 return (None, None);
@@ -92,15 +95,27 @@ async fn attempts(
             }
             return (Some(end), slot);
         };
-        let Some(length) = pauses.as_mut().and_then(|pauses| pauses.next()) else {
+        let Some(config) = config.filter(|config| config.handles_failure()) else {
             return (Some(End::Failed(cause)), slot);
+        };
+        let failure = guard.failure(task, cause);
+        let length = match unwind::catch(|| may_retry(config, &failure)) {
+            Ok(true) => pauses.as_mut().and_then(|pauses| pauses.next()),
+            Ok(false) => None,
+            Err(payload) => {
+                let cause = Cause::panic_after(failure, payload);
+                return (Some(End::Failed(cause)), slot);
+            }
+        };
+        let Some(length) = length else {
+            return (Some(recover(guard, config, number, failure)), slot);
         };
         drop(slot.take());
         if let Some(watch) = &guard.watch {
-            watch.attempt_failed(task, number, &cause);
+            watch.attempt_failed(task, number, failure.cause());
         }
         // For the report of a task that is cancelled before its next attempt is over.
-        guard.keep_failure(task, cause);
+        guard.keep_failure(failure);
         // Noted even if there is no next attempt because the run stops.
         guard.note_attempts(task, number);
         if until_stop(guard, task, pause(guard, length))
@@ -109,6 +124,36 @@ async fn attempts(
         {
             return (Some(End::Cancelled), None);
         }
+    }
+}
+
+fn may_retry(config: &Config, failure: &Failure) -> bool {
+    let when = config.retry_when.as_ref();
+    when.is_none_or(|when| when(failure))
+}
+
+/// The end of a task that is not attempted again. Nobody is left to receive an output if the run was
+/// dropped.
+fn recover(guard: &RunGuard, config: &Config, number: u32, failure: Failure) -> End {
+    let fallback = config.fallback.as_ref();
+    let Some(fallback) = fallback.filter(|_| guard.mode() != Mode::Dropped) else {
+        return End::Failed(failure.into_cause());
+    };
+    let task = failure.task().index;
+    let store = || fallback.store(&failure, guard.outputs(), task);
+    let stored = unwind::catch(|| match &guard.watch {
+        Some(watch) => watch.inside(task, number, store),
+        None => store(),
+    });
+    match stored {
+        Ok(()) => {
+            if let Some(watch) = &guard.watch {
+                watch.attempt_failed(task, number, failure.cause());
+            }
+            guard.keep_failure(failure);
+            End::Recovered
+        }
+        Err(payload) => End::Failed(Cause::panic_after(failure, payload)),
     }
 }
 

@@ -1,10 +1,15 @@
 //! What a user may ask of one task.
 
+use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
 use crate::handle::{TaskId, TaskIds};
 use crate::lock::Permits;
+use crate::node_index::NodeIndex;
+
+use super::failure::Failure;
+use super::outputs::Outputs;
 
 /// Everything that was asked of a task, apart from its inputs.
 #[derive(Debug, Default)]
@@ -32,6 +37,13 @@ pub(crate) struct Config {
     pub(crate) permits: Vec<Permits>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) retry: Option<Box<Backoffs>>,
+    /// Whether a failure may be followed by another attempt.
+    pub(crate) retry_when: Option<Box<RetryWhen>>,
+    pub(crate) fallback: Option<Fallback>,
+    /// Whether its failure neither stops the run nor makes it an error.
+    pub(crate) allow_failure: bool,
+    /// Among ready tasks, the higher comes first.
+    pub(crate) priority: i32,
     /// Starts once its upstreams have ended, however they ended.
     pub(crate) always: bool,
     /// Starts only if the output of this task is `true`.
@@ -41,10 +53,36 @@ pub(crate) struct Config {
 /// Makes the pauses between the attempts of one execution.
 pub(crate) type Backoffs = dyn Fn() -> Box<dyn Iterator<Item = Duration> + Send> + Send + Sync;
 
+pub(crate) type RetryWhen = dyn Fn(&Failure) -> bool + Send + Sync;
+
+/// Makes the output of a task from its failure, and stores it.
+pub(crate) struct Fallback(Box<StoreFallback>);
+
+type StoreFallback = dyn Fn(&Failure, Outputs<'_>, NodeIndex) + Send + Sync;
+
+impl Fallback {
+    pub(crate) fn new<T: Any + Send + Sync>(
+        make: impl Fn(&Failure) -> T + Send + Sync + 'static,
+    ) -> Self {
+        Self(Box::new(move |failure, outputs, task| {
+            outputs.set(task, make(failure));
+        }))
+    }
+
+    pub(crate) fn store(&self, failure: &Failure, outputs: Outputs<'_>, task: NodeIndex) {
+        (self.0)(failure, outputs, task);
+    }
+}
+
 impl Config {
     /// Whether starting the task takes more than calling its function.
     pub(crate) fn supervised(&self) -> bool {
-        !self.permits.is_empty() || self.timeout.is_some() || self.retry.is_some()
+        !self.permits.is_empty() || self.timeout.is_some() || self.handles_failure()
+    }
+
+    /// Whether a failed attempt need not be the end of the task.
+    pub(crate) fn handles_failure(&self) -> bool {
+        self.retry.is_some() || self.fallback.is_some()
     }
 }
 
@@ -55,6 +93,10 @@ impl fmt::Debug for Config {
             .field("permits", &self.permits)
             .field("timeout", &self.timeout)
             .field("retry", &self.retry.is_some())
+            .field("retry_when", &self.retry_when.is_some())
+            .field("fallback", &self.fallback.is_some())
+            .field("allow_failure", &self.allow_failure)
+            .field("priority", &self.priority)
             .field("always", &self.always)
             .field("condition", &self.condition)
             .finish()

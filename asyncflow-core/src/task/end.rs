@@ -10,6 +10,8 @@ use super::statuses::Status;
 pub enum End {
     /// It returned, and its output is stored.
     Succeeded,
+    /// It failed, and the fallback of the task stored an output in its place.
+    Recovered,
     /// It returned an error, panicked, or took too long.
     Failed(Cause),
     /// The run stopped before it returned.
@@ -20,6 +22,7 @@ impl End {
     pub(crate) fn status(&self) -> Status {
         match self {
             Self::Succeeded => Status::Succeeded,
+            Self::Recovered => Status::Recovered,
             Self::Failed(Cause::Error(_)) => Status::Failed,
             Self::Failed(Cause::Panic(_)) => Status::Panicked,
             Self::Failed(Cause::Timeout(_)) => Status::TimedOut,

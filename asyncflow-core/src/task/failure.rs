@@ -47,6 +47,14 @@ impl Failure {
         Self { task, name, cause }
     }
 
+    pub(crate) fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
+    pub(crate) fn into_cause(mut self) -> Cause {
+        std::mem::replace(&mut self.cause, NO_CAUSE)
+    }
+
     /// Returns the handle of the task.
     pub fn task(&self) -> TaskId {
         self.task
@@ -59,7 +67,8 @@ impl Failure {
 
     /// Returns how the task failed: `Failed`, `Panicked` or `TimedOut`.
     ///
-    /// It is the status of the task, unless that was cancelled before another attempt was over.
+    /// It is the status of the task, unless the task recovered, or was cancelled before another
+    /// attempt was over.
     pub fn status(&self) -> TaskStatus {
         match &self.cause {
             Cause::Error(_) => TaskStatus::Failed,
@@ -122,12 +131,14 @@ impl Drop for Failure {
     fn drop(&mut self) {
         // The `Drop` of a user's error may panic. If two errors of one `FlowError` panicked, the
         // process would abort.
-        let nothing = Cause::Timeout(TimedOut(Duration::ZERO));
-        let cause = std::mem::replace(&mut self.cause, nothing);
+        let cause = std::mem::replace(&mut self.cause, NO_CAUSE);
         // The error of a nested flow contains failures, too, and so on.
         unwind::contain(|| deep_drop(Contained(Some(cause))));
     }
 }
+
+/// Stands for a cause that was moved out.
+const NO_CAUSE: Cause = Cause::Timeout(TimedOut(Duration::ZERO));
 
 /// Contains a panic of the drop, which may be done later by another `deep_drop` that passes panics
 /// on, such as that of a run.
@@ -154,7 +165,12 @@ pub enum Cause {
 
 impl Cause {
     pub(crate) fn panic(payload: Payload) -> Self {
-        Self::Panic(Panic::new(payload))
+        Self::Panic(Panic::new(payload, None))
+    }
+
+    /// A panic of what was to decide what follows a failure.
+    pub(crate) fn panic_after(failure: Failure, payload: Payload) -> Self {
+        Self::Panic(Panic::new(payload, Some(Box::new(failure))))
     }
 }
 
@@ -163,27 +179,37 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Error(error) => Quoted(&**error).fmt(f),
-            Self::Panic(panic) => f.write_str(panic.message()),
+            Self::Panic(panic) => match &panic.after {
+                Some(failure) => write!(f, "{} (after: {})", panic.message(), failure.cause),
+                None => f.write_str(panic.message()),
+            },
             Self::Timeout(timeout) => timeout.fmt(f),
         }
     }
 }
 
 /// The panic of a task, from [`Failure::panic`] and [`Failure::error`].
+///
+/// If the [fallback](crate::TaskExt::fallback) of a task panicked, or its
+/// [`retry_when`](crate::TaskExt::retry_when), then `source` returns the error of the attempt that
+/// failed before.
 pub struct Panic {
     message: String,
     /// In a mutex, because a payload need not be `Sync`.
     payload: Mutex<Option<Payload>>,
+    /// What the code was called for that panicked.
+    after: Option<Box<Failure>>,
 }
 
 impl Panic {
-    fn new(payload: Payload) -> Self {
+    fn new(payload: Payload, after: Option<Box<Failure>>) -> Self {
         let message = unwind::message(&payload);
         Self {
             message: message
                 .unwrap_or("a panic whose payload is not a string")
                 .to_owned(),
             payload: Mutex::new(Some(payload)),
+            after,
         }
     }
 
@@ -232,7 +258,13 @@ impl fmt::Debug for Panic {
     }
 }
 
-impl Error for Panic {}
+impl Error for Panic {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let failure = self.after.as_ref()?;
+        let error: &(dyn Error + 'static) = failure.error();
+        Some(error)
+    }
+}
 
 impl Drop for Panic {
     fn drop(&mut self) {

@@ -24,6 +24,9 @@ use crate::handle::TaskId;
 pub enum TaskStatus {
     /// The function returned a value other than `Err`.
     Succeeded,
+    /// Every attempt failed, and the [fallback](crate::TaskExt::fallback) of the task made its output.
+    /// [`TaskReport::failure`](crate::TaskReport::failure) returns the last failure.
+    Recovered,
     /// The function returned an `Err`.
     Failed,
     /// The function panicked.
@@ -48,7 +51,8 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
-    /// Returns `true` if the task succeeded or was given, so that downstream tasks can start.
+    /// Returns `true` if the task succeeded, recovered or was given, so that downstream tasks can
+    /// start.
     ///
     /// ```
     /// use asyncflow::TaskStatus;
@@ -57,7 +61,7 @@ impl TaskStatus {
     /// assert!(!TaskStatus::Cancelled.is_success());
     /// ```
     pub fn is_success(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Given)
+        matches!(self, Self::Succeeded | Self::Recovered | Self::Given)
     }
 
     /// Returns `true` if the task failed, panicked or timed out.
@@ -77,6 +81,7 @@ impl fmt::Display for TaskStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Succeeded => "succeeded",
+            Self::Recovered => "recovered",
             Self::Failed => "failed",
             Self::Panicked => "panicked",
             Self::TimedOut => "timed out",

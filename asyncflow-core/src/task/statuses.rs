@@ -17,6 +17,7 @@ pub(crate) enum Status {
     Unfinished = 0,
     Succeeded,
     Given,
+    Recovered,
     Failed,
     Panicked,
     TimedOut,
@@ -27,10 +28,11 @@ pub(crate) enum Status {
 
 impl Status {
     fn from_byte(byte: u8) -> Self {
-        const ALL: [Status; 9] = [
+        const ALL: [Status; 10] = [
             Status::Unfinished,
             Status::Succeeded,
             Status::Given,
+            Status::Recovered,
             Status::Failed,
             Status::Panicked,
             Status::TimedOut,
@@ -43,7 +45,7 @@ impl Status {
 
     /// Whether what is downstream may start.
     pub(crate) fn is_success(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Given)
+        matches!(self, Self::Succeeded | Self::Given | Self::Recovered)
     }
 }
 
@@ -115,6 +117,7 @@ impl Statuses {
             Status::Unfinished => TaskStatus::Unfinished,
             Status::Succeeded => TaskStatus::Succeeded,
             Status::Given => TaskStatus::Given,
+            Status::Recovered => TaskStatus::Recovered,
             Status::Failed => TaskStatus::Failed,
             Status::Panicked => TaskStatus::Panicked,
             Status::TimedOut => TaskStatus::TimedOut,

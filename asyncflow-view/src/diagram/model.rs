@@ -254,6 +254,15 @@ fn settings(task: &Node<'_>) -> Option<String> {
     if task.retries() {
         settings.push("retried".to_owned());
     }
+    if task.has_fallback() {
+        settings.push("fallback".to_owned());
+    }
+    if task.allows_failure() {
+        settings.push("may fail".to_owned());
+    }
+    if task.priority() != 0 {
+        settings.push(format!("priority {}", task.priority()));
+    }
     (!settings.is_empty()).then(|| settings.join(" · "))
 }
 

@@ -58,6 +58,7 @@ impl Bar {
     pub(crate) fn class(&self) -> &'static str {
         match self.status {
             TaskStatus::Succeeded => "run",
+            TaskStatus::Recovered => "recovered",
             TaskStatus::Failed => "failed",
             TaskStatus::Panicked => "panicked",
             TaskStatus::TimedOut => "timedout",

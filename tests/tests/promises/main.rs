@@ -19,6 +19,7 @@ mod documented;
 mod ending;
 mod failures;
 mod fairness;
+mod fallbacks;
 mod groups;
 mod locks;
 mod memory;

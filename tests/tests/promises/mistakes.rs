@@ -54,6 +54,19 @@ on_every_backend! {
         refused(flow.execute().await.unwrap_err(), &ran, &["`stuck`", "has 0"]);
     }
 
+    async fn a_fallback_of_what_takes_an_input_by_value<R>() {
+        let (mut flow, ran) = flow_that_must_not_run::<R>();
+        let buffer = flow.add((|| vec![0_u8]).named("buffer"));
+        flow.add((|bytes: Vec<u8>| bytes).inputs(buffer.moved()).fallback(|_| Vec::new()).named("fill"));
+        refused(flow.execute().await.unwrap_err(), &ran, &["`fill`", "`buffer`", "by value", "fallback"]);
+    }
+
+    async fn retry_when_without_retry<R>() {
+        let (mut flow, ran) = flow_that_must_not_run::<R>();
+        flow.add((|| Err::<(), _>("no")).retry_when(|_| true).named("once"));
+        refused(flow.execute().await.unwrap_err(), &ran, &["`once`", "`retry_when` without `retry`", "`.retry(policy)`"]);
+    }
+
     async fn no_concurrency<R>() {
         let (flow, ran) = flow_that_must_not_run::<R>();
         let error = flow.execute().max_concurrency(0).await.unwrap_err();

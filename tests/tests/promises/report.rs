@@ -191,8 +191,11 @@ on_every_backend! {
         let any = flow.add((|| ()).after_any([fails[0], root]).named("any"));
         let skipped = flow.add((|| ()).after(fails[1]).named("skipped"));
         let left_out = flow.add(|| ());
+        let recovered = flow.add((|| Err::<u8, _>("no\tluck")).fallback(|_| 1).named("recovered"));
+        let allowed = flow.add((|| -> () { panic!("oh") }).allow_failure().named("allowed"));
         for timed in [false, true] {
-            let execute = flow.execute().keep_going().given(given, 2).only((group, any, skipped, fails.clone()));
+            let targets = (group, any, skipped, fails.clone(), recovered, allowed);
+            let execute = flow.execute().keep_going().given(given, 2).only(targets);
             let execute = if timed { execute.timed() } else { execute };
             let error = execute.await.unwrap_err();
             let report = error.report().unwrap();
@@ -200,7 +203,7 @@ on_every_backend! {
             let json: Value = serde_json::from_str(&text).unwrap();
             let mistakes: Vec<String> = schema.iter_errors(&json).map(|error| error.to_string()).collect();
             assert_eq!(mistakes, [""; 0]);
-            assert_eq!(json["version"], 1);
+            assert_eq!(json["version"], 2);
             assert_eq!(json["wall_ns"].is_u64(), timed);
             assert_eq!(json["critical_path"].is_array(), timed);
             let tasks = json["tasks"].as_array().unwrap();
@@ -220,6 +223,11 @@ on_every_backend! {
             };
             assert_eq!(at(skipped.into())["because"], at(fails[1].into())["number"]);
             assert_eq!(at(left_out.into())["status"], "not selected");
+            let recovered = at(recovered.into());
+            assert_eq!((&recovered["status"], &recovered["failure"]), (&"recovered".into(), &"no\tluck".into()));
+            let allowed = at(allowed.into());
+            assert_eq!((&allowed["status"], &allowed["failure"]), (&"panicked".into(), &"oh".into()));
+            assert_eq!((&allowed["allowed"], &recovered["allowed"]), (&true.into(), &false.into()));
             let gates = json["gates"].as_array().unwrap();
             assert!(gates.iter().any(|gate| gate["opens"] == "any of"));
             assert!(gates.iter().any(|gate| gate["opens"] == "all of"));

@@ -37,7 +37,7 @@ let colours = {};
 function readColours() {
   const style = getComputedStyle(document.documentElement);
   for (const name of ["page", "surface", "text", "muted", "line", "subtle", "focus", "wait",
-    "run", "run2", "run3", "failed", "panicked", "timedout", "given", "cancelled", "other"]) {
+    "run", "run2", "run3", "failed", "panicked", "timedout", "recovered", "given", "cancelled", "other"]) {
     colours[name] = style.getPropertyValue("--" + name).trim();
   }
   // The hatching of tasks that are ready and wait.

@@ -33,11 +33,11 @@ const MAX_BARS: usize = 1500;
 const STYLE: &str = "\
 text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;font-size:12px;fill:#1d1f22}.name{paint-order:stroke;stroke:#fcfcfa;stroke-width:3.5px;stroke-linejoin:round}\
 .page{fill:#fcfcfa;stroke:#dddcd6}.title{font-size:17px;font-weight:600}.dim{fill:#63676d}.grid{stroke:#e6e5e0}\
-.run{fill:#8fb8d6}.failed{fill:#cf5a2e}.panicked{fill:#a0487f}.timedout{fill:#d09a2a}.given{fill:#a9c6a0}.cancelled,.other{fill:#b9bcc0}\
+.run{fill:#8fb8d6}.failed{fill:#cf5a2e}.panicked{fill:#a0487f}.timedout{fill:#d09a2a}.recovered{fill:#c9c58e}.given{fill:#a9c6a0}.cancelled,.other{fill:#b9bcc0}\
 .hatch{stroke:#7d8289}.wait{fill:url(#hatch);stroke:#9a9ea4;stroke-width:.8}.before{stroke:#b4b7bb;stroke-dasharray:1 4;stroke-linecap:round}\
 .on{fill:#101214}.critical{stroke:#1d1f22;stroke-width:2.5;fill:none}.link{stroke:#1d1f22;stroke-width:1.2;fill:none}.mark{fill:none;stroke:#63676d;stroke-width:1.4}\
 @media(prefers-color-scheme:dark){text{fill:#e8e7e3}.page{fill:#17191c;stroke:#33363b}.name{stroke:#17191c}.on{fill:#f6f5f1}.dim{fill:#9da1a7}.grid{stroke:#2a2d31}\
-.run{fill:#3f7199}.failed{fill:#e0693c}.panicked{fill:#b9619a}.timedout{fill:#c99328}.given{fill:#56794f}.cancelled,.other{fill:#5f646b}\
+.run{fill:#3f7199}.failed{fill:#e0693c}.panicked{fill:#b9619a}.timedout{fill:#c99328}.recovered{fill:#7d7a45}.given{fill:#56794f}.cancelled,.other{fill:#5f646b}\
 .hatch{stroke:#8a8f96}.wait{stroke:#6b7077}.before{stroke:#5d6269}.critical,.link{stroke:#f0efeb}.mark{stroke:#9da1a7}}";
 
 pub(crate) fn write(timeline: &Timeline) -> String {
