@@ -44,8 +44,8 @@
 //! * `#[task(flow, ..)]` declares a function where it is written. Its parameters name its upstreams.
 //!
 //! A closure that only panics has the type `!`, which is no output: write `|| -> () { .. }`. An
-//! async closure that borrows what it captured is not an `Fn`: clone what it needs into an `async
-//! move` block, or wrap it in [`once`].
+//! async closure that borrows what it captured is not an `Fn`: pass what it needs as a
+//! [value](Flow::value), or wrap it in [`once`].
 //!
 //! # Data
 //!
@@ -58,10 +58,16 @@
 //! | `task.optional()` | `Option<&T>`; `None` if it did not succeed, which does not skip this task |
 //! | `task.moved()` | `T`; no other task may use it |
 //! | `Vec<Task<T>>`, `[Task<T>; N]` | `Vec<&T>` |
+//! | `Vec<Optional<T>>`, `[Optional<T>; N]` | `Vec<Option<&T>>` |
+//! | [`context()`] | <code>&[TaskContext]</code>: whether to stop, which attempt it is, and runs of its own |
 //! | a tuple of up to twelve of these | a parameter for each |
 //!
 //! [`Flow::input`] is a value that is [given](Execute::given) to each execution. So one flow, built
-//! once, serves many requests at the same time.
+//! once, serves many requests at the same time. [`Flow::value`] is what all runs share: a client, a
+//! pool, a configuration.
+//!
+//! A loop, or a flow that is made at run time, is plain Rust in a function that
+//! [executes](TaskContext::execute) it through its context.
 //!
 //! # Executing
 //!
@@ -166,8 +172,8 @@
 #[doc(inline)]
 pub use asyncflow_core::{
     Execute, Failure, Flow, FlowError, FlowErrorKind, Group, Lock, Observer, Output, Parallel,
-    Report, Run, Running, Runtime, Semaphore, Series, Task, TaskExt, TaskId, TaskRef, TaskStatus,
-    backon, once, parallel, series, with_lock,
+    Report, Run, Running, Runtime, Semaphore, Series, Task, TaskContext, TaskExt, TaskId, TaskRef,
+    TaskStatus, backon, context, once, parallel, series, with_lock,
 };
 
 /// What a run tells afterwards, beside the [`Report`] and the [`FlowError`] themselves.
@@ -202,8 +208,8 @@ pub mod runtime {
 pub mod types {
     #[doc(inline)]
     pub use asyncflow_core::{
-        Configured, Input, Inputs, Item, Lockable, Member, Moved, Once, Optional, Outcome, Permits,
-        TaskFn, Upstreams, WithFallback, WithLock,
+        Configured, ContextInput, Input, Inputs, Item, Lockable, Member, Moved, Once, Optional,
+        Outcome, Permits, TaskFn, Upstreams, WithFallback, WithLock,
     };
 }
 

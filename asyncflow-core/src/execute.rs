@@ -16,9 +16,8 @@ use crate::pace::{Pace, SLICE, now};
 use crate::run::allocate::Prepared;
 use crate::run::backend::Backend;
 use crate::run::future::RunFuture;
-use crate::run::guard::RunGuard;
 use crate::run::stop::Mode;
-use crate::run::validate::{Given, Options, Plan};
+use crate::run::validate::{Given, Options, Owner, Plan};
 use crate::running::Running;
 use crate::runtime::Runtime;
 use crate::sealed::Sealed;
@@ -268,9 +267,9 @@ impl<'f, R: Runtime> Execute<'f, R> {
         Running::new(started)
     }
 
-    /// Makes this the run of a task in another run.
-    pub(crate) fn within(self, outer: RunGuard) -> Self {
-        self.with(|options| options.outer = Some(outer))
+    /// Makes this a run inside of another.
+    pub(crate) fn within(self, owner: Owner) -> Self {
+        self.with(|options| options.owner = Some(owner))
     }
 
     /// Stops the run. Returns `false` if it has not started.

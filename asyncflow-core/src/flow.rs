@@ -8,9 +8,9 @@ use crate::declare::group::{self, Parallel, Series};
 use crate::declare::item::{Item, Member};
 use crate::execute::Execute;
 use crate::graph::Declared;
-use crate::graph::body::{Body, InputBody};
+use crate::graph::body::{Body, InputBody, SharedValue};
 use crate::graph::structure::Structure;
-use crate::handle::Task;
+use crate::handle::{Task, TaskId};
 use crate::run::backend::{Backend, Erased};
 use crate::running::Running;
 use crate::runtime::Runtime;
@@ -124,7 +124,7 @@ impl<R: Runtime> Flow<R> {
     /// Panics if the item depends on a task of another flow.
     #[track_caller]
     pub fn add<T: Item<Marker>, Marker>(&mut self, item: T) -> T::Handle {
-        let Member(element) = item.into_member(Sealed);
+        let Member(element) = Member::new(item);
         T::handle(group::add(&mut self.declared, element), Sealed)
     }
 
@@ -154,6 +154,68 @@ impl<R: Runtime> Flow<R> {
         request.config().name = Some(name.into().into_boxed_str());
         let index = self.declared.add_task(body, request, &[]);
         Task::new(self.declared.task_id(index))
+    }
+
+    /// Adds a value: a task without a function, whose output is `value` in every run.
+    ///
+    /// For what tasks share: clients, pools, configuration, another flow. The flow keeps the value, and
+    /// tasks borrow it. It is not copied, however many runs there are.
+    /// [`given`](Execute::given) replaces it for one execution, as tests do. It cannot be taken with
+    /// [`moved`](Task::moved).
+    ///
+    /// An async closure cannot borrow what it captures, so it takes it as an input:
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// # struct Client;
+    /// # impl Client {
+    /// #     async fn get(&self, path: &str) -> String { path.to_owned() }
+    /// # }
+    /// let mut flow = TokioFlow::new();
+    /// let client = flow.value(Client);
+    /// let id = flow.input::<u64>("id");
+    /// let fetch = async |client: &Client, id: &u64| client.get(&format!("/users/{id}")).await;
+    /// let page = flow.add(fetch.inputs((client, id)));
+    /// let run = flow.execute().given(id, 7).await?;
+    /// assert_eq!(run[page], "/users/7");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Its name is that of its type, and its status [`Succeeded`](crate::TaskStatus::Succeeded), with no
+    /// [attempts](crate::TaskReport::attempts).
+    pub fn value<T: Send + Sync + 'static>(&mut self, value: T) -> Task<T> {
+        let body = Body::Value(Box::new(SharedValue::new(value)));
+        let index = self.declared.add_task(body, Request::default(), &[]);
+        Task::new(self.declared.task_id(index))
+    }
+
+    /// Returns the handle of the task with a name, or `None` if there is none.
+    ///
+    /// For programs whose users select tasks, for example by the arguments of a command line.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add((|| "docs").named("docs"));
+    /// let tests = flow.add((|| "tests").named("tests"));
+    /// let wanted = flow.find("docs").ok_or("there is no task `docs`")?;
+    /// let run = flow.execute().only(wanted).await?;
+    /// assert_eq!(run.get(tests), None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn find(&self, name: &str) -> Option<TaskId> {
+        let graph = self.declared.look();
+        graph.find(name).map(|index| graph.task_id(index))
     }
 
     /// Executes the flow. Returns a future of the [`Run`](crate::Run), which has methods that

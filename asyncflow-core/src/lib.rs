@@ -8,7 +8,7 @@
 //!
 //! From the top to the bottom; each room imports only from those below it:
 //!
-//! * `flow`, `execute`, `running`, `nested`: what a user calls;
+//! * `flow`, `execute`, `running`, `nested`, `context`: what a user calls;
 //! * `declare`: how functions and groups become the tasks of a [`Flow`];
 //! * `run`: one execution, from its roots to its end;
 //! * `outcome`: what comes out of it: the [`Run`], the [`Report`] and the [`FlowError`];
@@ -24,6 +24,7 @@ pub mod async_locks;
 mod bit_set;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod context;
 mod declare;
 mod deep_drop;
 mod execute;
@@ -51,6 +52,7 @@ mod tuples;
 mod unwind;
 mod weighted_semaphore;
 
+pub use context::{ContextInput, TaskContext, context};
 pub use declare::configure::{Configured, TaskExt};
 pub use declare::function::{Once, TaskFn, WithFallback, once};
 pub use declare::group::{Parallel, Series};
@@ -90,7 +92,7 @@ pub use backon;
 /// What a program that declares flows imports: extension traits, macros, handles.
 pub mod prelude {
     pub use crate::{
-        Flow, FlowError, Group, Lock, Output, Parallel, Run, Semaphore, Series, Task, TaskExt,
-        TaskId, TaskStatus, once, parallel, series, with_lock,
+        Flow, FlowError, Group, Lock, Output, Parallel, Run, Semaphore, Series, Task, TaskContext,
+        TaskExt, TaskId, TaskStatus, context, once, parallel, series, with_lock,
     };
 }

@@ -28,7 +28,7 @@ use crate::deep_drop::deep_drop;
 use crate::execute::Execute;
 use crate::flow::Flow;
 use crate::graph::Declared;
-use crate::graph::body::{AnyBody, AsyncBody, Body, Facts, InputUse, Job, NotStored};
+use crate::graph::body::{AnyAttempt, AnyBody, AsyncBody, Body, Facts, InputUse, Job, NotStored};
 use crate::graph::storage::RunStorage;
 use crate::handle::{Task, TaskId};
 use crate::node_index::NodeIndex;
@@ -36,8 +36,7 @@ use crate::outcome::error::FlowError;
 use crate::outcome::run::Run;
 use crate::run::execution::Execution;
 use crate::run::guard::RunGuard;
-use crate::run::stop::Mode;
-use crate::running::Running;
+use crate::run::validate::Owner;
 use crate::runtime::Runtime;
 use crate::sealed::Sealed;
 use crate::task::column::ColumnType;
@@ -90,10 +89,6 @@ impl<R: Runtime> Drop for NestedTask<R> {
     }
 }
 
-/// At every how many levels of nesting a run is spawned. The others are polled by their outer run,
-/// which is quicker, but takes stack.
-const SPAWN_INTERVAL: u32 = 16;
-
 impl<R: Runtime> AnyBody for NestedTask<R> {
     fn as_any(&self) -> &dyn Any {
         self
@@ -127,7 +122,12 @@ impl<R: Runtime> AnyBody for NestedTask<R> {
 }
 
 impl<R: Runtime> AsyncBody for NestedTask<R> {
-    fn start(&self, storage: Arc<RunStorage>, node: NodeIndex) -> Job {
+    fn start(
+        &self,
+        storage: Arc<RunStorage>,
+        node: NodeIndex,
+        _attempt: Option<&AnyAttempt>,
+    ) -> Job {
         let flow = Arc::clone(self.flow());
         Box::pin(async move {
             let outer: Arc<Execution> = storage.run();
@@ -156,25 +156,23 @@ async fn execute<R: Runtime>(
     if outer.stops_task(node) {
         return None;
     }
-    let execute = flow.execute().within(RunGuard::of(outer));
-    match (outer.depth + 1) % SPAWN_INTERVAL {
-        0 => until_end(execute.start(), Running::stop, outer, node).await,
-        _ => until_end(execute, Execute::stop, outer, node).await,
-    }
+    let execute = flow
+        .execute()
+        .within(Owner::Task(RunGuard::of(outer), node));
+    until_end(execute, outer, node).await
 }
 
 /// Waits for the end of an inner run, which is stopped when the outer one is. `None` if the inner
 /// run had not started by then.
-async fn until_end<F: Future>(
-    inner: F,
-    stop: impl Fn(&F, Mode) -> bool,
+async fn until_end<R: Runtime>(
+    inner: Execute<'_, R>,
     outer: &Execution,
     node: NodeIndex,
-) -> Option<F::Output> {
+) -> Option<Result<Run, FlowError>> {
     let mut inner = pin!(inner);
     poll_fn(|cx| {
         // A stop of the outer run wakes this task.
-        if outer.stops_task(node) && !stop(&inner, outer.mode()) {
+        if outer.stops_task(node) && !inner.stop(outer.mode()) {
             return Poll::Ready(None);
         }
         inner.as_mut().poll(cx).map(Some)

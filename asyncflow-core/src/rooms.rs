@@ -10,7 +10,7 @@ const ROOMS: &[&[&str]] = &[
     // A suite that checks a runtime by executing flows on it.
     &["conformance"],
     // What a user calls.
-    &["flow", "execute", "running", "nested"],
+    &["flow", "execute", "running", "nested", "context"],
     &["declare"],
     &["run"],
     &["outcome"],

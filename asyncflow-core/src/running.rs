@@ -88,12 +88,11 @@ impl Running {
         self.await
     }
 
-    /// Stops the run. Returns `true`, because it has started.
-    pub(crate) fn stop(&self, mode: Mode) -> bool {
+    /// Stops the run.
+    fn stop(&self, mode: Mode) {
         if let State::Running(run) = &*lock(&self.state) {
             run.stop(mode);
         }
-        true
     }
 
     /// Returns the status of every task so far.

@@ -1,6 +1,7 @@
 //! The extension methods that configure a task.
 
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 use backon::BackoffBuilder;
@@ -74,6 +75,7 @@ macro_rules! configure_methods {
         /// # Ok(())
         /// # }
         /// ```
+        #[track_caller]
         $visibility fn after($self, upstreams: impl Upstreams) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             let upstreams_of = &mut configured.request.upstreams;
@@ -103,6 +105,7 @@ macro_rules! configure_methods {
         /// # Ok(())
         /// # }
         /// ```
+        #[track_caller]
         $visibility fn after_any($self, upstreams: impl Upstreams) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             let mut any = TaskIds::new();
@@ -140,6 +143,7 @@ macro_rules! configure_methods {
         /// # Ok(())
         /// # }
         /// ```
+        #[track_caller]
         $visibility fn inputs<J: Inputs>($self, inputs: J) -> Configured<$output, J> {
             let configured = $configured;
             Configured {
@@ -171,6 +175,7 @@ macro_rules! configure_methods {
         /// # Ok(())
         /// # }
         /// ```
+        #[track_caller]
         $visibility fn with_lock($self, lock: impl Lockable) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             merge(&mut configured.request.config().permits, lock.to_permits(Sealed));
@@ -197,6 +202,7 @@ macro_rules! configure_methods {
         /// # Ok(())
         /// # }
         /// ```
+        #[track_caller]
         $visibility fn named($self, name: impl Into<String>) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             configured.request.config().name = Some(name.into().into_boxed_str());
@@ -226,6 +232,7 @@ macro_rules! configure_methods {
         /// # Ok(())
         /// # }
         /// ```
+        #[track_caller]
         $visibility fn timeout($self, limit: Duration) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             configured.request.config().timeout = Some(limit);
@@ -259,6 +266,7 @@ macro_rules! configure_methods {
         /// # Ok(())
         /// # }
         /// ```
+        #[track_caller]
         $visibility fn retry(
             $self,
             policy: impl BackoffBuilder<Backoff: 'static> + Clone + 'static,
@@ -297,6 +305,7 @@ macro_rules! configure_methods {
         /// # Ok(())
         /// # }
         /// ```
+        #[track_caller]
         $visibility fn retry_when(
             $self,
             may_retry: impl Fn(&Failure) -> bool + Send + Sync + 'static,
@@ -341,6 +350,7 @@ macro_rules! configure_methods {
         /// # Ok(())
         /// # }
         /// ```
+        #[track_caller]
         $visibility fn fallback<T: Send + Sync + 'static>(
             $self,
             make: impl Fn(&Failure) -> T + Send + Sync + 'static,
@@ -375,6 +385,7 @@ macro_rules! configure_methods {
         /// # Ok(())
         /// # }
         /// ```
+        #[track_caller]
         $visibility fn allow_failure($self) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             configured.request.config().allow_failure = true;
@@ -402,6 +413,7 @@ macro_rules! configure_methods {
         /// # Ok(())
         /// # }
         /// ```
+        #[track_caller]
         $visibility fn priority($self, priority: i32) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             configured.request.config().priority = priority;
@@ -428,6 +440,7 @@ macro_rules! configure_methods {
         /// # Ok(())
         /// # }
         /// ```
+        #[track_caller]
         $visibility fn always($self) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             configured.request.config().always = true;
@@ -452,6 +465,7 @@ macro_rules! configure_methods {
         /// # Ok(())
         /// # }
         /// ```
+        #[track_caller]
         $visibility fn run_if($self, flag: Task<bool>) -> Configured<$output, $inputs> {
             let mut configured = $configured;
             configured.request.config().condition = Some(flag.id);
@@ -493,6 +507,7 @@ macro_rules! configure_methods {
 /// ```
 pub trait TaskExt<Marker>: Sized {
     #[doc(hidden)]
+    #[track_caller]
     fn configured(self, _: Sealed) -> Configured<Self>;
 
     configure_methods!(, self => self.configured(Sealed), (), Self);
@@ -504,6 +519,7 @@ macro_rules! callable {
         where
             F: Fn($($arg),*) -> O,
         {
+            #[track_caller]
             fn configured(self, _: Sealed) -> Configured<Self> {
                 Configured::new(self)
             }
@@ -515,17 +531,23 @@ callable!();
 crate::tuples::each_tuple!(callable);
 
 impl<F> TaskExt<Once<()>> for Once<F> {
+    #[track_caller]
     fn configured(self, _: Sealed) -> Configured<Self> {
         Configured::new(self)
     }
 }
 
 impl<F> Configured<F> {
+    #[track_caller]
     fn new(function: F) -> Self {
+        let place = Some(Location::caller());
         Self {
             function,
             inputs: (),
-            request: Request::default(),
+            request: Request {
+                place,
+                ..Request::default()
+            },
         }
     }
 }

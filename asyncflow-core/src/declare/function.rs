@@ -11,7 +11,9 @@ use std::marker::PhantomData;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use crate::graph::body::{AnyBody, AsyncBody, Body, Facts, InputUse, Job, NotStored, PlainBody};
+use crate::graph::body::{
+    AnyAttempt, AnyBody, AsyncBody, Body, Call, Facts, InputUse, Job, NotStored, PlainBody,
+};
 use crate::graph::storage::RunStorage;
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
@@ -20,7 +22,6 @@ use crate::sealed::Sealed;
 use crate::task::column::ColumnType;
 use crate::task::end::End;
 use crate::task::failure::Cause;
-use crate::task::outputs::Outputs;
 
 use super::inputs::Inputs;
 
@@ -33,7 +34,7 @@ use super::inputs::Inputs;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a function that can be a task with these inputs",
     label = "not a task function for the inputs `{I}`",
-    note = "its parameters must match the inputs: `&T` for a `Task<T>`, `Option<&T>` for `task.optional()`, `T` for `task.moved()`, `Vec<&T>` for a `Vec<Task<T>>`; without `.inputs(..)` it takes none",
+    note = "its parameters must match the inputs: `&T` for a `Task<T>`, `Option<&T>` for `task.optional()`, `T` for `task.moved()`, `Vec<&T>` for a `Vec<Task<T>>`, `&TaskContext` for `context()`; without `.inputs(..)` it takes none",
     note = "it must return a type that implements `asyncflow::Output` (add `#[derive(Output)]`) or a `Result`; if it is async, its future must be `Send`",
     note = "it must be `Fn + Send + Sync + 'static`: wrap an `FnOnce` in `once(..)`, and give a closure that only panics the type `|| -> () {{ .. }}`"
 )]
@@ -316,7 +317,12 @@ where
     T: Send + Sync + 'static,
     Kind: 'static,
 {
-    fn start(&self, storage: Arc<RunStorage>, node: NodeIndex) -> Job {
+    fn start(
+        &self,
+        storage: Arc<RunStorage>,
+        node: NodeIndex,
+        attempt: Option<&AnyAttempt>,
+    ) -> Job {
         if let Some(args) = self.inputs.none() {
             let future = self.function.call(args);
             return Box::pin(async move {
@@ -324,14 +330,18 @@ where
                 (storage, end)
             });
         }
+        let mut own = self.inputs.own(Call {
+            outputs: storage.outputs(),
+            attempt,
+        });
         Box::pin(async move {
             let result = {
                 let outputs = storage.outputs();
                 // The future cannot borrow `self` from outside this block, so it borrows the task
                 // from the storage that it owns.
                 let task: &Self = storage.async_body(node);
-                let mut held = task.inputs.hold(outputs);
-                let args = task.inputs.args(outputs, &mut held);
+                let held = task.inputs.hold(outputs);
+                let args = task.inputs.args(outputs, &held, &mut own);
                 task.function.call(args).await.settle(Sealed)
             };
             let end = store(&storage, node, result);
@@ -364,12 +374,14 @@ where
 {
     fn call(
         &self,
-        outputs: Outputs<'_>,
+        call: Call<'_>,
         node: NodeIndex,
         wanted: &dyn Fn() -> bool,
     ) -> Result<(), BoxError> {
-        let mut held = self.inputs.hold(outputs);
-        let args = self.inputs.args(outputs, &mut held);
+        let outputs = call.outputs;
+        let held = self.inputs.hold(outputs);
+        let mut own = self.inputs.own(call);
+        let args = self.inputs.args(outputs, &held, &mut own);
         let value = self.function.call(args).settle(Sealed)?;
         if wanted() {
             outputs.set(node, value);

@@ -154,8 +154,9 @@ macro_rules! group {
             }
 
             $(#[doc = $doc])*
+            #[track_caller]
             pub fn $push<T: Item<Marker>, Marker>(mut self, item: T) -> Self {
-                self.0.elements.push(item.into_member(Sealed).0);
+                self.0.elements.push(Member::new(item).0);
                 self
             }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 
 use crate::graph::body::{Body, InputUse};
 use crate::handle::{Group, Task, TaskId};
@@ -72,6 +73,9 @@ where
 
     fn into_member(self, _: Sealed) -> Member {
         let mut request = self.request;
+        if I::CONTEXT {
+            request.config().context = true;
+        }
         self.inputs.visit(&mut |task, how| match how {
             InputUse::Optional => request.awaited.push(task),
             InputUse::Borrowed | InputUse::Moved => request.upstreams.push(task),
@@ -168,8 +172,14 @@ impl Member {
     /// # Ok(())
     /// # }
     /// ```
+    #[track_caller]
     pub fn new<T: Item<Marker>, Marker>(item: T) -> Self {
-        item.into_member(Sealed)
+        let mut member = item.into_member(Sealed);
+        if let Element::Task(task) = &mut member.0 {
+            // A configured function knows where that was done.
+            task.request.place.get_or_insert(Location::caller());
+        }
+        member
     }
 }
 
@@ -204,6 +214,7 @@ pub trait WithLock<Marker> {
     type Locked;
 
     #[doc(hidden)]
+    #[track_caller]
     fn locked(self, permits: Permits, _: Sealed) -> Self::Locked;
 }
 
@@ -213,6 +224,7 @@ where
 {
     type Locked = Configured<F>;
 
+    #[track_caller]
     fn locked(self, permits: Permits, _: Sealed) -> Configured<F> {
         self.with_lock(permits)
     }
@@ -252,6 +264,7 @@ impl<F, I> WithLock<Ready<()>> for Configured<F, I> {
 /// # Ok(())
 /// # }
 /// ```
+#[track_caller]
 pub fn with_lock<T, Marker>(item: T, lock: impl Lockable) -> T::Locked
 where
     T: WithLock<Marker>,

@@ -4,13 +4,14 @@
 //! [`AsyncBody`] and [`PlainBody`] (see [`crate::declare::function`]). The graph stores them, and a
 //! run calls them. A body sees of the run no more than its [`RunStorage`].
 
-use std::any::Any;
+use std::any::{Any, type_name};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::deep_drop::deep_drop;
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
 use crate::output::BoxError;
@@ -29,6 +30,8 @@ pub enum Body {
     Plain(Box<dyn PlainBody>),
     /// No function: the value is given to each execution. Boxed, because few tasks are inputs.
     Input(Box<InputBody>),
+    /// No function: the output of every run is the same value, which the flow owns.
+    Value(Box<dyn ValueBody>),
     /// No task: passes on that its upstreams have ended. See [`crate::declare::group`].
     Gate(Gate),
 }
@@ -39,6 +42,7 @@ impl fmt::Debug for Body {
             Self::Async(_) => f.write_str("Async"),
             Self::Plain(_) => f.write_str("Plain"),
             Self::Input(_) => f.write_str("Input"),
+            Self::Value(_) => f.write_str("Value"),
             Self::Gate(gate) => gate.fmt(f),
         }
     }
@@ -48,6 +52,55 @@ impl fmt::Debug for Body {
 #[derive(Clone, Copy, Debug)]
 pub struct InputBody {
     pub(crate) column: Option<ColumnType>,
+}
+
+/// The value of a task without a function.
+pub trait ValueBody: Send + Sync + 'static {
+    fn facts(&self) -> Facts;
+    /// The full path of its type, as `type_name` gives it.
+    fn type_name(&self) -> &'static str;
+    /// Stores a share in the value as the output of its task.
+    fn store(&self, outputs: Outputs<'_>, node: NodeIndex);
+}
+
+/// A value, and what its type is.
+pub(crate) struct SharedValue<T: Send + Sync + 'static>(
+    /// Present until it is dropped.
+    Option<Arc<T>>,
+);
+
+impl<T: Send + Sync + 'static> SharedValue<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Some(Arc::new(value)))
+    }
+}
+
+impl<T: Send + Sync + 'static> ValueBody for SharedValue<T> {
+    fn facts(&self) -> Facts {
+        Facts {
+            column: ColumnType::of_shared::<T>(),
+            ..Facts::default()
+        }
+    }
+
+    fn type_name(&self) -> &'static str {
+        type_name::<T>()
+    }
+
+    fn store(&self, outputs: Outputs<'_>, node: NodeIndex) {
+        if let Some(value) = &self.0 {
+            outputs.set_shared(node, Arc::clone(value));
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for SharedValue<T> {
+    fn drop(&mut self) {
+        // It may be a flow that has a value that is a flow, and so on.
+        if let Some(value) = self.0.take().and_then(Arc::into_inner) {
+            deep_drop(value);
+        }
+    }
 }
 
 /// What opens a gate.
@@ -69,6 +122,23 @@ pub enum InputUse {
     /// As `T`: the upstream has no other consumer.
     Moved,
 }
+
+/// One call of a task's function, as its inputs see it.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    pub(crate) outputs: Outputs<'a>,
+    /// Present if the context of the task is among its inputs.
+    pub(crate) attempt: Option<&'a AnyAttempt>,
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").finish_non_exhaustive()
+    }
+}
+
+/// What a run knows of an attempt, without the type, which is the run's.
+pub(crate) type AnyAttempt = Arc<dyn Any + Send + Sync>;
 
 /// The future of a task. It owns a share in the storage of the run, from which it borrows its
 /// inputs, and hands the share back when it is ready.
@@ -130,7 +200,8 @@ pub struct Facts {
 
 /// A function that returns a future.
 pub trait AsyncBody: AnyBody {
-    fn start(&self, storage: Arc<RunStorage>, node: NodeIndex) -> Job;
+    fn start(&self, storage: Arc<RunStorage>, node: NodeIndex, attempt: Option<&AnyAttempt>)
+    -> Job;
 
     /// Whether its future ends by itself when the run stops. Any other is dropped.
     fn sees_stop(&self) -> bool {
@@ -143,7 +214,7 @@ pub trait PlainBody: AnyBody {
     /// Calls the function, and stores its output if the attempt is still `wanted` by then.
     fn call(
         &self,
-        outputs: Outputs<'_>,
+        call: Call<'_>,
         node: NodeIndex,
         wanted: &dyn Fn() -> bool,
     ) -> Result<(), BoxError>;

@@ -124,6 +124,12 @@ impl Graph {
         self.names.get_or_init(|| Names::new(self)).get(index)
     }
 
+    /// The task with a name.
+    pub(crate) fn find(&self, name: &str) -> Option<NodeIndex> {
+        let names = self.names.get_or_init(|| Names::new(self));
+        names.find(self, name)
+    }
+
     pub(crate) fn task_id(&self, index: NodeIndex) -> TaskId {
         TaskId {
             flow: self.id,

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::handle::{FlowId, TaskId, TaskIds};
 use crate::node_index::NodeIndex;
 use crate::pace::{Pace, now};
-use crate::task::config::{Config, Request};
+use crate::task::config::{Config, Place, Request};
 
 use super::body::{Body, Gate};
 use super::compile::{Compiled, compile};
@@ -89,6 +89,7 @@ impl Declared {
             upstreams,
             awaited,
             any,
+            place,
             config,
         } = request;
         for task in upstreams.iter().chain(&awaited) {
@@ -103,7 +104,7 @@ impl Declared {
             false => self.gates_for_any(&any),
         };
         self.tasks += 1;
-        self.push(body, config, |list| {
+        self.push(body, place, config, |list| {
             list.extend(entry.iter().copied().map(Edge::needs));
             list.extend(gates.into_iter().map(Edge::needs));
             let condition = condition.iter();
@@ -123,7 +124,7 @@ impl Declared {
         let lists = lists.iter();
         lists
             .map(|any| {
-                self.push(Body::Gate(Gate::Any), None, |list| {
+                self.push(Body::Gate(Gate::Any), None, None, |list| {
                     list.extend(any.iter().map(|task| Edge::needs(task.index)));
                 })
             })
@@ -132,7 +133,7 @@ impl Declared {
 
     /// Adds a gate that opens once all of `upstreams` have succeeded.
     pub(crate) fn gate(&mut self, upstreams: &[NodeIndex]) -> NodeIndex {
-        self.push(Body::Gate(Gate::All), None, |list| {
+        self.push(Body::Gate(Gate::All), None, None, |list| {
             list.extend(upstreams.iter().copied().map(Edge::needs));
         })
     }
@@ -163,6 +164,7 @@ impl Declared {
     fn push(
         &mut self,
         body: Body,
+        place: Option<Place>,
         config: Option<Box<Config>>,
         upstreams: impl FnOnce(&mut Vec<Edge>),
     ) -> NodeIndex {
@@ -177,7 +179,11 @@ impl Declared {
         let end = u32::try_from(segment.upstreams.len())
             .expect("a flow cannot have more than four billion dependencies");
         segment.upstream_ends.push(end);
-        segment.nodes.push(Node { body, config });
+        segment.nodes.push(Node {
+            body,
+            place,
+            config,
+        });
         self.len += 1;
         index
     }

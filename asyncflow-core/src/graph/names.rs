@@ -1,14 +1,22 @@
 //! The names of tasks.
 
 use std::collections::HashMap;
+use std::path::Path;
+use std::sync::OnceLock;
 
 use crate::node_index::NodeIndex;
+use crate::task::config::Place;
 
+use super::body::Body;
 use super::{Graph, Node};
 
 /// One name for each node of a graph, made when a name is first asked for. No two tasks have the same
 /// name.
-pub(crate) struct Names(Box<[Box<str>]>);
+pub(crate) struct Names {
+    names: Box<[Box<str>]>,
+    /// The nodes in the order of their names. Made when a task is first looked for.
+    sorted: OnceLock<Box<[NodeIndex]>>,
+}
 
 impl Names {
     pub(crate) fn new(graph: &Graph) -> Self {
@@ -39,11 +47,25 @@ impl Names {
                 }
             };
         }
-        Self(names.into_boxed_slice())
+        Self {
+            names: names.into_boxed_slice(),
+            sorted: OnceLock::new(),
+        }
     }
 
     pub(crate) fn get(&self, index: NodeIndex) -> &str {
-        &self.0[index.get()]
+        &self.names[index.get()]
+    }
+
+    /// The task with a name.
+    pub(crate) fn find(&self, graph: &Graph, name: &str) -> Option<NodeIndex> {
+        let sorted = self.sorted.get_or_init(|| {
+            let mut nodes: Box<[_]> = graph.tasks().map(|(index, _)| index).collect();
+            nodes.sort_unstable_by_key(|index| self.get(*index));
+            nodes
+        });
+        let found = sorted.binary_search_by_key(&name, |index| self.get(*index));
+        found.ok().map(|place| sorted[place])
     }
 }
 
@@ -56,15 +78,40 @@ fn wanted(node: &Node) -> Box<str> {
     {
         return name.into();
     }
-    match node.body() {
-        Some(body) => short(body.function_name()).into(),
-        None => "input".into(),
+    match (&node.body, node.body()) {
+        (_, Some(body)) => name_of(body.function_name(), node.place).into(),
+        (Body::Value(value), _) => name_of_type(value.type_name()).into(),
+        _ => "input".into(),
     }
 }
 
-/// The last part of a path: `fetch` of `app::load::fetch`, `main::{closure}` of
-/// `app::main::{{closure}}`.
-fn short(path: &str) -> String {
+/// The name of a function: `fetch` of `app::load::fetch`. A closure has the place where it was added,
+/// `closure at main.rs:45`, or `closure in main` if that is not known.
+fn name_of(path: &str, place: Option<Place>) -> String {
+    let (name, is_closure) = short(path);
+    match (is_closure, place) {
+        (false, _) => name,
+        (true, Some(place)) => {
+            let file = Path::new(place.file()).file_name();
+            let file = file.and_then(|file| file.to_str()).unwrap_or(place.file());
+            format!("closure at {file}:{}", place.line())
+        }
+        (true, None) => format!("closure in {name}"),
+    }
+}
+
+/// The name of a value: that of its type, without its path and its parameters, if it has one.
+fn name_of_type(path: &str) -> String {
+    let (name, _) = short(path);
+    match name.chars().all(|c| c.is_alphanumeric() || c == '_') {
+        true => name,
+        false => "value".to_owned(),
+    }
+}
+
+/// The last part of a path, and whether it is that of a closure in there: `fetch` of
+/// `app::load::fetch`, `main` of `app::main::{{closure}}`.
+fn short(path: &str) -> (String, bool) {
     // Skips what is between `<` and `>`, because those are paths of other types.
     let mut depth = 0_usize;
     let mut own = String::new();
@@ -77,32 +124,50 @@ fn short(path: &str) -> String {
         }
     }
     let mut parts: Vec<&str> = own.split("::").filter(|part| !part.is_empty()).collect();
-    let mut closure = "";
+    let mut is_closure = false;
     while parts.last() == Some(&"{{closure}}") {
-        closure = "::{closure}";
+        is_closure = true;
         parts.pop();
     }
-    match parts.last() {
-        Some(last) => format!("{last}{closure}"),
-        None => path.to_owned(),
-    }
+    let name = parts.last().map_or(path, |last| last);
+    (name.to_owned(), is_closure)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::short;
+    use std::panic::Location;
+
+    use super::{name_of, name_of_type};
 
     #[test]
-    fn short_names() {
-        assert_eq!(short("app::load::fetch"), "fetch");
-        assert_eq!(short("app::load::fetch<alloc::string::String>"), "fetch");
-        assert_eq!(short("app::main::{{closure}}"), "main::{closure}");
+    fn names_of_functions() {
+        let name_of = |path| name_of(path, None);
+        assert_eq!(name_of("app::load::fetch"), "fetch");
+        assert_eq!(name_of("app::load::fetch<alloc::string::String>"), "fetch");
+        assert_eq!(name_of("app::main::{{closure}}"), "closure in main");
         assert_eq!(
-            short("app::main<a::B<c::D>>::{{closure}}::{{closure}}"),
-            "main::{closure}"
+            name_of("app::main<a::B<c::D>>::{{closure}}::{{closure}}"),
+            "closure in main"
         );
-        assert_eq!(short("<app::Loader as app::Load>::fetch"), "fetch");
-        assert_eq!(short("app::call<fn() -> app::Page>"), "call");
-        assert_eq!(short("fetch"), "fetch");
+        assert_eq!(name_of("<app::Loader as app::Load>::fetch"), "fetch");
+        assert_eq!(name_of("app::call<fn() -> app::Page>"), "call");
+        assert_eq!(name_of("fetch"), "fetch");
+    }
+
+    #[test]
+    fn a_closure_has_its_place() {
+        let here = Location::caller();
+        let place = format!("closure at names.rs:{}", here.line());
+        assert_eq!(name_of("app::main::{{closure}}", Some(here)), place);
+        assert_eq!(name_of("app::main::fetch", Some(here)), "fetch");
+    }
+
+    #[test]
+    fn names_of_values() {
+        assert_eq!(name_of_type("app::db::Pool"), "Pool");
+        assert_eq!(name_of_type("app::db::Pool<app::Tcp>"), "Pool");
+        assert_eq!(name_of_type("u64"), "u64");
+        assert_eq!(name_of_type("&str"), "value");
+        assert_eq!(name_of_type("(alloc::string::String, u64)"), "value");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::handle::TaskId;
 use crate::lock::Permits;
-use crate::task::config::Config;
+use crate::task::config::{Config, Place};
 
 use super::Declared;
 use super::body::{AnyBody, Body, Facts, InputUse};
@@ -10,6 +10,8 @@ use super::body::{AnyBody, Body, Facts, InputUse};
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) body: Body,
+    /// Where it was declared, for the name of a closure.
+    pub(crate) place: Option<Place>,
     /// Boxed, because most tasks have none.
     pub(crate) config: Option<Box<Config>>,
 }
@@ -19,7 +21,7 @@ impl Node {
         match &self.body {
             Body::Async(body) => Some(body.as_any_body()),
             Body::Plain(body) => Some(body.as_any_body()),
-            Body::Input(_) | Body::Gate(_) => None,
+            Body::Input(_) | Body::Value(_) | Body::Gate(_) => None,
         }
     }
 
@@ -67,6 +69,7 @@ impl Node {
                 column: input.column,
                 ..Facts::default()
             },
+            Body::Value(value) => value.facts(),
             Body::Gate(_) => Facts::default(),
         }
     }

@@ -34,6 +34,10 @@ pub(crate) enum Refusal {
         by: String,
         also: String,
     },
+    MovedValue {
+        value: String,
+        by: String,
+    },
     MovedTarget {
         output: String,
         by: String,
@@ -59,6 +63,16 @@ pub(crate) enum Refusal {
     NotGivenInside {
         flow: String,
         input: String,
+    },
+    TaskEnded {
+        task: String,
+    },
+    PermitsInside {
+        task: String,
+        holder: String,
+        held: String,
+        taker: String,
+        needed: String,
     },
     NestedPermits {
         task: String,
@@ -110,6 +124,11 @@ impl fmt::Display for Refusal {
                 "the output of task `{output}` is taken by value by `{by}`, but `{also}` needs it too: \
                  let both borrow it, or only one of them use it"
             ),
+            Self::MovedValue { value, by } => write!(
+                f,
+                "task `{by}` takes the value `{value}` with `.moved()`, but the flow keeps it for all runs: \
+                 let `{by}` borrow it"
+            ),
             Self::MovedTarget { output, by } => write!(
                 f,
                 "the output of task `{output}` is taken by value by `{by}`, so the run cannot hand it out: \
@@ -144,6 +163,23 @@ impl fmt::Display for Refusal {
                 f,
                 "input `{input}` of the flow that is task `{flow}` cannot be given: let a function \
                  execute that flow with `.given(task, value)`, and add the function instead"
+            ),
+            Self::TaskEnded { task } => write!(
+                f,
+                "the run belongs to task `{task}`, which has ended: await what `TaskContext::execute` \
+                 returns before the task's function returns"
+            ),
+            Self::PermitsInside {
+                task,
+                holder,
+                held,
+                taker,
+                needed,
+            } => write!(
+                f,
+                "task `{task}` executes a flow in which `{taker}` takes {needed}, while `{holder}` holds \
+                 {held}: they could wait for each other forever; take the lock off `{holder}` and give it \
+                 to the tasks of the flow that need it"
             ),
             Self::NestedPermits {
                 task,

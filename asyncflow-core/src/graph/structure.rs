@@ -197,6 +197,8 @@ pub enum NodeKind {
     Plain,
     /// An input of the run.
     Input,
+    /// A [value](crate::Flow::value) of the flow.
+    Value,
     /// A gate that opens when all of its upstreams have succeeded.
     AllOf,
     /// A gate that opens when one of its upstreams has succeeded.
@@ -256,6 +258,7 @@ impl<'a> Node<'a> {
             Body::Async(_) => NodeKind::Async,
             Body::Plain(_) => NodeKind::Plain,
             Body::Input(_) => NodeKind::Input,
+            Body::Value(_) => NodeKind::Value,
             Body::Gate(Gate::All) => NodeKind::AllOf,
             Body::Gate(Gate::Any) => NodeKind::AnyOf,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::node_index::NodeIndex;
 
-use super::body::InputUse;
+use super::body::{Body, InputUse};
 use super::refusal::Refusal;
 use super::{Graph, Node};
 
@@ -60,7 +60,7 @@ pub(super) fn nested(graph: &Graph) -> Result<(), Refusal> {
         let Some(inner) = node.nested() else { continue };
         let inner = inner.compile()?;
         if let (Some(held), Some(user)) = (node.permits().first(), inner.lock_user()) {
-            let (taker, needed) = permits_of(inner, user);
+            let (taker, needed) = inner.permits_of(user);
             return Err(Refusal::NestedPermits {
                 task: graph.name(*index).to_owned(),
                 held: held.to_string(),
@@ -72,19 +72,22 @@ pub(super) fn nested(graph: &Graph) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The name of a task that takes permits, and its first permits. If the task is a flow without
-/// permits, those of the first task in it that takes some.
-fn permits_of(graph: &Arc<Graph>, user: NodeIndex) -> (String, String) {
-    let (mut graph, mut user) = (Arc::clone(graph), user);
-    loop {
-        let node = graph.node(user);
-        if let Some(permits) = node.permits().first() {
-            return (graph.name(user).to_owned(), permits.to_string());
+impl Graph {
+    /// The name of a task that takes permits, and its first permits. If the task is a flow without
+    /// permits, those of the first task in it that takes some.
+    pub(crate) fn permits_of(self: &Arc<Self>, user: NodeIndex) -> (String, String) {
+        let (mut graph, mut user) = (Arc::clone(self), user);
+        loop {
+            let node = graph.node(user);
+            if let Some(permits) = node.permits().first() {
+                return (graph.name(user).to_owned(), permits.to_string());
+            }
+            let inner = node.nested().and_then(|inner| inner.compile().ok());
+            let inner =
+                Arc::clone(inner.expect("the task is a flow in which a task takes permits"));
+            user = inner.lock_user().expect("a task of the flow takes permits");
+            graph = inner;
         }
-        let inner = node.nested().and_then(|inner| inner.compile().ok());
-        let inner = Arc::clone(inner.expect("the task is a flow in which a task takes permits"));
-        user = inner.lock_user().expect("a task of the flow takes permits");
-        graph = inner;
     }
 }
 
@@ -97,6 +100,12 @@ pub(super) fn moved(graph: &Graph) -> Result<(), Refusal> {
     }
     let name = |index: NodeIndex| graph.name(index).to_owned();
     for (output, by) in moves {
+        if let Body::Value(_) = graph.node(*output).body {
+            return Err(Refusal::MovedValue {
+                value: name(*output),
+                by: name(*by),
+            });
+        }
         if graph.node(*by).retries() {
             return Err(Refusal::MovedIntoRetry {
                 output: name(*output),

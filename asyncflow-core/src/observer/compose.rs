@@ -25,6 +25,8 @@ macro_rules! with_every_method {
             task_entered(task: TaskRef<'_>, attempt: u32),
             task_left(task: TaskRef<'_>, attempt: u32),
             attempt_failed(task: TaskRef<'_>, attempt: u32, why: &dyn fmt::Display),
+            task_noted(task: TaskRef<'_>, note: &str),
+            task_progress(task: TaskRef<'_>, done: u64, total: u64),
             task_ended(task: TaskRef<'_>, status: TaskStatus),
             run_ended(),
         }

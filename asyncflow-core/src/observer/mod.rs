@@ -137,6 +137,10 @@ pub trait Observer: Send + Sync + 'static {
     /// An attempt failed, panicked or timed out. Next, the task ends or is
     /// [started](Self::task_started) again.
     fn attempt_failed(&self, task: TaskRef<'_>, attempt: u32, why: &dyn fmt::Display) {}
+    /// A task remarked on itself; see [`TaskContext::note`](crate::TaskContext::note).
+    fn task_noted(&self, task: TaskRef<'_>, note: &str) {}
+    /// A task told how far it is; see [`TaskContext::progress`](crate::TaskContext::progress).
+    fn task_progress(&self, task: TaskRef<'_>, done: u64, total: u64) {}
     /// A task has its final status.
     fn task_ended(&self, task: TaskRef<'_>, status: TaskStatus) {}
     /// The run is over. Nothing of it is running any more.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::graph::Graph;
+use crate::graph::body::Body;
 use crate::graph::structure::Structure;
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
@@ -49,6 +50,8 @@ pub struct Report {
     attempts: HashMap<NodeIndex, u32>,
     /// How tasks last failed, in the order of declaration. Not of tasks of which an attempt succeeded.
     failures: Option<Arc<BTreeMap<NodeIndex, Arc<Failure>>>>,
+    /// What tasks have remarked on themselves.
+    notes: Option<Arc<BTreeMap<NodeIndex, Arc<str>>>>,
     times: Option<Arc<[Times]>>,
     wall: Option<Duration>,
 }
@@ -59,6 +62,7 @@ impl Report {
         statuses: Statuses,
         attempts: HashMap<NodeIndex, u32>,
         failures: BTreeMap<NodeIndex, Arc<Failure>>,
+        notes: BTreeMap<NodeIndex, Arc<str>>,
         times: Option<(Duration, Vec<Times>)>,
     ) -> Self {
         let (wall, times) = times.unzip();
@@ -67,6 +71,7 @@ impl Report {
             statuses: Arc::new(statuses),
             attempts,
             failures: (!failures.is_empty()).then(|| Arc::new(failures)),
+            notes: (!notes.is_empty()).then(|| Arc::new(notes)),
             times: times.map(Arc::from),
             wall,
         }
@@ -275,6 +280,7 @@ impl<'a> TaskReport<'a> {
         match self.report.attempts.get(&self.index) {
             Some(attempts) => *attempts,
             None => match self.status() {
+                TaskStatus::Succeeded if self.is_value() => 0,
                 TaskStatus::Succeeded
                 | TaskStatus::Recovered
                 | TaskStatus::Failed
@@ -283,6 +289,12 @@ impl<'a> TaskReport<'a> {
                 _ => u32::from(self.times().is_some_and(|times| times.started.is_some())),
             },
         }
+    }
+
+    /// Whether it has a value in place of a function.
+    fn is_value(&self) -> bool {
+        let node = self.report.graph.node(self.index);
+        matches!(node.body, Body::Value(_))
     }
 
     /// Returns how the task failed: the failure of its last attempt that failed.
@@ -312,6 +324,28 @@ impl<'a> TaskReport<'a> {
     pub fn failure(&self) -> Option<&'a Failure> {
         let failures = self.report.failures.as_ref()?;
         failures.get(&self.index).map(|failure| &**failure)
+    }
+
+    /// Returns what the task last remarked on itself with
+    /// [`TaskContext::note`](crate::TaskContext::note).
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let build = |cx: &TaskContext| cx.note("up to date");
+    /// let build = flow.add(build.inputs(context()));
+    /// let run = flow.execute().await?;
+    /// assert_eq!(run.report().task(build).note(), Some("up to date"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn note(&self) -> Option<&'a str> {
+        let notes = self.report.notes.as_ref()?;
+        notes.get(&self.index).map(|note| &**note)
     }
 
     /// Returns how long the task took from its first start to its end, including all attempts and

@@ -6,7 +6,7 @@ use std::ops::Index;
 
 use crate::deep_drop::deep_drop;
 use crate::handle::Task;
-use crate::task::column::{AnyColumn, Column};
+use crate::task::column::{self, AnyColumn};
 use crate::task::outputs::{owned_unit, unit};
 
 use super::report::Report;
@@ -67,13 +67,14 @@ impl Run {
     pub fn get<T: Any + Send + Sync>(&self, task: Task<T>) -> Option<&T> {
         let status = self.report.status(task);
         match self.report.graph().layout.cell(task.id.index) {
-            Some(cell) => Column::of(&self.columns[cell.column as usize])?.get(cell.row),
+            Some(cell) => column::get(&self.columns[cell.column as usize], cell.row),
             None if status.is_success() => unit(),
             None => None,
         }
     }
 
-    /// Takes the output of a task out of the run. Returns `None` if [`get`](Self::get) does.
+    /// Takes the output of a task out of the run. Returns `None` if [`get`](Self::get) does, and for
+    /// a [value](crate::Flow::value), which the flow keeps.
     ///
     /// ```
     /// use asyncflow::TokioFlow;
@@ -98,7 +99,7 @@ impl Run {
     pub fn take<T: Any + Send + Sync>(&mut self, task: Task<T>) -> Option<T> {
         let status = self.report.status(task);
         match self.report.graph().layout.cell(task.id.index) {
-            Some(cell) => Column::take(&mut self.columns[cell.column as usize], cell.row),
+            Some(cell) => column::take_output(&mut self.columns[cell.column as usize], cell.row),
             None if status.is_success() => owned_unit(),
             None => None,
         }

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_channel::oneshot;
 
-use crate::graph::body::{Body, PlainBody};
+use crate::graph::body::{AnyAttempt, Body, Call, PlainBody};
 use crate::node_index::NodeIndex;
+use crate::pace::block_on;
 use crate::task::end::End;
 use crate::task::failure::Cause;
 use crate::unwind;
 
+use super::attempt::AttemptState;
 use super::concurrency_limit::Slot;
 use super::execution::Execution;
 use super::guard::RunGuard;
@@ -71,6 +73,8 @@ pub(crate) struct Attempt {
     /// How it ended, and its slot.
     pub(super) done: oneshot::Sender<(End, Option<Slot>)>,
     pub(super) number: u32,
+    /// What its context knows of it, if it has one.
+    pub(super) state: Option<Arc<AttemptState>>,
 }
 
 impl BlockingCall {
@@ -99,7 +103,7 @@ fn run_simple(guard: &RunGuard, task: NodeIndex, holds: Holds) -> Option<NodeInd
         true => End::Cancelled,
         false => match &guard.watch {
             Some(watch) => call_watched(guard, watch, task, &holds),
-            None => call(guard, task, &|| true),
+            None => call(guard, task, None, &|| true),
         },
     };
     match holds.give_back_permits() {
@@ -113,12 +117,14 @@ fn run_simple(guard: &RunGuard, task: NodeIndex, holds: Holds) -> Option<NodeInd
 
 fn run_attempt(guard: &RunGuard, task: NodeIndex, attempt: Attempt) {
     let Attempt {
-        holds,
+        mut holds,
         decided,
         started,
         done,
         number,
+        state,
     } = attempt;
+    let known = state.as_ref().map(|state| Arc::clone(state) as AnyAttempt);
     let wanted = || !decided.swap(true, Ordering::AcqRel);
     let end = match guard.stops_task(task) {
         true => End::Cancelled,
@@ -132,11 +138,17 @@ fn run_attempt(guard: &RunGuard, task: NodeIndex, attempt: Attempt) {
             // Last, since the attempt may time out from here on. It fails if the attempt was dropped.
             let _ = started.send(());
             match &guard.watch {
-                Some(watch) => watch.inside(task, number, || call(guard, task, &wanted)),
-                None => call(guard, task, &wanted),
+                Some(watch) => {
+                    watch.inside(task, number, || call(guard, task, known.as_ref(), &wanted))
+                }
+                None => call(guard, task, known.as_ref(), &wanted),
             }
         }
     };
+    if let Some(state) = &state {
+        block_on(state.end());
+        holds.slot = state.take_slot();
+    }
     let slot = holds.give_back_permits();
     if let Err((late, slot)) = done.send((end, slot)) {
         drop(slot);
@@ -151,14 +163,23 @@ fn call_watched(guard: &RunGuard, watch: &Watch, task: NodeIndex, holds: &Holds)
         watch.permitted(task);
     }
     watch.started(task, 1);
-    watch.inside(task, 1, || call(guard, task, &|| true))
+    watch.inside(task, 1, || call(guard, task, None, &|| true))
 }
 
 /// Calls the function of a plain task.
 #[inline]
-fn call(guard: &RunGuard, task: NodeIndex, wanted: &dyn Fn() -> bool) -> End {
+fn call(
+    guard: &RunGuard,
+    task: NodeIndex,
+    attempt: Option<&AnyAttempt>,
+    wanted: &dyn Fn() -> bool,
+) -> End {
     let body = plain_body(guard, task);
-    match unwind::catch(|| body.call(guard.outputs(), task, wanted)) {
+    let call = Call {
+        outputs: guard.outputs(),
+        attempt,
+    };
+    match unwind::catch(|| body.call(call, task, wanted)) {
         Ok(Ok(())) => End::Succeeded,
         Ok(Err(error)) => End::Failed(Cause::Error(error)),
         Err(payload) => End::Failed(Cause::panic(payload)),

@@ -238,7 +238,7 @@ impl DriveState {
                     .spare
                     .take()
                     .unwrap_or_else(|| Arc::clone(&guard.storage));
-                self.poll_new(guard, task, cx, false, || body.start(share, task))
+                self.poll_new(guard, task, cx, false, || body.start(share, task, None))
             }
             Step::PollWatched(body, watch) => self.start_watched(guard, task, body, watch, cx),
             Step::Call => {
@@ -268,7 +268,7 @@ impl DriveState {
         watch.permitted(task);
         watch.started(task, 1);
         self.poll_new(guard, task, cx, false, || {
-            Observed::start(body, guard.share(), task, 1)
+            Observed::start(body, guard.share(), task, 1, None)
         })
     }
 

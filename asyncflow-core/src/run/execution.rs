@@ -66,6 +66,8 @@ pub(crate) struct Execution {
 
     /// Values that were given and not used yet.
     pub(super) given: Mutex<HashMap<NodeIndex, Given>>,
+    /// What tasks have remarked on themselves.
+    pub(super) notes: Mutex<BTreeMap<NodeIndex, Arc<str>>>,
     /// How each task last failed, be it in its last attempt or in one before.
     pub(super) failures: Mutex<BTreeMap<NodeIndex, Arc<Failure>>>,
     /// The attempts of tasks that had more than one.
@@ -98,8 +100,9 @@ impl Execution {
         let parallelism = backend.parallelism();
         let nested_in = plan.outer.as_ref().and_then(Outer::nested);
         let limited =
-            plan.max_concurrency.is_some() || nested_in.is_some_and(|outer| outer.limited);
-        let depth = nested_in.map_or(0, |outer| outer.depth + 1);
+            plan.max_concurrency.is_some() || nested_in.is_some_and(|(outer, _)| outer.limited);
+        let lent = plan.outer.as_ref().and_then(Outer::lent);
+        let depth = nested_in.map_or(0, |(outer, _)| outer.depth + 1);
         let outer = plan.outer.as_ref().map(Outer::guard);
         let own_threads = on_blocking_thread() || outer.is_some_and(|outer| outer.own_threads);
         let partial = plan.selection.is_some();
@@ -129,12 +132,13 @@ impl Execution {
             drivers: DriverCount::new(parallelism),
             blocking: BlockingQueue::new(),
             own_threads,
-            limit: plan.max_concurrency.map(Limit::new),
+            limit: lent.or(plan.max_concurrency).map(Limit::new),
             limited,
             alert: Alert::new(),
             stop_list: StopList::new(),
             keep_going: plan.keep_going,
             given: Mutex::new(plan.given),
+            notes: Mutex::new(BTreeMap::new()),
             failures: Mutex::new(BTreeMap::new()),
             attempts: Mutex::new(HashMap::new()),
             watch: plan.watch.map(Box::new),
@@ -183,13 +187,33 @@ impl Execution {
         NodeIndex::all(nodes).filter(|node| self.is_outside(*node))
     }
 
-    /// The run that this one is a task of.
+    /// The run that this one is a task of, or belongs to a task of.
     pub(super) fn nested_in(&self) -> Option<&RunGuard> {
+        self.nested_in_task().map(|(outer, _)| outer)
+    }
+
+    /// The same with the task.
+    pub(super) fn nested_in_task(&self) -> Option<(&RunGuard, NodeIndex)> {
         self.outer.as_ref().and_then(Outer::nested)
     }
 
     pub(crate) fn note_attempts(&self, node: NodeIndex, attempts: u32) {
         lock(&self.attempts).insert(node, attempts);
+    }
+
+    /// Keeps what a task has remarked on itself, in place of what it has remarked before.
+    pub(crate) fn note(&self, node: NodeIndex, note: String) {
+        if let Some(watch) = &self.watch {
+            watch.noted(node, &note);
+        }
+        lock(&self.notes).insert(node, note.into());
+    }
+
+    /// Takes note of how far a task is.
+    pub(crate) fn progress(&self, node: NodeIndex, done: u64, total: u64) {
+        if let Some(watch) = &self.watch {
+            watch.progress(node, done, total);
+        }
     }
 
     /// How an attempt at a task failed.
@@ -221,7 +245,8 @@ impl Execution {
         let times = self.watch.as_ref().and_then(|watch| watch.times());
         let attempts = lock(&self.attempts).clone();
         let failures = lock(&self.failures).clone();
+        let notes = lock(&self.notes).clone();
         let graph = Arc::clone(&self.storage.graph);
-        Report::new(graph, statuses, attempts, failures, times)
+        Report::new(graph, statuses, attempts, failures, notes, times)
     }
 }

@@ -29,6 +29,7 @@ pub(crate) struct Finished {
     /// Of tasks that failed or recovered, and of those that were cancelled after an attempt had failed.
     failures: BTreeMap<NodeIndex, Arc<Failure>>,
     attempts: HashMap<NodeIndex, u32>,
+    notes: BTreeMap<NodeIndex, Arc<str>>,
     /// How long it took, and the times of each node, if it was timed.
     times: Option<(Duration, Vec<Times>)>,
     mode: Mode,
@@ -69,6 +70,7 @@ impl Execution {
             columns,
             failures: into_inner(self.failures),
             attempts: into_inner(self.attempts),
+            notes: into_inner(self.notes),
             times: self.watch.and_then(|watch| watch.finish()),
             mode,
             all_succeeded,
@@ -79,7 +81,7 @@ impl Execution {
             Ok(Some(unwanted)) => unwanted.discard(),
             Err(payload) => unwind::discard(payload),
         }
-        self.outer.map(Outer::into_guard)
+        self.outer.map(Outer::end)
     }
 
     /// Gives a status to the nodes that were never settled.
@@ -111,6 +113,7 @@ impl Finished {
             self.statuses,
             self.attempts,
             self.failures,
+            self.notes,
             self.times,
         );
         let failed = report.failed().next().is_some();

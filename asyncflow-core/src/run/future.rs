@@ -12,6 +12,7 @@ use crate::outcome::report::Report;
 use crate::outcome::run::Run;
 
 use super::allocate::Prepared;
+use super::attempt::Awaited;
 use super::backend::Backend;
 use super::drive::Drive;
 use super::execution::Execution;
@@ -19,6 +20,10 @@ use super::finish::Finished;
 use super::guard::RunGuard;
 use super::stop::Mode;
 use super::validate::Plan;
+
+/// At every how many levels of nesting a run is spawned. The others are polled by their outer run,
+/// which is quicker, but takes stack.
+const SPAWN_INTERVAL: u32 = 16;
 
 /// Drives a run and waits for its end. Cancels it when dropped.
 pub(crate) struct RunFuture {
@@ -29,6 +34,10 @@ pub(crate) struct RunFuture {
     /// The first driver, which is polled in place: a small flow is over before another thread could
     /// have been woken for it.
     first_driver: Option<Drive>,
+    /// Present if a function executes the run through its context.
+    awaited: Option<Awaited>,
+    /// The result, while the function waits for its slot.
+    finished: Option<Finished>,
 }
 
 impl RunFuture {
@@ -41,12 +50,19 @@ impl RunFuture {
             guard.storage.set_run(run.clone());
         }
         guard.tell_start();
-        Self {
+        let spawns = guard.depth % SPAWN_INTERVAL == SPAWN_INTERVAL - 1;
+        let mut this = Self {
+            awaited: guard.awaited(),
             backend,
             run,
             done,
             first_driver: Some(Drive::driver(guard)),
+            finished: None,
+        };
+        if spawns {
+            this.detach();
         }
+        this
     }
 
     /// Has the runtime poll the first driver, so that the run goes on without this future.
@@ -74,7 +90,8 @@ impl RunFuture {
     }
 
     fn finished(&mut self) -> Option<Finished> {
-        self.done.try_recv().ok().flatten()
+        let finished = self.finished.take();
+        finished.or_else(|| self.done.try_recv().ok().flatten())
     }
 }
 
@@ -90,16 +107,32 @@ impl Future for RunFuture {
             ready!(polled);
             this.first_driver = None;
         }
-        match ready!(Pin::new(&mut this.done).poll(cx)) {
-            Ok(finished) => Poll::Ready(finished.conclude()),
-            Err(oneshot::Canceled) => unreachable!("the last guard of a run sends its result"),
+        if this.finished.is_none() {
+            let Ok(finished) = ready!(Pin::new(&mut this.done).poll(cx)) else {
+                unreachable!("the last guard of a run sends its result")
+            };
+            this.finished = Some(finished);
         }
+        if let Some(awaited) = &mut this.awaited {
+            ready!(awaited.poll_end(cx));
+            this.awaited = None;
+        }
+        let finished = this.finished.take().expect("it has come");
+        Poll::Ready(finished.conclude())
     }
 }
 
 impl Drop for RunFuture {
     fn drop(&mut self) {
-        self.stop(Mode::Dropped);
+        let mode = match &self.awaited {
+            Some(awaited) => awaited.drop_mode(),
+            None => Mode::Dropped,
+        };
+        self.stop(mode);
+        if mode == Mode::Stopping {
+            // Goes on by itself with what is to be cleaned up.
+            self.detach();
+        }
         if let Some(drive) = self.first_driver.take() {
             let mut drive = Some(drive);
             self.backend.enter(&mut || drop(drive.take()));

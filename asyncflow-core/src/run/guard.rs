@@ -22,10 +22,12 @@ use std::sync::{Arc, Weak};
 
 use crate::unwind;
 
+use super::attempt::Awaited;
 use super::drive::{Drive, Invited};
 use super::driver_count::Wanted;
 use super::execution::Execution;
 use super::ready_queues::Injected;
+use super::validate::Outer;
 
 /// A share in a run that keeps it from ending.
 pub(crate) struct RunGuard(
@@ -68,6 +70,14 @@ impl RunGuard {
     pub(crate) fn inject_all(&self, injected: impl IntoIterator<Item = Injected>) {
         for _ in 0..self.ready.inject_all(injected) {
             self.call_driver();
+        }
+    }
+
+    /// What the future of this run does for the attempt that the run belongs to, if to one.
+    pub(super) fn awaited(&self) -> Option<Awaited> {
+        match &self.outer {
+            Some(Outer::Owned(owned)) => Some(owned.awaited(self)),
+            _ => None,
         }
     }
 

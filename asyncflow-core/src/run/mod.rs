@@ -16,7 +16,7 @@
 //! * [`blocking_call`]: the call of a plain function; [`blocking_threads`],
 //!   [`blocking_thread_count`]: the threads for them, and how many;
 //! * [`supervise`]: permits, slots and several attempts; [`concurrency_limit`]: `max_concurrency`;
-//!   [`time_limit`]: one attempt within its time limit;
+//!   [`time_limit`]: one attempt within its time limit; [`attempt`]: what its function knows of it;
 //! * [`settle`]: what its end makes ready; [`time_slice`]: when others get a turn;
 //! * [`observers`]: clocks and observers.
 //!
@@ -28,6 +28,7 @@
 //! [`backend`] is the runtime, without its type.
 
 pub(crate) mod allocate;
+pub(crate) mod attempt;
 pub(crate) mod backend;
 pub(crate) mod blocking_call;
 pub(crate) mod blocking_thread_count;

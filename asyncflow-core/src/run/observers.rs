@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::graph::Graph;
-use crate::graph::body::{AsyncBody, Body, Job};
+use crate::graph::body::{AnyAttempt, AsyncBody, Body, Job};
 use crate::graph::structure::Structure;
 use crate::lock::Permits;
 use crate::node_index::NodeIndex;
@@ -154,6 +154,16 @@ impl Watch {
         }
     }
 
+    pub(crate) fn noted(&self, node: NodeIndex, note: &str) {
+        self.tell_of(node, |observer, task| observer.task_noted(task, note));
+    }
+
+    pub(crate) fn progress(&self, node: NodeIndex, done: u64, total: u64) {
+        self.tell_of(node, |observer, task| {
+            observer.task_progress(task, done, total);
+        });
+    }
+
     pub(crate) fn ended(&self, node: NodeIndex, status: TaskStatus) {
         self.mark(node, |moments| &moments.ended);
         self.tell_of(node, |observer, task| observer.task_ended(task, status));
@@ -235,6 +245,8 @@ pub(crate) struct Observed {
     run: Arc<Execution>,
     node: NodeIndex,
     attempt: u32,
+    /// What the function's context knows of the attempt, if it has one.
+    known: Option<AnyAttempt>,
 }
 
 enum State {
@@ -251,6 +263,7 @@ impl Observed {
         run: Arc<Execution>,
         node: NodeIndex,
         attempt: u32,
+        known: Option<AnyAttempt>,
     ) -> Job {
         match &run.watch {
             Some(watch) if watch.is_observed() => Box::pin(Self {
@@ -258,8 +271,9 @@ impl Observed {
                 run,
                 node,
                 attempt,
+                known,
             }),
-            _ => body.start(Arc::clone(&run.storage), node),
+            _ => body.start(Arc::clone(&run.storage), node, known.as_ref()),
         }
     }
 }
@@ -273,13 +287,15 @@ impl Future for Observed {
             run,
             node,
             attempt,
+            known,
         } = &mut *self;
         let Some(watch) = &run.watch else {
             unreachable!("only observed runs have these");
         };
         let polled = watch.inside(*node, *attempt, || {
             if let (State::New, Body::Async(body)) = (&*state, &run.node(*node).body) {
-                *state = State::Started(body.start(Arc::clone(&run.storage), *node));
+                *state =
+                    State::Started(body.start(Arc::clone(&run.storage), *node, known.as_ref()));
             }
             match state {
                 // It stays here: if it panics, it is dropped when the panic is over.

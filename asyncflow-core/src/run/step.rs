@@ -33,7 +33,7 @@ impl Execution {
             match &node.body {
                 Body::Async(body) => return Step::Poll(&**body),
                 Body::Plain(_) => return Step::Call,
-                Body::Input(_) | Body::Gate(_) => {}
+                Body::Input(_) | Body::Value(_) | Body::Gate(_) => {}
             }
         }
         self.step_with_care(index, node)
@@ -59,6 +59,10 @@ impl Execution {
                 .is_some_and(|config| config.supervised());
         match (&node.body, &self.watch) {
             (Body::Gate(_), _) => Step::End(Status::Succeeded),
+            (Body::Value(value), _) => {
+                value.store(self.outputs(), index);
+                Step::End(Status::Succeeded)
+            }
             (Body::Input(_), _) => {
                 unreachable!("an input that is not given is refused at the start")
             }
@@ -98,7 +102,10 @@ impl Execution {
     /// Whether a ready task will be started, unless the run stops.
     pub(super) fn is_startable(&self, index: NodeIndex) -> bool {
         let node = self.node(index);
-        self.refused(index, node).is_none() && !lock(&self.given).contains_key(&index)
+        let has_function = !matches!(node.body, Body::Value(_));
+        has_function
+            && self.refused(index, node).is_none()
+            && !lock(&self.given).contains_key(&index)
     }
 
     /// Tells the observers of the start, and what is known by then.

@@ -80,6 +80,11 @@ impl Execution {
         }
     }
 
+    /// Wakes every task that waits, so that it looks whether it is to stop.
+    pub(super) fn wake_all(&self) {
+        self.stop_list.wake_all();
+    }
+
     /// Whether the mode keeps a task from starting, or from waiting on.
     pub(crate) fn stops_task(&self, node: NodeIndex) -> bool {
         match self.mode() {

@@ -17,6 +17,7 @@ use crate::task::end::End;
 use crate::task::failure::{Cause, Failure};
 use crate::unwind;
 
+use super::attempt::AttemptState;
 use super::blocking_call::{BlockingCall, CallKind, Holds};
 use super::concurrency_limit::Slot;
 use super::guard::RunGuard;
@@ -71,21 +72,30 @@ async fn attempts(
         if let Some(watch) = &guard.watch {
             watch.permitted(task);
         }
+        let state = config.is_some_and(|config| config.context);
+        let state = state.then(|| AttemptState::new(guard, task, number, holds.slot.take()));
         let end = match &node.body {
             Body::Async(body) => {
-                let end = attempt_async(guard, task, number, &**body, limit).await;
+                let end = attempt_async(guard, task, number, &**body, limit, state.as_ref()).await;
+                if let Some(state) = &state {
+                    state.end().await;
+                    holds.slot = state.take_slot();
+                }
                 // Before the task is settled: a downstream may need the same lock.
                 slot = holds.give_back_permits();
                 end
             }
-            _ if limit.is_none() && !config.is_some_and(Config::handles_failure) => {
+            _ if limit.is_none()
+                && state.is_none()
+                && !config.is_some_and(Config::handles_failure) =>
+            {
                 let kind = CallKind::Simple(holds);
                 guard.call_blocking(BlockingCall { task, kind });
                 return (None, None);
             }
             _ => {
                 let end;
-                (end, slot) = attempt_plain(guard, task, holds, number, limit).await;
+                (end, slot) = attempt_plain(guard, task, holds, number, limit, state).await;
                 end
             }
         };

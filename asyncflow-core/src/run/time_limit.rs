@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use futures_channel::oneshot;
 
-use crate::graph::body::{AsyncBody, NotStored};
+use crate::graph::body::{AnyAttempt, AsyncBody, NotStored};
 use crate::node_index::NodeIndex;
 use crate::task::end::End;
 use crate::task::failure::{Cause, TimedOut};
 use crate::unwind;
 
+use super::attempt::AttemptState;
 use super::blocking_call::{Attempt, BlockingCall, CallKind, Holds};
 use super::concurrency_limit::Slot;
 use super::guard::RunGuard;
@@ -27,6 +28,7 @@ pub(super) async fn attempt_async(
     number: u32,
     body: &dyn AsyncBody,
     limit: Option<Duration>,
+    state: Option<&Arc<AttemptState>>,
 ) -> End {
     let mut job = None;
     let mut timer = limit.map(|limit| (limit, guard.backend.sleep(limit)));
@@ -45,7 +47,8 @@ pub(super) async fn attempt_async(
                 if let Some(watch) = &guard.watch {
                     watch.started(task, number);
                 }
-                Observed::start(body, guard.share(), task, number)
+                let known = state.map(|state| Arc::clone(state) as AnyAttempt);
+                Observed::start(body, guard.share(), task, number, known)
             };
             job.get_or_insert_with(start).as_mut().poll(cx)
         });
@@ -80,6 +83,7 @@ pub(super) async fn attempt_plain(
     holds: Holds,
     number: u32,
     mut limit: Option<Duration>,
+    state: Option<Arc<AttemptState>>,
 ) -> (End, Option<Slot>) {
     let decided = Arc::new(AtomicBool::new(false));
     let (started, mut starting) = oneshot::channel();
@@ -92,6 +96,7 @@ pub(super) async fn attempt_plain(
             started,
             done,
             number,
+            state: state.clone(),
         }),
     });
     let mut timer = None;
@@ -116,7 +121,12 @@ pub(super) async fn attempt_plain(
         }
         limit = None;
         match decided.swap(true, Ordering::AcqRel) {
-            false => Poll::Ready((End::Failed(Cause::Timeout(TimedOut(time))), None)),
+            false => {
+                if let Some(state) = &state {
+                    state.time_out(guard);
+                }
+                Poll::Ready((End::Failed(Cause::Timeout(TimedOut(time))), None))
+            }
             // The thread was first, so its end is on its way.
             true => Poll::Pending,
         }

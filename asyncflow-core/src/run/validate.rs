@@ -13,6 +13,7 @@ use crate::node_index::NodeIndex;
 use crate::observer::Observer;
 use crate::task::outputs::Outputs;
 
+use super::attempt::{AttemptState, Owned};
 use super::backend::Backend;
 use super::current::current;
 use super::guard::RunGuard;
@@ -28,14 +29,25 @@ pub(crate) struct Options {
     pub(crate) given: Vec<(TaskId, Given)>,
     pub(crate) timed: bool,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
-    /// The run that this one is a task of.
-    pub(crate) outer: Option<RunGuard>,
+    /// What this run belongs to, if it is inside of another.
+    pub(crate) owner: Option<Owner>,
+}
+
+/// What a run belongs to that is inside of another.
+#[derive(Debug)]
+pub(crate) enum Owner {
+    /// A task of the other run that is a flow.
+    Task(RunGuard, NodeIndex),
+    /// An attempt at a task that executes it through its context.
+    Attempt(Arc<AttemptState>),
 }
 
 /// The run that another one is inside of, which therefore outlives it.
 pub(crate) enum Outer {
     /// The inner run is a task of this one, whose slots it takes and whose failures it shares.
-    Nested(RunGuard),
+    Nested(RunGuard, NodeIndex),
+    /// It belongs to an attempt at a task of this one, and is like a nested run.
+    Owned(Owned),
     /// A task of this one executes the inner run by hand.
     ByHand(RunGuard),
 }
@@ -43,20 +55,32 @@ pub(crate) enum Outer {
 impl Outer {
     pub(super) fn guard(&self) -> &RunGuard {
         match self {
-            Self::Nested(guard) | Self::ByHand(guard) => guard,
+            Self::Nested(guard, _) | Self::ByHand(guard) => guard,
+            Self::Owned(owned) => owned.run(),
         }
     }
 
-    pub(super) fn into_guard(self) -> RunGuard {
+    /// Tells the outer run that the inner one is over. Gives back the share in it.
+    pub(super) fn end(self) -> RunGuard {
         match self {
-            Self::Nested(guard) | Self::ByHand(guard) => guard,
+            Self::Nested(guard, _) | Self::ByHand(guard) => guard,
+            Self::Owned(owned) => owned.end(),
         }
     }
 
-    /// The outer run, if the inner one is a task of it.
-    pub(super) fn nested(&self) -> Option<&RunGuard> {
+    /// How many tasks of the inner run may run at a time, by what a function lends it.
+    pub(super) fn lent(&self) -> Option<usize> {
         match self {
-            Self::Nested(guard) => Some(guard),
+            Self::Owned(owned) => owned.limit(),
+            _ => None,
+        }
+    }
+
+    /// The outer run and the task in it, if the inner run is that task or belongs to it.
+    pub(super) fn nested(&self) -> Option<(&RunGuard, NodeIndex)> {
+        match self {
+            Self::Nested(guard, task) => Some((guard, *task)),
+            Self::Owned(owned) => Some((owned.run(), owned.task())),
             Self::ByHand(_) => None,
         }
     }
@@ -105,7 +129,7 @@ impl Plan {
             given,
             timed,
             observers,
-            outer,
+            owner,
         } = options;
         if max_concurrency == Some(0) {
             return Err(Refusal::ZeroConcurrency);
@@ -125,23 +149,24 @@ impl Plan {
                 task: graph.name(*input).to_owned(),
             });
         }
-        // The outermost run checks the nested flows at every depth, so the others need not.
-        if outer.is_none() {
+        // A run checks the flows that are tasks at every depth, so their runs need not.
+        if !matches!(owner, Some(Owner::Task(..))) {
             for nested in graph.nested.iter().filter(|node| runs(node)) {
                 check_nested(graph, *nested)?;
             }
         }
+        let outer = match owner {
+            Some(Owner::Task(guard, task)) => Some(Outer::Nested(guard, task)),
+            Some(Owner::Attempt(attempt)) => Some(Outer::Owned(attempt.begin_run(graph)?)),
+            None => current().map(Outer::ByHand),
+        };
         claim_once(graph, runs)?;
         let watched = timed || !observers.is_empty();
         let timed_by = timed.then_some(backend);
         let watch = watched.then(|| Watch::new(Arc::clone(graph), timed_by, observers));
-        let outer = match outer {
-            Some(outer) => Some(Outer::Nested(outer)),
-            None => current().map(Outer::ByHand),
-        };
         let nested = outer.as_ref().and_then(Outer::nested);
         Ok(Self {
-            keep_going: keep_going || nested.is_some_and(|outer| outer.keep_going),
+            keep_going: keep_going || nested.is_some_and(|(outer, _)| outer.keep_going),
             max_concurrency,
             selection,
             given,

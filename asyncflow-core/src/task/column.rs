@@ -7,6 +7,7 @@
 use std::any::{Any, TypeId};
 use std::fmt;
 use std::mem::needs_drop;
+use std::sync::Arc;
 
 use spin::Once;
 
@@ -69,6 +70,32 @@ impl<T: Any + Send + Sync> Column<T> {
     }
 }
 
+/// The output at a row of a column, whether that has values or shares in values.
+#[inline]
+pub(crate) fn get<T: Any + Send + Sync>(column: &AnyColumn, row: u32) -> Option<&T> {
+    match Column::of(column) {
+        Some(column) => column.get(row),
+        None => get_shared(column, row),
+    }
+}
+
+#[cold]
+fn get_shared<T: Any + Send + Sync>(column: &AnyColumn, row: u32) -> Option<&T> {
+    Column::<Arc<T>>::of(column)?.get(row).map(Arc::as_ref)
+}
+
+/// Takes an output out of a column. A value that others have a share in stays.
+pub(crate) fn take_output<T: Any + Send + Sync>(column: &mut AnyColumn, row: u32) -> Option<T> {
+    if Column::<T>::of(column).is_some() {
+        return Column::take(column, row);
+    }
+    let shared = Column::<Arc<T>>::of(column)?.get(row)?;
+    match Arc::strong_count(shared) {
+        1 => Arc::into_inner(Column::<Arc<T>>::take(column, row)?),
+        _ => None,
+    }
+}
+
 impl<T> Drop for Column<T> {
     fn drop(&mut self) {
         if needs_drop::<T>() {
@@ -105,6 +132,11 @@ impl ColumnType {
             grow: Column::<T>::grow,
             clear: Column::<T>::clear,
         })
+    }
+
+    /// The type of the column for shares in values of type `T`, which are lent as a `T`.
+    pub(crate) fn of_shared<T: Any + Send + Sync>() -> Option<Self> {
+        Self::of::<T>().and_then(|_| Self::of::<Arc<T>>())
     }
 }
 

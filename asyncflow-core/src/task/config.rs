@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::handle::{TaskId, TaskIds};
@@ -19,6 +20,8 @@ pub(crate) struct Request {
     pub(crate) awaited: TaskIds,
     /// One list for each call of `after_any`, since each needs a success of its own.
     pub(crate) any: Vec<TaskIds>,
+    /// Where it was configured or added.
+    pub(crate) place: Option<Place>,
     /// Boxed, because most tasks ask for nothing of it.
     pub(crate) config: Option<Box<Config>>,
 }
@@ -28,6 +31,9 @@ impl Request {
         self.config.get_or_insert_default()
     }
 }
+
+/// Where in the user's code a task was declared.
+pub(crate) type Place = &'static Location<'static>;
 
 /// What is kept of a task's configuration in the flow.
 #[derive(Default)]
@@ -48,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) always: bool,
     /// Starts only if the output of this task is `true`.
     pub(crate) condition: Option<TaskId>,
+    /// Its function receives a context.
+    pub(crate) context: bool,
 }
 
 /// Makes the pauses between the attempts of one execution.
@@ -77,7 +85,7 @@ impl Fallback {
 impl Config {
     /// Whether starting the task takes more than calling its function.
     pub(crate) fn supervised(&self) -> bool {
-        !self.permits.is_empty() || self.timeout.is_some() || self.handles_failure()
+        !self.permits.is_empty() || self.timeout.is_some() || self.handles_failure() || self.context
     }
 
     /// Whether a failed attempt need not be the end of the task.
@@ -99,6 +107,7 @@ impl fmt::Debug for Config {
             .field("priority", &self.priority)
             .field("always", &self.always)
             .field("condition", &self.condition)
+            .field("context", &self.context)
             .finish()
     }
 }

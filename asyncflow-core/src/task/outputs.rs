@@ -13,7 +13,7 @@ use crate::bit_set::BitSet;
 use crate::node_index::NodeIndex;
 use crate::unwind;
 
-use super::column::{AnyColumn, CellIndex, Column, ColumnSpan};
+use super::column::{self, AnyColumn, CellIndex, Column, ColumnSpan};
 use super::consumers::Consumers;
 use super::statuses::Statuses;
 
@@ -199,7 +199,23 @@ impl<'a> Outputs<'a> {
             return;
         };
         if !self.keeps_all() && self.leaves_early(node) {
-            return self.set_shared(cell, value);
+            return self.set_leaving(cell, Arc::new(value));
+        }
+        match Column::of(&self.store.columns[cell.column as usize]) {
+            Some(column) => column.set(cell.row, value),
+            // Given in place of a value of the flow.
+            None => self.set_shared(node, Arc::new(value)),
+        }
+    }
+
+    /// Stores a share in a value as the output of a task.
+    #[cold]
+    pub(crate) fn set_shared<T: Any + Send + Sync>(self, node: NodeIndex, value: Arc<T>) {
+        let Some(cell) = self.layout.cell(node) else {
+            return;
+        };
+        if !self.keeps_all() && self.leaves_early(node) {
+            return self.set_leaving(cell, value);
         }
         if let Some(column) = Column::of(&self.store.columns[cell.column as usize]) {
             column.set(cell.row, value);
@@ -207,12 +223,12 @@ impl<'a> Outputs<'a> {
     }
 
     #[cold]
-    fn set_shared<T: Any + Send + Sync>(self, cell: CellIndex, value: T) {
+    fn set_leaving<T: Any + Send + Sync>(self, cell: CellIndex, value: Arc<T>) {
         let ordinal = self.layout.ordinal(cell);
         let consumers = self.store.consumers.as_ref();
         match consumers.is_some_and(|consumers| consumers.none(ordinal)) {
             true => unwind::contain(|| drop(value)),
-            false => *self.store.shared[ordinal].cell() = Some(Arc::new(value)),
+            false => *self.store.shared[ordinal].cell() = Some(value),
         }
     }
 
@@ -227,7 +243,7 @@ impl<'a> Outputs<'a> {
     #[inline]
     pub(crate) fn get<T: Any + Send + Sync>(self, node: NodeIndex) -> Option<&'a T> {
         match self.layout.cell(node) {
-            Some(cell) => Column::of(&self.store.columns[cell.column as usize])?.get(cell.row),
+            Some(cell) => column::get(&self.store.columns[cell.column as usize], cell.row),
             None if self.store.statuses.get(node).is_success() => unit(),
             None => None,
         }

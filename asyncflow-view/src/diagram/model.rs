@@ -180,7 +180,7 @@ fn shape(structure: &Structure, report: Option<&Report>, nodes: &[usize]) -> Sha
         ([], _) => ShapeKind::AllOf,
         ([task], _) => match task.kind() {
             NodeKind::Plain => ShapeKind::Plain,
-            NodeKind::Input => ShapeKind::Input,
+            NodeKind::Input | NodeKind::Value => ShapeKind::Input,
             _ => ShapeKind::Async,
         },
         _ => ShapeKind::Several,

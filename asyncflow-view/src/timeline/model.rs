@@ -232,6 +232,7 @@ fn bar(structure: &Structure, bar_of: &[usize], task: TaskReport<'_>) -> Bar {
         kind: match node.kind() {
             NodeKind::Plain => "plain",
             NodeKind::Input => "input",
+            NodeKind::Value => "value",
             _ => "async",
         },
         status: task.status(),

@@ -297,7 +297,7 @@ mod inputs {
             numbers.reverse();
             let list = |list: Vec<&usize>| list.into_iter().copied().collect::<Vec<_>>();
             let all = flow.add(list.inputs(numbers.clone()));
-            let none = flow.add(list.inputs(Vec::new()));
+            let none = flow.add(list.inputs(Vec::<Task<_>>::new()));
             let twice = flow.add(list.inputs([numbers[0], numbers[1], numbers[0]]));
             let run = flow.execute().await.unwrap();
             assert!(run[all].iter().copied().eq((0..1000).rev()));
