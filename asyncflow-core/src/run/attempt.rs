@@ -39,6 +39,7 @@ use crate::unwind;
 
 use super::concurrency_limit::Slot;
 use super::execution::Execution;
+use super::finish::Finished;
 use super::guard::RunGuard;
 use super::stop::Mode;
 use super::stop_list::StopKey;
@@ -263,6 +264,7 @@ impl Owned {
             key,
             over: false,
             slot: None,
+            finished: None,
         }
     }
 }
@@ -291,6 +293,8 @@ pub(super) struct Awaited {
     over: bool,
     /// The slot that the function waits for before it goes on.
     slot: Option<oneshot::Receiver<Slot>>,
+    /// The result of the run, meanwhile.
+    pub(super) finished: Option<Finished>,
 }
 
 impl Awaited {

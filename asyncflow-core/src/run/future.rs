@@ -35,9 +35,7 @@ pub(crate) struct RunFuture {
     /// have been woken for it.
     first_driver: Option<Drive>,
     /// Present if a function executes the run through its context.
-    awaited: Option<Awaited>,
-    /// The result, while the function waits for its slot.
-    finished: Option<Finished>,
+    awaited: Option<Box<Awaited>>,
 }
 
 impl RunFuture {
@@ -52,12 +50,11 @@ impl RunFuture {
         guard.tell_start();
         let spawns = guard.depth % SPAWN_INTERVAL == SPAWN_INTERVAL - 1;
         let mut this = Self {
-            awaited: guard.awaited(),
+            awaited: guard.awaited().map(Box::new),
             backend,
             run,
             done,
             first_driver: Some(Drive::driver(guard)),
-            finished: None,
         };
         if spawns {
             this.detach();
@@ -90,8 +87,11 @@ impl RunFuture {
     }
 
     fn finished(&mut self) -> Option<Finished> {
-        let finished = self.finished.take();
-        finished.or_else(|| self.done.try_recv().ok().flatten())
+        let kept = self
+            .awaited
+            .as_mut()
+            .and_then(|awaited| awaited.finished.take());
+        kept.or_else(|| self.done.try_recv().ok().flatten())
     }
 }
 
@@ -107,17 +107,23 @@ impl Future for RunFuture {
             ready!(polled);
             this.first_driver = None;
         }
-        if this.finished.is_none() {
-            let Ok(finished) = ready!(Pin::new(&mut this.done).poll(cx)) else {
-                unreachable!("the last guard of a run sends its result")
-            };
-            this.finished = Some(finished);
-        }
+        let kept = this
+            .awaited
+            .as_mut()
+            .and_then(|awaited| awaited.finished.take());
+        let finished = match kept {
+            Some(finished) => finished,
+            None => match ready!(Pin::new(&mut this.done).poll(cx)) {
+                Ok(finished) => finished,
+                Err(oneshot::Canceled) => unreachable!("the last guard of a run sends its result"),
+            },
+        };
         if let Some(awaited) = &mut this.awaited {
-            ready!(awaited.poll_end(cx));
-            this.awaited = None;
+            if awaited.poll_end(cx).is_pending() {
+                awaited.finished = Some(finished);
+                return Poll::Pending;
+            }
         }
-        let finished = this.finished.take().expect("it has come");
         Poll::Ready(finished.conclude())
     }
 }
