@@ -197,7 +197,7 @@ on_every_backend! {
         }
         let mut step = Flow::<R>::new();
         let n = step.input("n");
-        let next = step.add((|n: &u64| if n % 2 == 0 { n / 2 } else { 3 * n + 1 }).inputs(n));
+        let next = step.add((|n: &u64| match n % 2 { 0 => n / 2, _ => 3 * n + 1 }).inputs(n));
         let mut flow = Flow::<R>::new();
         let step = flow.value(Step { flow: step, n, next });
         let steps = flow.add(steps::<R>.inputs((context(), step)));
@@ -258,7 +258,8 @@ on_every_backend! {
                 inside.task(1)().await;
                 let (one, two) = (cx.execute(inner), cx.execute(inner));
                 let (one, two) = smol::future::zip(one, two).await;
-                (one?, two?);
+                one?;
+                two?;
                 inside.task(1)().await;
                 cx.execute(inner).await?;
                 inside.task(1)().await;

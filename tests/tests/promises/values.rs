@@ -173,7 +173,7 @@ on_every_backend! {
         flow.add(|| 1);
         flow.add((async || 2).after(()));
         flow.add(series![|| 3]);
-        flow.add(with_lock(|| 4, &Lock::new()));
+        flow.add(with_lock(|| 4, Lock::new()));
         flow.add(once(|| 5));
         flow.add(Parallel::new().with(|| 6).with((|| 7).after(())));
         flow.add(asyncflow::Member::new(|| 8));
