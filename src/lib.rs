@@ -236,6 +236,11 @@ pub use asyncflow_tokio::{TokioFlow, TokioRuntime};
 #[doc(inline)]
 pub use asyncflow_view as view;
 
+/// Journals: what has succeeded is not run again after a crash.
+#[cfg(feature = "durable")]
+#[doc(inline)]
+pub use asyncflow_durable as durable;
+
 /// What a program that declares flows imports: extension traits, macros, handles.
 ///
 /// The flow types of the backends are not part of it: `use asyncflow::TokioFlow` is the one line

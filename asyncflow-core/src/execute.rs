@@ -7,15 +7,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::flow::Flow;
+use crate::graph::Declared;
 use crate::graph::refusal::Refusal;
 use crate::handle::{Task, Upstreams};
 use crate::observer::Observer;
 use crate::outcome::error::FlowError;
 use crate::outcome::run::Run;
-use crate::pace::{Pace, SLICE, now};
+use crate::pace::{Pace, SLICE, block_on, now};
+use crate::record::Opening;
 use crate::run::allocate::Prepared;
 use crate::run::backend::Backend;
 use crate::run::future::RunFuture;
+use crate::run::recording::Recording;
 use crate::run::stop::Mode;
 use crate::run::validate::{Given, Options, Owner, Plan};
 use crate::running::Running;
@@ -53,13 +56,16 @@ pub struct Execute<'f, R: Runtime> {
 enum State<'f> {
     /// Not polled yet. `None` if nothing was configured, as in most executions.
     Planned(Option<Box<Options>>),
-    /// A large flow is compiled in slices, one for each poll.
-    Preparing(Option<Box<Options>>, Arc<dyn Backend>, Preparation<'f>),
+    /// A large flow is compiled in slices, one for each poll, and a recorder is waited for.
+    Preparing(Arc<dyn Backend>, Preparation<'f>),
     Running(RunFuture),
     Done,
 }
 
-type Preparation<'f> = Pin<Box<dyn Future<Output = Result<Prepared, Refusal>> + Send + 'f>>;
+type Preparation<'f> = Pin<Box<dyn Future<Output = Result<Ready, Refusal>> + Send + 'f>>;
+
+/// What a run starts with.
+type Ready = (Prepared, Option<Box<Options>>);
 
 impl<'f, R: Runtime> Execute<'f, R> {
     pub(crate) fn new(flow: &'f Flow<R>) -> Self {
@@ -237,7 +243,8 @@ impl<'f, R: Runtime> Execute<'f, R> {
     /// Starts the execution at once, without waiting for a poll.
     ///
     /// A large flow is compiled on the calling thread before this returns. Without `start`, that is
-    /// done a slice at a time, so that other tasks of the runtime are not held up.
+    /// done a slice at a time, so that other tasks of the runtime are not held up. An execution with a
+    /// journal (`asyncflow::durable`) waits for the journal here, on the calling thread.
     ///
     /// ```
     /// use asyncflow::TokioFlow;
@@ -262,13 +269,21 @@ impl<'f, R: Runtime> Execute<'f, R> {
         };
         let declared = &self.flow.declared;
         let started = attach(self.flow).and_then(|backend| {
-            let prepared =
-                now(Prepared::new(declared, Pace::at_once())).map_err(FlowError::refused)?;
+            let prepared = block_on(prepare(declared, options, Pace::at_once()));
+            let (prepared, options) = prepared.map_err(FlowError::refused)?;
             let mut run = start(prepared, backend, options)?;
             run.detach();
             Ok(run)
         });
         Running::new(started)
+    }
+
+    /// Records the outputs of the tasks that are to be recorded, and has those of earlier executions.
+    ///
+    /// The run starts once `opening` is ready.
+    #[doc(hidden)]
+    pub fn recorded(self, opening: Opening) -> Self {
+        self.with(|options| options.opening = Some(opening))
     }
 
     /// Makes this a run inside of another.
@@ -300,21 +315,26 @@ impl<'f, R: Runtime> Execute<'f, R> {
             let options = options.take();
             let backend = attach(self.flow)?;
             let declared = &self.flow.declared;
+            let opens = options
+                .as_ref()
+                .is_some_and(|options| options.opening.is_some());
             match declared.size() {
-                ..=SLICE => {
+                ..=SLICE if !opens => {
                     let prepared = now(Prepared::new(declared, Pace::at_once()));
                     let prepared = prepared.map_err(FlowError::refused)?;
                     self.state = State::Running(start(prepared, backend, options)?);
                 }
                 _ => {
-                    let preparation = Box::pin(Prepared::new(declared, Pace::in_slices_of(SLICE)));
-                    self.state = State::Preparing(options, backend, preparation);
+                    let pace = Pace::in_slices_of(SLICE);
+                    let preparation = Box::pin(prepare(declared, options, pace));
+                    self.state = State::Preparing(backend, preparation);
                 }
             }
         }
-        if let State::Preparing(options, backend, preparation) = &mut self.state {
-            let prepared = ready!(preparation.as_mut().poll(cx)).map_err(FlowError::refused)?;
-            let run = start(prepared, Arc::clone(backend), options.take())?;
+        if let State::Preparing(backend, preparation) = &mut self.state {
+            let prepared = ready!(preparation.as_mut().poll(cx));
+            let (prepared, options) = prepared.map_err(FlowError::refused)?;
+            let run = start(prepared, Arc::clone(backend), options)?;
             self.state = State::Running(run);
         }
         Poll::Ready(Ok(()))
@@ -350,6 +370,22 @@ impl<R: Runtime> fmt::Debug for Execute<'_, R> {
 fn attach<R: Runtime>(flow: &Flow<R>) -> Result<Arc<dyn Backend>, FlowError> {
     let attached = flow.backend.attach();
     attached.map_err(|unavailable| FlowError::refused(Refusal::Runtime(unavailable)))
+}
+
+/// Compiles the flow, and opens the recorder if the execution has one.
+async fn prepare(
+    declared: &Declared,
+    mut options: Option<Box<Options>>,
+    pace: Pace,
+) -> Result<Ready, Refusal> {
+    let prepared = Prepared::new(declared, pace).await?;
+    if let Some(options) = &mut options {
+        if let Some(opening) = options.opening.take() {
+            let recorder = opening.await.map_err(Refusal::recorder)?;
+            options.recording = Some(Recording::new(recorder));
+        }
+    }
+    Ok((prepared, options))
 }
 
 /// Checks the execution and starts it.

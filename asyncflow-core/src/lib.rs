@@ -40,6 +40,7 @@ mod observer;
 mod outcome;
 mod output;
 mod pace;
+mod record;
 #[cfg(test)]
 mod rooms;
 mod run;
@@ -84,6 +85,13 @@ pub mod marker {
     pub use crate::declare::item::{Function, Ready};
     pub use crate::nested::Nested;
     pub use crate::output::{Fallible, Value};
+}
+
+/// What a journal of outputs is built on; see the crate `asyncflow-durable`.
+#[doc(hidden)]
+pub mod recording {
+    pub use crate::declare::recorded::{Recorded, recorded};
+    pub use crate::record::{Codec, Key, Opening, RecordFuture, Recorder};
 }
 
 /// The policies that [`retry`](TaskExt::retry) takes.

@@ -28,6 +28,7 @@ const ROOMS: &[&[&str]] = &[
         "node_index",
         "output",
         "pace",
+        "record",
         "runtime",
         "sealed",
         "sync",

@@ -539,7 +539,7 @@ impl<F> TaskExt<Once<()>> for Once<F> {
 
 impl<F> Configured<F> {
     #[track_caller]
-    fn new(function: F) -> Self {
+    pub(super) fn new(function: F) -> Self {
         let place = Some(Location::caller());
         Self {
             function,

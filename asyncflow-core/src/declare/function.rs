@@ -18,10 +18,12 @@ use crate::graph::storage::RunStorage;
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
 use crate::output::{BoxError, Outcome};
+use crate::record::CodecFns;
 use crate::sealed::Sealed;
 use crate::task::column::ColumnType;
 use crate::task::end::End;
 use crate::task::failure::Cause;
+use crate::task::outputs::Outputs;
 
 use super::inputs::Inputs;
 
@@ -70,6 +72,16 @@ pub trait CallAsync<'a, Args, Kind> {
     fn claim(&self) -> Option<&AtomicBool> {
         None
     }
+
+    /// How its output is recorded, if it is.
+    fn codec() -> Option<CodecFns<Self::Value>> {
+        None
+    }
+
+    /// The version under which its output is recorded.
+    fn version(&self) -> u32 {
+        0
+    }
 }
 
 /// A plain function that takes the arguments `Args`, which borrow for `'a`.
@@ -86,6 +98,16 @@ pub trait CallPlain<'a, Args, Kind> {
 
     fn claim(&self) -> Option<&AtomicBool> {
         None
+    }
+
+    /// How its output is recorded, if it is.
+    fn codec() -> Option<CodecFns<Self::Value>> {
+        None
+    }
+
+    /// The version under which its output is recorded.
+    fn version(&self) -> u32 {
+        0
     }
 }
 
@@ -326,7 +348,7 @@ where
         if let Some(args) = self.inputs.none() {
             let future = self.function.call(args);
             return Box::pin(async move {
-                let end = store(&storage, node, future.await.settle(Sealed));
+                let end = store(&storage, node, F::codec(), future.await.settle(Sealed));
                 (storage, end)
             });
         }
@@ -344,7 +366,7 @@ where
                 let args = task.inputs.args(outputs, &held, &mut own);
                 task.function.call(args).await.settle(Sealed)
             };
-            let end = store(&storage, node, result);
+            let end = store(&storage, node, F::codec(), result);
             (storage, end)
         })
     }
@@ -354,13 +376,17 @@ where
 fn store<T: Any + Send + Sync>(
     storage: &RunStorage,
     node: NodeIndex,
+    codec: Option<CodecFns<T>>,
     result: Result<T, BoxError>,
 ) -> Option<Box<NotStored>> {
-    match result {
-        Ok(value) => {
-            storage.outputs().set(node, value);
-            None
-        }
+    let outputs = storage.outputs();
+    let stored = result.and_then(|value| {
+        let record = outputs.encode(codec, &value)?;
+        outputs.set_recorded(node, value, record);
+        Ok(())
+    });
+    match stored {
+        Ok(()) => None,
         Err(error) => NotStored::unless_succeeded(End::Failed(Cause::Error(error))),
     }
 }
@@ -383,8 +409,10 @@ where
         let mut own = self.inputs.own(call);
         let args = self.inputs.args(outputs, &held, &mut own);
         let value = self.function.call(args).settle(Sealed)?;
+        // Before anything is stored: the record of an unwanted attempt must not replace another's.
+        let record = outputs.encode(F::codec(), &value)?;
         if wanted() {
-            outputs.set(node, value);
+            outputs.set_recorded(node, value, record);
         }
         Ok(())
     }
@@ -429,6 +457,22 @@ macro_rules! any_body {
                     moves,
                     nested: false,
                 }
+            }
+
+            fn recorded(&self) -> Option<u32> {
+                F::codec().map(|_| $call::version(&self.function))
+            }
+
+            fn restore(
+                &self,
+                outputs: Outputs<'_>,
+                node: NodeIndex,
+                record: &[u8],
+            ) -> Result<(), BoxError> {
+                if let Some(codec) = F::codec() {
+                    outputs.set(node, (codec.decode)(record)?);
+                }
+                Ok(())
             }
         }
     };

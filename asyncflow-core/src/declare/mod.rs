@@ -10,3 +10,4 @@ pub(crate) mod function;
 pub(crate) mod group;
 pub(crate) mod inputs;
 pub(crate) mod item;
+pub(crate) mod recorded;

@@ -183,6 +183,19 @@ pub trait AnyBody: Send + Sync + 'static {
     fn nested(&self) -> Option<&Declared> {
         None
     }
+    /// The version under which its output is [recorded](crate::record), if it is.
+    fn recorded(&self) -> Option<u32> {
+        None
+    }
+    /// Stores an output that was recorded in place of one that the function returns.
+    fn restore(
+        &self,
+        _outputs: Outputs<'_>,
+        _node: NodeIndex,
+        _record: &[u8],
+    ) -> Result<(), BoxError> {
+        Ok(())
+    }
 }
 
 /// What is asked of every task when its flow is compiled, in one call.

@@ -1,7 +1,9 @@
 //! The reasons to refuse an execution before anything starts.
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::output::BoxError;
 use crate::runtime::Unavailable;
 
 /// A mistake that was found before anything started.
@@ -60,6 +62,8 @@ pub(crate) enum Refusal {
         task: String,
         input: String,
     },
+    /// What records the outputs of the run could not be opened, or is in use.
+    Recorder(Arc<BoxError>),
     NotGivenInside {
         flow: String,
         input: String,
@@ -80,6 +84,12 @@ pub(crate) enum Refusal {
         taker: String,
         needed: String,
     },
+}
+
+impl Refusal {
+    pub(crate) fn recorder(error: BoxError) -> Self {
+        Self::Recorder(Arc::new(error))
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -159,6 +169,7 @@ impl fmt::Display for Refusal {
                 "task `{task}` always runs, even if `{input}` has no output: \
                  take it as `{input}.optional()`, which arrives as `Option<&T>`"
             ),
+            Self::Recorder(error) => error.fmt(f),
             Self::NotGivenInside { flow, input } => write!(
                 f,
                 "input `{input}` of the flow that is task `{flow}` cannot be given: let a function \

@@ -285,10 +285,13 @@ impl fmt::Debug for FlowError {
 
 impl Error for FlowError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.failures().next().map(|failure| {
-            let error: &(dyn Error + 'static) = failure.error();
-            error
-        })
+        match &*self.0 {
+            Reason::Refused(Refusal::Recorder(error)) => Some(&***error),
+            _ => self.failures().next().map(|failure| {
+                let error: &(dyn Error + 'static) = failure.error();
+                error
+            }),
+        }
     }
 }
 

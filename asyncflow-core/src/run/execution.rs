@@ -28,6 +28,7 @@ use super::guard::RunGuard;
 use super::observers::Watch;
 use super::pending::Pending;
 use super::ready_queues::ReadyQueues;
+use super::recording::Recording;
 use super::selection::Selection;
 use super::stop::Alert;
 use super::stop_list::StopList;
@@ -73,6 +74,8 @@ pub(crate) struct Execution {
     /// The attempts of tasks that had more than one.
     pub(super) attempts: Mutex<HashMap<NodeIndex, u32>>,
     pub(crate) watch: Option<Box<Watch>>,
+    /// What the outputs of recorded tasks are recorded with.
+    pub(super) recording: Option<Box<Recording>>,
 
     pub(super) done: oneshot::Sender<Finished>,
     pub(super) outer: Option<Outer>,
@@ -120,9 +123,13 @@ impl Execution {
             selected = Some(nodes);
             roots = Some(first);
         }
+        let recorded = plan.recording.is_some();
+        if recorded {
+            storage.outputs.keep_records();
+        }
         Self {
             ends_with_care: storage.graph.has_gates || watched || partial,
-            starts_with_care: limited || watched || partial || !plan.given.is_empty(),
+            starts_with_care: limited || watched || partial || recorded || !plan.given.is_empty(),
             storage: Arc::new(storage),
             pending,
             selected,
@@ -142,6 +149,7 @@ impl Execution {
             failures: Mutex::new(BTreeMap::new()),
             attempts: Mutex::new(HashMap::new()),
             watch: plan.watch.map(Box::new),
+            recording: plan.recording.map(Box::new),
             done,
             depth,
             outer: plan.outer,

@@ -60,7 +60,8 @@ impl Execution {
                 }
             }
         }
-        // Before the caller hears of the end.
+        // Before the caller hears of the end, who may then execute the same run again.
+        unwind::contain(|| drop(self.recording));
         for unused in into_inner(self.given) {
             unwind::contain(|| drop(unused));
         }

@@ -44,6 +44,7 @@ pub(crate) mod guard;
 pub(crate) mod observers;
 pub(crate) mod pending;
 pub(crate) mod ready_queues;
+pub(crate) mod recording;
 pub(crate) mod selection;
 pub(crate) mod settle;
 pub(crate) mod step;

@@ -53,6 +53,7 @@ impl Execution {
         }
         // A nested flow takes no slot; its tasks do.
         let supervised = self.limited && node.nested().is_none()
+            || self.records(index)
             || node
                 .config
                 .as_ref()

@@ -60,6 +60,15 @@ async fn attempts(
     let config = node.config.as_deref();
     let limit = config.and_then(|config| config.timeout);
     let mut pauses = config.and_then(|config: &Config| config.retry.as_ref().map(|retry| retry()));
+    let records = guard.records(task);
+    if records {
+        match until_stop(guard, task, guard.restore(task)).await {
+            None => return (Some(End::Cancelled), slot),
+            Some(Ok(true)) => return (Some(End::Restored), slot),
+            Some(Ok(false)) => {}
+            Some(Err(error)) => return (Some(End::Failed(Cause::Error(error))), slot),
+        }
+    }
     let mut number = 0_u32;
     loop {
         number = number.saturating_add(1);
@@ -87,6 +96,7 @@ async fn attempts(
             }
             _ if limit.is_none()
                 && state.is_none()
+                && !records
                 && !config.is_some_and(Config::handles_failure) =>
             {
                 let kind = CallKind::Simple(holds);
@@ -100,6 +110,12 @@ async fn attempts(
             }
         };
         let End::Failed(cause) = end else {
+            if let (true, End::Succeeded) = (records, &end) {
+                // Without another attempt if it cannot be recorded: the function has succeeded.
+                if let Err(error) = guard.record(task).await {
+                    return (Some(End::Failed(Cause::Error(error))), slot);
+                }
+            }
             if let (End::Succeeded, 2..) = (&end, number) {
                 guard.forget_failure(task);
             }

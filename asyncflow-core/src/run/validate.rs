@@ -11,6 +11,7 @@ use crate::graph::refusal::Refusal;
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
 use crate::observer::Observer;
+use crate::record::Opening;
 use crate::task::outputs::Outputs;
 
 use super::attempt::{AttemptState, Owned};
@@ -18,6 +19,7 @@ use super::backend::Backend;
 use super::current::current;
 use super::guard::RunGuard;
 use super::observers::Watch;
+use super::recording::Recording;
 use super::selection::Selection;
 
 /// What was asked of an execution.
@@ -31,6 +33,10 @@ pub(crate) struct Options {
     pub(crate) observers: Vec<Arc<dyn Observer>>,
     /// What this run belongs to, if it is inside of another.
     pub(crate) owner: Option<Owner>,
+    /// Makes what its outputs are recorded with.
+    pub(crate) opening: Option<Opening>,
+    /// What was made.
+    pub(crate) recording: Option<Recording>,
 }
 
 /// What a run belongs to that is inside of another.
@@ -113,6 +119,7 @@ pub(crate) struct Plan {
     pub(super) given: HashMap<NodeIndex, Given>,
     pub(super) watch: Option<Watch>,
     pub(super) outer: Option<Outer>,
+    pub(super) recording: Option<Recording>,
 }
 
 impl Plan {
@@ -130,6 +137,8 @@ impl Plan {
             timed,
             observers,
             owner,
+            opening: _,
+            recording,
         } = options;
         if max_concurrency == Some(0) {
             return Err(Refusal::ZeroConcurrency);
@@ -165,6 +174,12 @@ impl Plan {
         let timed_by = timed.then_some(backend);
         let watch = watched.then(|| Watch::new(Arc::clone(graph), timed_by, observers));
         let nested = outer.as_ref().and_then(Outer::nested);
+        // A flow that a task executes by hand may be executed several times by it, with different
+        // results. So it is not recorded, unless it has a recorder of its own.
+        let recording = recording.or_else(|| match &outer {
+            Some(Outer::Nested(outer, task)) => outer.recording_inside(*task),
+            _ => None,
+        });
         Ok(Self {
             keep_going: keep_going || nested.is_some_and(|(outer, _)| outer.keep_going),
             max_concurrency,
@@ -172,6 +187,7 @@ impl Plan {
             given,
             watch,
             outer,
+            recording,
         })
     }
 }

@@ -12,6 +12,8 @@ pub enum End {
     Succeeded,
     /// It failed, and the fallback of the task stored an output in its place.
     Recovered,
+    /// It was not called: its output of an earlier execution is stored.
+    Restored,
     /// It returned an error, panicked, or took too long.
     Failed(Cause),
     /// The run stopped before it returned.
@@ -23,6 +25,7 @@ impl End {
         match self {
             Self::Succeeded => Status::Succeeded,
             Self::Recovered => Status::Recovered,
+            Self::Restored => Status::Restored,
             Self::Failed(Cause::Error(_)) => Status::Failed,
             Self::Failed(Cause::Panic(_)) => Status::Panicked,
             Self::Failed(Cause::Timeout(_)) => Status::TimedOut,

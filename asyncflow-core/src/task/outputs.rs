@@ -6,11 +6,14 @@
 //! emptied; a consumer keeps the value alive while it runs.
 
 use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bit_set::BitSet;
 use crate::node_index::NodeIndex;
+use crate::output::BoxError;
+use crate::record::CodecFns;
 use crate::unwind;
 
 use super::column::{self, AnyColumn, CellIndex, Column, ColumnSpan};
@@ -88,6 +91,8 @@ pub(crate) struct OutputStore {
     shared: Vec<Shared>,
     /// In a run for some targets: how many consumers each output still has.
     consumers: Option<Consumers>,
+    /// In a run with a recorder: the encoded outputs of tasks that are yet to be recorded.
+    records: Option<Mutex<HashMap<NodeIndex, Vec<u8>>>>,
 }
 
 impl fmt::Debug for OutputStore {
@@ -104,7 +109,20 @@ impl OutputStore {
             columns: layout.columns.iter().map(ColumnSpan::make).collect(),
             shared: Vec::new(),
             consumers: None,
+            records: None,
         }
+    }
+
+    /// Encodes the outputs of recorded tasks.
+    pub(crate) fn keep_records(&mut self) {
+        self.records = Some(Mutex::default());
+    }
+
+    /// Takes the encoded output of a task that was just stored.
+    pub(crate) fn take_record(&self, node: NodeIndex) -> Option<Vec<u8>> {
+        let records = self.records.as_ref()?;
+        let mut records = records.lock().unwrap_or_else(PoisonError::into_inner);
+        records.remove(&node)
     }
 
     /// Makes room for up to `slice` more nodes, and as many outputs of each type. Returns whether
@@ -220,6 +238,34 @@ impl<'a> Outputs<'a> {
         if let Some(column) = Column::of(&self.store.columns[cell.column as usize]) {
             column.set(cell.row, value);
         }
+    }
+
+    /// The record of an output, if there is to be one.
+    #[inline]
+    pub(crate) fn encode<T>(
+        self,
+        codec: Option<CodecFns<T>>,
+        value: &T,
+    ) -> Result<Option<Vec<u8>>, BoxError> {
+        match (codec, &self.store.records) {
+            (Some(codec), Some(_)) => (codec.encode)(value).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Stores the output of a task, and its record.
+    #[inline]
+    pub(crate) fn set_recorded<T: Any + Send + Sync>(
+        self,
+        node: NodeIndex,
+        value: T,
+        record: Option<Vec<u8>>,
+    ) {
+        if let (Some(record), Some(records)) = (record, &self.store.records) {
+            let mut records = records.lock().unwrap_or_else(PoisonError::into_inner);
+            records.insert(node, record);
+        }
+        self.set(node, value);
     }
 
     #[cold]

@@ -46,13 +46,16 @@ pub enum TaskStatus {
     NotSelected,
     /// The output was [given](crate::Execute::given), so the function was not called.
     Given,
+    /// The output is that of an earlier execution, from a journal (`asyncflow::durable`), so the
+    /// function was not called.
+    Restored,
     /// The task has not ended. Occurs only in [`Running::report`](crate::Running::report).
     Unfinished,
 }
 
 impl TaskStatus {
-    /// Returns `true` if the task succeeded, recovered or was given, so that downstream tasks can
-    /// start.
+    /// Returns `true` if the task succeeded, recovered, was given or restored, so that downstream
+    /// tasks can start.
     ///
     /// ```
     /// use asyncflow::TaskStatus;
@@ -61,7 +64,10 @@ impl TaskStatus {
     /// assert!(!TaskStatus::Cancelled.is_success());
     /// ```
     pub fn is_success(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Recovered | Self::Given)
+        matches!(
+            self,
+            Self::Succeeded | Self::Recovered | Self::Given | Self::Restored
+        )
     }
 
     /// Returns `true` if the task failed, panicked or timed out.
@@ -89,6 +95,7 @@ impl fmt::Display for TaskStatus {
             Self::Cancelled => "cancelled",
             Self::NotSelected => "not selected",
             Self::Given => "given",
+            Self::Restored => "restored",
             Self::Unfinished => "unfinished",
         })
     }

@@ -18,6 +18,7 @@ pub(crate) enum Status {
     Succeeded,
     Given,
     Recovered,
+    Restored,
     Failed,
     Panicked,
     TimedOut,
@@ -28,11 +29,12 @@ pub(crate) enum Status {
 
 impl Status {
     fn from_byte(byte: u8) -> Self {
-        const ALL: [Status; 10] = [
+        const ALL: [Status; 11] = [
             Status::Unfinished,
             Status::Succeeded,
             Status::Given,
             Status::Recovered,
+            Status::Restored,
             Status::Failed,
             Status::Panicked,
             Status::TimedOut,
@@ -45,7 +47,10 @@ impl Status {
 
     /// Whether what is downstream may start.
     pub(crate) fn is_success(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Given | Self::Recovered)
+        matches!(
+            self,
+            Self::Succeeded | Self::Given | Self::Recovered | Self::Restored
+        )
     }
 }
 
@@ -118,6 +123,7 @@ impl Statuses {
             Status::Succeeded => TaskStatus::Succeeded,
             Status::Given => TaskStatus::Given,
             Status::Recovered => TaskStatus::Recovered,
+            Status::Restored => TaskStatus::Restored,
             Status::Failed => TaskStatus::Failed,
             Status::Panicked => TaskStatus::Panicked,
             Status::TimedOut => TaskStatus::TimedOut,

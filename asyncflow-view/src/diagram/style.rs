@@ -45,7 +45,7 @@ const fn style(
 pub(crate) const PLAIN: Style = style("task", "#f3f3f0", "#5b6068", 10, Border::Solid);
 
 /// Every style, so that a format can define a class for each.
-pub(crate) const ALL: [Style; 11] = [
+pub(crate) const ALL: [Style; 12] = [
     PLAIN,
     style("succeeded", "#dcebf5", "#2f6f9f", 10, Border::Solid),
     style("failed", "#fadccf", "#b93a10", 26, Border::Solid),
@@ -56,6 +56,7 @@ pub(crate) const ALL: [Style; 11] = [
     style("notselected", "#fbfbfa", "#9a9ea4", 12, Border::Dotted),
     style("given", "#e6f0e2", "#4d7a4b", 10, Border::Solid),
     style("recovered", "#e3efe9", "#946400", 18, Border::Solid),
+    style("restored", "#dff0ee", "#2f7a72", 10, Border::Solid),
     style("unfinished", "#ffffff", "#2f6f9f", 18, Border::Dotted),
 ];
 
@@ -71,8 +72,9 @@ pub(crate) fn of(status: TaskStatus) -> Style {
         TaskStatus::NotSelected => 7,
         TaskStatus::Given => 8,
         TaskStatus::Recovered => 9,
+        TaskStatus::Restored => 10,
         // `Unfinished`, and statuses that are added later, until they have a style.
-        _ => 10,
+        _ => 11,
     }]
 }
 
@@ -80,14 +82,15 @@ pub(crate) fn of(status: TaskStatus) -> Style {
 /// most severe status among them.
 pub(crate) fn severity(status: TaskStatus) -> u32 {
     match status {
-        TaskStatus::Panicked => 10,
-        TaskStatus::Failed => 9,
-        TaskStatus::TimedOut => 8,
-        TaskStatus::Unfinished => 7,
-        TaskStatus::Cancelled => 6,
-        TaskStatus::Skipped { .. } => 5,
-        TaskStatus::Recovered => 4,
-        TaskStatus::Succeeded => 3,
+        TaskStatus::Panicked => 11,
+        TaskStatus::Failed => 10,
+        TaskStatus::TimedOut => 9,
+        TaskStatus::Unfinished => 8,
+        TaskStatus::Cancelled => 7,
+        TaskStatus::Skipped { .. } => 6,
+        TaskStatus::Recovered => 5,
+        TaskStatus::Succeeded => 4,
+        TaskStatus::Restored => 3,
         TaskStatus::Given => 2,
         _ => 1,
     }

@@ -62,7 +62,7 @@ impl Bar {
             TaskStatus::Failed => "failed",
             TaskStatus::Panicked => "panicked",
             TaskStatus::TimedOut => "timedout",
-            TaskStatus::Given => "given",
+            TaskStatus::Given | TaskStatus::Restored => "given",
             TaskStatus::Cancelled => "cancelled",
             _ => "other",
         }
