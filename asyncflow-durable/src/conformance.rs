@@ -91,7 +91,11 @@ async fn keeps_records<J: Journal>(journal: &J) {
 async fn runs_are_apart<J: Journal>(journal: &J) {
     for (number, run) in NAMES.iter().enumerate() {
         let session = begin(journal, run).await;
-        assert_eq!(load(&session, "key").await, None, "run {run:?} is a new one");
+        assert_eq!(
+            load(&session, "key").await,
+            None,
+            "run {run:?} is a new one"
+        );
         store(&session, "key", &[number as u8]).await;
     }
     for (number, run) in NAMES.iter().enumerate() {

@@ -103,8 +103,7 @@ pub trait Journal: Clone + Send + Sync + 'static {
     ///
     /// Returns an error of the kind [`InUse`](crate::JournalErrorKind::InUse) while another session
     /// has the run, in this process or another. What a killed process had is free.
-    fn begin(&self, run: &str)
-    -> impl Future<Output = Result<Self::Session, JournalError>> + Send;
+    fn begin(&self, run: &str) -> impl Future<Output = Result<Self::Session, JournalError>> + Send;
 
     /// Returns every run that has records.
     fn runs(&self) -> impl Future<Output = Result<Vec<JournaledRun>, JournalError>> + Send;
@@ -124,10 +123,8 @@ pub trait Journal: Clone + Send + Sync + 'static {
 /// after the run has begun again.
 pub trait Session: Send + Sync + 'static {
     /// Returns the record of a key, or `None`.
-    fn load(
-        &self,
-        key: &str,
-    ) -> impl Future<Output = Result<Option<Vec<u8>>, JournalError>> + Send;
+    fn load(&self, key: &str)
+    -> impl Future<Output = Result<Option<Vec<u8>>, JournalError>> + Send;
 
     /// Writes the record of a key, and replaces the one before.
     ///
@@ -148,10 +145,7 @@ impl<J: Journal> Journal for Arc<J> {
         (**self).name()
     }
 
-    fn begin(
-        &self,
-        run: &str,
-    ) -> impl Future<Output = Result<Self::Session, JournalError>> + Send {
+    fn begin(&self, run: &str) -> impl Future<Output = Result<Self::Session, JournalError>> + Send {
         (**self).begin(run)
     }
 

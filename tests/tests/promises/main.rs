@@ -17,6 +17,7 @@ mod decorator;
 mod deep;
 mod diagrams;
 mod documented;
+mod durable;
 mod ending;
 mod failures;
 mod fairness;
