@@ -164,6 +164,7 @@
 //! | `macros` (on by default) | `#[task]` and `#[derive(Output)]` |
 //! | `view` | the module [`view`]: diagrams and timelines |
 //! | `progress`, `tracing` | a progress bar and spans in the module [`view`] |
+//! | `durable` | the module [`durable`]: journals, by which a run goes on after a crash |
 //! | `serde` | `Serialize` for [`Report`] |
 //! | `conformance`, `async-lock` | in the module [`runtime`]: a suite that checks a runtime of your own, and locks for it |
 //!

@@ -13,7 +13,8 @@ pub trait JournalExt: Sized {
     /// that are there already.
     ///
     /// The same id again goes on with the same run. A new id begins a new one. Flows in the flow use
-    /// the journal, too.
+    /// the journal, too. A flow that a task executes by hand does not, since it may do so several times:
+    /// give that execution a journal and an id of its own, such as `format!("nightly/{step}")`.
     ///
     /// ```
     /// use asyncflow::TokioFlow;

@@ -76,7 +76,7 @@ impl<'a> TaskRef<'a> {
 ///
 /// ```text
 /// task ─▶ ready ─▶ attempt ─▶ ended      it was started
-/// task ─▶ ready ─▶ (waiting | queued)… ─▶ ended  the run stopped before it was started
+/// task ─▶ ready ─▶ (waiting | queued)… ─▶ ended  it was restored, or the run stopped before it was started
 /// task ─▶ ended                          it was skipped, given, not selected, or the run stopped
 ///
 /// attempt:  (waiting | queued)… ─▶ started ─▶ (entered ─▶ left)… ─▶ failed, if it did

@@ -164,6 +164,24 @@ fn all_features_bring_all() {
 }
 
 #[test]
+fn journals_and_what_they_need_are_optional() {
+    let journal = ["asyncflow-durable", "redb", "ciborium", "serde"];
+    for features in [
+        "tokio",
+        "smol",
+        "async-std",
+        "view",
+        "tokio,macros,tracing,progress",
+    ] {
+        let tree = dependencies(&["asyncflow", "--features", features]);
+        assert_has_none(&tree, &journal);
+    }
+    let tree = dependencies(&["asyncflow", "--features", "durable"]);
+    assert_has(&tree, &journal);
+    assert_has_none(&tree, &["tokio", "smol", "async-std"]);
+}
+
+#[test]
 fn view_and_what_it_needs_are_optional() {
     let watching = ["asyncflow-view", "indicatif", "tracing", "serde"];
     for backend in ["tokio", "smol", "async-std"] {

@@ -394,6 +394,30 @@ on_every_backend! {
         assert_eq!(calls.count(), 4);
     }
 
+    async fn flows_executed_by_a_task_have_journals_of_their_own<R>() {
+        let journal = Memory::default();
+        for executed in [3, 0] {
+            let (mut inner, calls) = (Flow::<R>::new(), Calls::default());
+            inner.add(durable(calls.counted()).named("step"));
+            let mut flow = Flow::<R>::new();
+            let own = journal.clone();
+            let inner = flow.value(inner);
+            let steps = async |cx: &TaskContext, inner: &Flow<R>, own: &Memory| {
+                cx.execute(inner).await?;
+                // The same flow again is not taken for the same run.
+                for step in 0..2 {
+                    cx.execute(inner).journal(own, format!("run/{step}")).await?;
+                }
+                Ok::<_, FlowError>(())
+            };
+            let own = flow.value(own);
+            flow.add(steps.inputs((context(), inner, own)));
+            flow.execute().journal(&journal, "run").await.unwrap();
+            assert_eq!(calls.count(), executed.max(1));
+        }
+        assert_eq!(journal.keys(), ["step", "step"]);
+    }
+
     async fn outputs_that_are_moved_or_not_kept<R>() {
         let journal = Memory::default();
         for status in [TaskStatus::Succeeded, TaskStatus::Restored] {
