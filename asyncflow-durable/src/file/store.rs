@@ -263,14 +263,15 @@ fn time(milliseconds: u64) -> SystemTime {
 
 /// What can go wrong with the file.
 enum Problem {
-    Store(redb::Error),
+    /// Boxed, because it is large.
+    Store(Box<redb::Error>),
     /// It has its message already.
     Told(JournalError),
 }
 
 impl<E: Into<redb::Error>> From<E> for Problem {
     fn from(error: E) -> Self {
-        Self::Store(error.into())
+        Self::Store(Box::new(error.into()))
     }
 }
 
@@ -289,7 +290,7 @@ fn guarded<T>(
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(Problem::Told(error))) => Err(error),
-        Ok(Err(Problem::Store(error))) => Err(explain(name, what, error)),
+        Ok(Err(Problem::Store(error))) => Err(explain(name, what, *error)),
         Err(_) => Err(damaged(name, "it cannot be made sense of")),
     }
 }
