@@ -34,7 +34,8 @@ pub type Opening = RecordFuture<'static, Box<dyn Recorder>>;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Key {
-    /// The task, as [`push_segment`] writes it, after the tasks that it is inside of.
+    /// The name of the task, after those of the tasks that it is inside of, as `push_segment` writes
+    /// them.
     pub path: String,
     /// The version of the task's function.
     pub version: u32,
