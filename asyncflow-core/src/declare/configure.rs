@@ -424,7 +424,7 @@ macro_rules! configure_methods {
         /// stopping after a failure or a cancel. Meant for clean-up.
         ///
         /// The task does not run if the future of the execution is dropped, because nothing could
-        /// wait for it. Its inputs must be [`optional`](Task::optional).
+        /// wait for it. Its inputs must be [`optional`](Task::optional), or [values](crate::Flow::value).
         ///
         /// ```
         /// use asyncflow::TokioFlow;

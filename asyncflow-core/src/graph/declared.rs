@@ -90,8 +90,11 @@ impl Declared {
             awaited,
             any,
             place,
-            config,
+            mut config,
         } = request;
+        if let Some(config) = &mut config {
+            config.seal();
+        }
         for task in upstreams.iter().chain(&awaited) {
             self.check(*task);
         }

@@ -25,6 +25,15 @@ impl Node {
         }
     }
 
+    /// Whether nothing was asked of the task, except perhaps a name.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        match &self.config {
+            None => true,
+            Some(config) => config.only_named,
+        }
+    }
+
     pub(crate) fn is_gate(&self) -> bool {
         matches!(self.body, Body::Gate(_))
     }

@@ -38,7 +38,8 @@ pub(super) fn task(graph: &Graph, index: NodeIndex) -> Result<(), Refusal> {
     if let (true, Some(body)) = (config.always, node.body()) {
         let mut needed = None;
         body.visit_inputs(&mut |input, how| {
-            if how != InputUse::Optional {
+            let value = matches!(graph.node(input.index).body, Body::Value(_));
+            if how != InputUse::Optional && !value {
                 needed = needed.or(Some(input.index));
             }
         });

@@ -29,7 +29,7 @@ impl Execution {
     #[inline]
     pub(crate) fn step(&self, index: NodeIndex) -> Step<'_> {
         let node = self.node(index);
-        if self.alert.is_quiet() && !self.starts_with_care && node.config.is_none() {
+        if self.alert.is_quiet() && !self.starts_with_care && node.is_plain() {
             match &node.body {
                 Body::Async(body) => return Step::Poll(&**body),
                 Body::Plain(_) => return Step::Call,
@@ -76,6 +76,10 @@ impl Execution {
 
     /// The status of a ready task that is not to be started.
     fn refused(&self, index: NodeIndex, node: &Node) -> Option<Status> {
+        if let Body::Value(_) = node.body {
+            // Clean-up may borrow it, also in a run that stops before anything has started.
+            return None;
+        }
         let always = node.always();
         let cause = self.statuses().skip_cause(index);
         if let (Some(cause), false) = (cause, always) {

@@ -56,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) condition: Option<TaskId>,
     /// Its function receives a context.
     pub(crate) context: bool,
+    /// Nothing but a name was asked for. Set when the task is added, for the hot path.
+    pub(crate) only_named: bool,
 }
 
 /// Makes the pauses between the attempts of one execution.
@@ -86,6 +88,15 @@ impl Config {
     /// Whether starting the task takes more than calling its function.
     pub(crate) fn supervised(&self) -> bool {
         !self.permits.is_empty() || self.timeout.is_some() || self.handles_failure() || self.context
+    }
+
+    /// Takes note of whether starting the task takes no more than without a configuration.
+    pub(crate) fn seal(&mut self) {
+        self.only_named = !self.supervised()
+            && !self.allow_failure
+            && !self.always
+            && self.priority == 0
+            && self.condition.is_none();
     }
 
     /// Whether a failed attempt need not be the end of the task.
