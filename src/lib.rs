@@ -42,6 +42,16 @@
 //! * [`series!`] and [`parallel!`] arrange functions that come from elsewhere. [`with_lock`] gives
 //!   a lock to one of them, or to every member of a group.
 //! * `#[task(flow, ..)]` declares a function where it is written. Its parameters name its upstreams.
+//! * `#[flow]` on an impl block makes a type of a flow. Its methods are the tasks, and share state.
+//!
+//! These styles make the same tasks, and mix in one flow. Which one to use:
+//!
+//! | the flow | style |
+//! |---|---|
+//! | is a part of a service or a library: it has a name, shared state, and tests of its parts | `#[flow]` on an impl block |
+//! | is local to one function | `#[task(flow)]` |
+//! | is made of functions from elsewhere, in an order that is mostly one after the other | [`series!`], [`parallel!`] |
+//! | is known only when the program runs: loops, lists, conditions | [`flow.add`](Flow::add) |
 //!
 //! A closure that only panics has the type `!`, which is no output: write `|| -> () { .. }`. An
 //! async closure that borrows what it captured is not an `Fn`: pass what it needs as a
@@ -161,7 +171,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `tokio`, `smol`, `async-std` | a flow type and its runtime |
-//! | `macros` (on by default) | `#[task]` and `#[derive(Output)]` |
+//! | `macros` (on by default) | `#[task]`, `#[flow]` and `#[derive(Output)]` |
 //! | `view` | the module [`view`]: diagrams and timelines |
 //! | `progress`, `tracing` | a progress bar and spans in the module [`view`] |
 //! | `durable` | the module [`durable`]: journals, by which a run goes on after a crash |
@@ -220,7 +230,7 @@ pub mod types {
 pub use self::{report::*, runtime::*, structure::*, types::*};
 
 #[cfg(feature = "macros")]
-pub use asyncflow_macros::{Output, task};
+pub use asyncflow_macros::{Output, flow, task};
 
 #[cfg(feature = "async-std")]
 #[doc(inline)]
@@ -250,7 +260,7 @@ pub mod prelude {
     pub use asyncflow_core::prelude::*;
 
     #[cfg(feature = "macros")]
-    pub use asyncflow_macros::{Output, task};
+    pub use asyncflow_macros::{Output, flow, task};
 }
 
 // Types that exist only to be inferred. Here, so that the compiler can name them in its messages.

@@ -1,5 +1,5 @@
-//! What the expansion of `#[task]` calls: it turns handles into inputs, and return values into a
-//! `Result`. Not public API.
+//! What the expansions of `#[task]` and `#[flow]` call: it turns handles into inputs, and return values
+//! into a `Result`. Not public API.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -105,6 +105,32 @@ pub fn moved<T: ?Sized, H: Handle<T>>(handle: H) -> Moved<H::Output> {
 /// For a parameter `Vec<&T>`. Borrows the list, so that the user can still use it.
 pub fn listed<T: ?Sized, H: Handles<T> + ?Sized>(handles: &H) -> Vec<Task<H::Output>> {
     handles.tasks()
+}
+
+/// For a parameter `Vec<Option<&T>>`.
+pub fn listed_optional<T: ?Sized, H: Handles<T> + ?Sized>(handles: &H) -> Vec<Optional<H::Output>> {
+    handles.tasks().into_iter().map(Task::optional).collect()
+}
+
+/// A handle of a task whose output is a `T`, where `T` was told from the spelling of a return type.
+#[diagnostic::on_unimplemented(
+    message = "the output of this task is not a `{T}`",
+    label = "taken for a `Task<{T}>`, but it is a `{Self}`",
+    note = "`#[flow]` goes by the spelling of the return type: say what the output is, with `#[task(output = ..)]` and the type in `Task<..>`"
+)]
+pub trait Returned<T> {
+    fn task(self) -> Task<T>;
+}
+
+impl<T> Returned<T> for Task<T> {
+    fn task(self) -> Self {
+        self
+    }
+}
+
+/// For the handle in the type of a flow.
+pub fn returned<T, H: Returned<T>>(handle: H) -> Task<T> {
+    handle.task()
 }
 
 // Outcomes. `probe(&value).outcome(value)` calls one of three methods, which depends on the type of

@@ -10,3 +10,14 @@ pub(crate) fn combine(errors: impl IntoIterator<Item = Error>) -> Result<()> {
     });
     combined.map_or(Ok(()), Err)
 }
+
+/// All three values, or all of their errors.
+pub(crate) fn all<A, B, C>(a: Result<A>, b: Result<B>, c: Result<C>) -> Result<(A, B, C)> {
+    match (a, b, c) {
+        (Ok(a), Ok(b), Ok(c)) => Ok((a, b, c)),
+        (a, b, c) => {
+            let combined = combine([a.err(), b.err(), c.err()].into_iter().flatten());
+            Err(combined.expect_err("one of the three is an error"))
+        }
+    }
+}

@@ -1,26 +1,53 @@
-//! The parameters of a task function. Each one names the handle of an upstream, and its type says
-//! how the function receives the output.
+//! The parameters of a task function. Each one names an upstream, and its type says how the function
+//! receives the output.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
 use syn::{
-    Error, FnArg, GenericArgument, Ident, Pat, PatType, PathArguments, Result, Type, TypeReference,
+    Attribute, Error, Expr, FnArg, GenericArgument, Ident, Meta, Pat, PatType, Path, PathArguments,
+    Receiver, ReceiverKind, Result, Token, Type, TypeReference, parse_quote,
 };
 
+use crate::args::{Kind, Settings};
 use crate::errors;
+use crate::function::Place;
+use crate::text::text;
 
 /// The most inputs that `.inputs` takes.
 const MAX_INPUTS: usize = 12;
 
+/// The checked parameters of a function.
+pub(crate) struct Params {
+    /// Whether the function takes `&self`.
+    pub(crate) receiver: bool,
+    pub(crate) others: Vec<Param>,
+}
+
 /// A checked parameter.
 pub(crate) struct Param {
-    /// The handle that it names.
-    pub(crate) handle: Ident,
+    pub(crate) name: Ident,
+    pub(crate) source: Source,
     pub(crate) passed_as: PassedAs,
-    /// The `T` of the upstream's `Task<T>`.
+    /// The `T` of the upstream's `Task<T>`; for an element of a list, the `T` of the element.
     pub(crate) output: Type,
     /// The type as written.
     pub(crate) declared: Type,
+}
+
+/// Where the argument comes from.
+pub(crate) enum Source {
+    /// The upstream of this name.
+    Upstream(Expr),
+    /// `#[input]`: an input of the flow, which this parameter declares.
+    Input(Ident),
+    /// `#[from(a, b)]`: several upstreams.
+    Upstreams(Vec<Expr>),
+    /// `#[each(list)]`: one element after the other of an upstream.
+    Each(Expr),
+    /// `#[context]`: what the engine tells the task.
+    Context,
 }
 
 /// How the function receives the output of the upstream.
@@ -32,87 +59,310 @@ pub(crate) enum PassedAs {
     Optional,
     /// `Vec<&T>`
     Listed,
+    /// `Vec<Option<&T>>`
+    ListedOptional,
     /// `#[moved] T`
     Moved,
 }
 
-/// Checks all parameters and removes `#[moved]` from them. `always` is whether the task has that
-/// argument. Reports every wrong parameter, not only the first.
-pub(crate) fn check<'a>(
-    arguments: impl IntoIterator<Item = &'a mut FnArg>,
-    always: bool,
-) -> Result<Vec<Param>> {
-    let mut params = Vec::new();
-    let mut found = Vec::new();
-    for (position, argument) in arguments.into_iter().enumerate() {
-        let checked = if position == MAX_INPUTS {
-            Err(Error::new_spanned(&*argument, TOO_MANY))
-        } else {
-            check_one(argument, always)
+impl Params {
+    /// Checks all parameters, and removes from them the attributes that are for us. Reports every
+    /// wrong parameter, not only the first.
+    pub(crate) fn check<'a>(
+        arguments: impl IntoIterator<Item = &'a mut FnArg>,
+        settings: &Settings,
+        place: Place,
+    ) -> Result<Self> {
+        let mut params = Self {
+            receiver: false,
+            others: Vec::new(),
         };
-        match checked {
-            Ok(param) => params.push(param),
-            Err(error) => found.push(error),
+        let mut found = Vec::new();
+        for (position, argument) in arguments.into_iter().enumerate() {
+            if position == MAX_INPUTS {
+                found.push(Error::new_spanned(&*argument, TOO_MANY));
+            }
+            let checked = match argument {
+                FnArg::Receiver(receiver) => check_receiver(receiver, place).map(|()| {
+                    params.receiver = true;
+                }),
+                FnArg::Typed(parameter) => {
+                    check_one(parameter, settings, place).map(|param| params.others.push(param))
+                }
+            };
+            found.extend(checked.err());
         }
-        if position == MAX_INPUTS {
-            break;
+        let lists = params.others.iter().filter(|param| param.is_element());
+        for second in lists.skip(1) {
+            let message =
+                "a task works through one list: take the second as a whole, without `#[each(..)]`";
+            found.push(Error::new(second.name.span(), message));
         }
+        errors::combine(found)?;
+        Ok(params)
     }
-    errors::combine(found)?;
-    Ok(params)
+
+    /// The parameter that is an element of a list.
+    pub(crate) fn element(&self) -> Option<&Param> {
+        self.others.iter().find(|param| param.is_element())
+    }
+}
+
+impl Param {
+    pub(crate) fn is_element(&self) -> bool {
+        matches!(self.source, Source::Each(_))
+    }
 }
 
 const TOO_MANY: &str = "a task has at most 12 inputs: take a `Vec<&T>` of outputs of one type, or let an upstream gather some in a struct";
 
-fn check_one(argument: &mut FnArg, always: bool) -> Result<Param> {
-    let parameter = match argument {
-        FnArg::Typed(parameter) => parameter,
-        FnArg::Receiver(receiver) => {
-            let message = "a task cannot take `self`: take the output of an upstream, `name: &T`, or add a closure that captures what it needs, `flow.add(move || ..)`";
-            return Err(Error::new_spanned(receiver, message));
+fn check_receiver(receiver: &Receiver, place: Place) -> Result<()> {
+    let shared = matches!(receiver.kind, ReceiverKind::Reference(_, None, None));
+    let message = match (place, &receiver.kind) {
+        (Place::Method, _) if shared => return Ok(()),
+        (Place::Method, ReceiverKind::Reference(_, Some(_), _)) => {
+            "a task borrows the state only while it runs: write `&self`, without a lifetime"
+        }
+        (Place::Method, _) => {
+            "every task of every run shares the state: write `&self`; for what changes, use a field of a type such as `Mutex` or `AtomicU64`"
+        }
+        (Place::Local, _) => {
+            "a task inside of a function cannot take `self`: write `#[flow]` on the impl block and `#[task]` on its methods, or take the output of an upstream, `name: &T`"
         }
     };
-    let moved = take_moved(parameter)?;
+    Err(Error::new_spanned(receiver, message))
+}
+
+fn check_one(parameter: &mut PatType, settings: &Settings, place: Place) -> Result<Param> {
+    let marks = Marks::take(parameter)?;
     refuse_impl_trait(&parameter.ty)?;
-    let (passed_as, output) = match moved {
+    let declared = (*parameter.ty).clone();
+    if marks.context.is_some() {
+        return check_context(parameter, declared);
+    }
+    let (passed_as, output) = match marks.moved {
         Some(_) => (PassedAs::Moved, by_move(parameter)?),
         None => by_reference(parameter)?,
     };
-    let handle = handle(parameter, passed_as)?;
-    if always && passed_as != PassedAs::Optional {
-        let output = text(&output);
-        let message = format!(
-            "an `always` task also runs when an upstream has no output: write `{handle}: Option<&{output}>`"
-        );
-        return Err(Error::new_spanned(&*parameter, message));
-    }
-    Ok(Param {
-        handle,
+    let name = name(parameter, passed_as)?;
+    let param = Param {
+        source: source(marks, &name, passed_as, place)?,
+        name,
         passed_as,
         output,
-        declared: (*parameter.ty).clone(),
+        declared,
+    };
+    param.check_presence(parameter, settings)?;
+    param.check_attempts(parameter, settings)?;
+    Ok(param)
+}
+
+fn check_context(parameter: &PatType, declared: Type) -> Result<Param> {
+    let Type::Reference(TypeReference {
+        mutability: None,
+        elem,
+        ..
+    }) = ungrouped(&declared)
+    else {
+        let message = "write `#[context] cx: &TaskContext`";
+        return Err(Error::new_spanned(parameter, message));
+    };
+    Ok(Param {
+        name: name(parameter, PassedAs::Borrowed)?,
+        source: Source::Context,
+        passed_as: PassedAs::Borrowed,
+        output: (**elem).clone(),
+        declared,
     })
 }
 
-/// Removes `#[moved]` from a parameter. Returns its span if it was there.
-fn take_moved(parameter: &mut PatType) -> Result<Option<Span>> {
-    let mut moved = None;
-    let mut wrong = None;
-    parameter.attrs.retain(|attribute| {
-        if attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr") {
+fn source(marks: Marks, name: &Ident, passed_as: PassedAs, place: Place) -> Result<Source> {
+    use PassedAs::{Listed, ListedOptional};
+    let listed = matches!(passed_as, Listed | ListedOptional);
+    if let Some(span) = marks.input {
+        let message = match place {
+            Place::Local => format!(
+                "here, an input is a variable: write `let {name} = flow.input(\"{name}\");` before this function, and remove `#[input]`"
+            ),
+            Place::Method if listed => {
+                "an input is one value: write the list as `&Vec<T>`".to_owned()
+            }
+            Place::Method => return Ok(Source::Input(name.clone())),
+        };
+        return Err(Error::new(span, message));
+    }
+    if let Some((span, list)) = marks.each {
+        if passed_as != PassedAs::Borrowed && passed_as != PassedAs::Moved {
+            let message = format!(
+                "each element exists: write `{name}: &T`, or `#[moved] {name}: T` to take it by value"
+            );
+            return Err(Error::new(span, message));
+        }
+        return Ok(Source::Each(list));
+    }
+    match (marks.from, place) {
+        (Some((_, upstreams)), _) if listed => Ok(Source::Upstreams(upstreams)),
+        (Some((span, mut upstreams)), _) => match (upstreams.pop(), upstreams.is_empty()) {
+            (Some(upstream), true) => Ok(Source::Upstream(upstream)),
+            _ => {
+                let message = format!(
+                    "the outputs of several tasks arrive as a list: write `{name}: Vec<&T>`"
+                );
+                Err(Error::new(span, message))
+            }
+        },
+        (None, Place::Method) if listed => {
+            let message = format!(
+                "say which tasks: write `#[from(a, b)]` before this parameter; or, if `{name}` is one task that returns a list, write `{name}: &Vec<T>`"
+            );
+            Err(Error::new(name.span(), message))
+        }
+        (None, _) => Ok(Source::Upstream(parse_quote!(#name))),
+    }
+}
+
+impl Param {
+    /// Refuses an upstream whose output may be missing when an `always` task runs.
+    fn check_presence(&self, parameter: &PatType, settings: &Settings) -> Result<()> {
+        use PassedAs::{Listed, ListedOptional, Optional};
+        if !settings.has(Kind::Always) || matches!(self.passed_as, Optional | ListedOptional) {
+            return Ok(());
+        }
+        let (name, output) = (&self.name, text(&self.output));
+        let message = match (&self.source, self.passed_as) {
+            (Source::Each(list), _) => {
+                let list = text(list);
+                format!(
+                    "an `always` task also runs when `{list}` has no output: take the list as `{list}: Option<&Vec<{output}>>`"
+                )
+            }
+            (_, Listed) => format!(
+                "an `always` task also runs when an upstream has no output: write `{name}: Vec<Option<&{output}>>`"
+            ),
+            _ => format!(
+                "an `always` task also runs when an upstream has no output: write `{name}: Option<&{output}>`"
+            ),
+        };
+        Err(Error::new_spanned(parameter, message))
+    }
+
+    /// Refuses a value that the first attempt would take from the next.
+    fn check_attempts(&self, parameter: &PatType, settings: &Settings) -> Result<()> {
+        if self.passed_as != PassedAs::Moved {
+            return Ok(());
+        }
+        let again = [Kind::Retry, Kind::Fallback];
+        let Some(setting) = again.into_iter().find_map(|kind| settings.find(kind)) else {
+            return Ok(());
+        };
+        let (name, output, key) = (&self.name, text(&self.output), &setting.key);
+        let message = format!(
+            "an attempt that fails has used up what it took by value: write `{name}: &{output}`, or remove `{key}`"
+        );
+        Err(Error::new_spanned(parameter, message))
+    }
+}
+
+/// Removes the attributes that are for us from parameters, and leaves them unchecked.
+pub(crate) fn strip(arguments: &mut Punctuated<FnArg, Token![,]>) {
+    for argument in arguments {
+        if let FnArg::Typed(parameter) = argument {
+            let ours = |path: &Path| MARKS.iter().any(|(mark, _)| path.is_ident(mark));
+            parameter.attrs.retain(|attribute| !ours(attribute.path()));
+        }
+    }
+}
+
+/// The attributes of a parameter that are for us, with their spans.
+#[derive(Default)]
+struct Marks {
+    moved: Option<Span>,
+    input: Option<Span>,
+    context: Option<Span>,
+    each: Option<(Span, Expr)>,
+    from: Option<(Span, Vec<Expr>)>,
+}
+
+/// The names of [`Marks`], and how each is written.
+const MARKS: [(&str, &str); 5] = [
+    ("moved", "#[moved]"),
+    ("input", "#[input]"),
+    ("context", "#[context]"),
+    ("each", "#[each(list)]"),
+    ("from", "#[from(a, b)]"),
+];
+
+impl Marks {
+    /// Removes them from a parameter.
+    fn take(parameter: &mut PatType) -> Result<Self> {
+        let mut marks = Self::default();
+        let mut found = Vec::new();
+        parameter
+            .attrs
+            .retain(|attribute| match marks.read(attribute) {
+                Ok(ours) => !ours,
+                Err(error) => {
+                    found.push(error);
+                    false
+                }
+            });
+        errors::combine(found)?;
+        marks.check()?;
+        Ok(marks)
+    }
+
+    /// Whether the attribute is for us.
+    fn read(&mut self, attribute: &Attribute) -> Result<bool> {
+        let path = attribute.path();
+        if path.is_ident("cfg") || path.is_ident("cfg_attr") {
             let message = "a parameter of a task cannot be conditional: write the function twice, each with its own `#[cfg(..)]`";
-            wrong = Some(Error::new_spanned(attribute, message));
+            return Err(Error::new_spanned(attribute, message));
         }
-        if !attribute.path().is_ident("moved") {
-            return true;
+        let Some((mark, form)) = MARKS.iter().find(|(mark, _)| path.is_ident(mark)) else {
+            return Ok(false);
+        };
+        let span = path.span();
+        let refused = || Error::new(span, format!("write `{form}`"));
+        let expressions = match &attribute.meta {
+            Meta::Path(_) => Vec::new(),
+            meta => {
+                let list = meta.require_list().map_err(|_| refused())?;
+                let parser = Punctuated::<Expr, Token![,]>::parse_terminated;
+                list.parse_args_with(parser)?.into_iter().collect()
+            }
+        };
+        let alone = matches!(attribute.meta, Meta::Path(_));
+        match (*mark, expressions.as_slice()) {
+            ("moved", []) if alone => self.moved = Some(span),
+            ("input", []) if alone => self.input = Some(span),
+            ("context", []) if alone => self.context = Some(span),
+            ("each", [list]) => self.each = Some((span, list.clone())),
+            ("from", [_, ..]) => self.from = Some((span, expressions)),
+            _ => return Err(refused()),
         }
-        if let Err(error) = attribute.meta.require_path_only() {
-            wrong = Some(Error::new(error.span(), "write `#[moved]` alone"));
+        Ok(true)
+    }
+
+    /// Refuses two that contradict each other.
+    fn check(&self) -> Result<()> {
+        let sources = [
+            self.input,
+            self.context,
+            self.each.as_ref().map(|(span, _)| *span),
+            self.from.as_ref().map(|(span, _)| *span),
+        ];
+        if let Some(second) = sources.into_iter().flatten().nth(1) {
+            let message = "an argument comes from one place: keep one of `#[input]`, `#[each(..)]`, `#[from(..)]` and `#[context]`";
+            return Err(Error::new(second, message));
         }
-        moved = Some(attribute.pound_token.span);
-        false
-    });
-    wrong.map_or(Ok(moved), Err)
+        if let (Some(_), Some(moved)) = (self.context, self.moved) {
+            return Err(Error::new(
+                moved,
+                "the context is borrowed: remove `#[moved]`",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// The output type of a `#[moved]` parameter.
@@ -179,7 +429,7 @@ fn owned_form(output: &Type) -> Option<String> {
     }
 }
 
-/// The reference inside an `Option<&T>` or `Vec<&T>`.
+/// The reference inside an `Option<&T>`, a `Vec<&T>` or a `Vec<Option<&T>>`.
 fn in_wrapper(declared: &Type) -> Option<(PassedAs, &TypeReference)> {
     let Type::Path(path) = declared else {
         return None;
@@ -193,9 +443,13 @@ fn in_wrapper(declared: &Type) -> Option<(PassedAs, &TypeReference)> {
     let PathArguments::AngleBracketed(arguments) = &wrapper.arguments else {
         return None;
     };
-    match arguments.args.first()? {
-        GenericArgument::Type(argument) => match ungrouped(argument) {
-            Type::Reference(reference) => Some((passed_as, reference)),
+    let GenericArgument::Type(argument) = arguments.args.first()? else {
+        return None;
+    };
+    match ungrouped(argument) {
+        Type::Reference(reference) => Some((passed_as, reference)),
+        inner if passed_as == PassedAs::Listed => match in_wrapper(inner)? {
+            (PassedAs::Optional, reference) => Some((PassedAs::ListedOptional, reference)),
             _ => None,
         },
         _ => None,
@@ -210,8 +464,8 @@ fn by_value(parameter: &PatType) -> Error {
     Error::new_spanned(parameter, message)
 }
 
-/// The handle that a parameter names.
-fn handle(parameter: &PatType, passed_as: PassedAs) -> Result<Ident> {
+/// The name of a parameter.
+fn name(parameter: &PatType, passed_as: PassedAs) -> Result<Ident> {
     let declared = text(&parameter.ty);
     let message = match &*parameter.pat {
         Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {
@@ -224,10 +478,10 @@ fn handle(parameter: &PatType, passed_as: PassedAs) -> Result<Ident> {
             )
         }
         Pat::Wild(_) => format!(
-            "a parameter names its upstream: write `name: {declared}` with the name of its handle; or, if only the order matters, `#[task(flow, upstream = name)]` and no parameter"
+            "a parameter names its upstream: write `name: {declared}`; or, if only the order matters, `upstream = name` in `#[task(..)]` and no parameter"
         ),
         _ => format!(
-            "a parameter names its upstream: write `name: {declared}` with the name of its handle, and destructure it in the body"
+            "a parameter names its upstream: write `name: {declared}`, and destructure it in the body"
         ),
     };
     Err(Error::new_spanned(parameter, message))
@@ -270,34 +524,23 @@ fn name_of(pattern: &Pat) -> &dyn ToTokens {
     }
 }
 
-/// Tokens as a person would write them. `to_string` puts a space between any two.
-fn text(tokens: impl ToTokens) -> String {
-    let mut text = tokens.to_token_stream().to_string();
-    for (printed, written) in [
-        (" < ", "<"),
-        (" >", ">"),
-        ("& ", "&"),
-        (" ,", ","),
-        (" :: ", "::"),
-        ("< ", "<"),
-    ] {
-        text = text.replace(printed, written);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use syn::Signature;
+    use syn::parse::Parser;
 
-    fn checked(signature: &str, always: bool) -> Result<Vec<Param>> {
-        let mut signature: Signature = syn::parse_str(signature)?;
-        check(&mut signature.inputs, always)
+    fn settings(args: &str) -> Settings {
+        Settings::of_method.parse_str(args).unwrap()
     }
 
-    fn refusal(signature: &str) -> String {
-        match checked(signature, false) {
+    fn checked(signature: &str, args: &str, place: Place) -> Result<Params> {
+        let mut signature: Signature = syn::parse_str(signature)?;
+        Params::check(&mut signature.inputs, &settings(args), place)
+    }
+
+    fn refusal(signature: &str, args: &str, place: Place) -> String {
+        match checked(signature, args, place) {
             Ok(_) => panic!("`{signature}` is refused"),
             Err(error) => error.to_string(),
         }
@@ -305,17 +548,12 @@ mod tests {
 
     #[test]
     fn the_type_says_how_the_output_arrives() {
-        let signature = "fn f(a: &A, b: (std::option::Option<&'_ B<u8>>), c: Vec<&C>, #[moved] mut d: Option<D>, _e: &&'static str)";
-        let params = checked(signature, false).unwrap();
+        let signature = "fn f(a: &A, b: (std::option::Option<&'_ B<u8>>), c: Vec<&C>, #[moved] mut d: Option<D>, _e: &&'static str, f: Vec<Option<&F>>)";
+        let params = checked(signature, "", Place::Local).unwrap();
         let found: Vec<_> = params
+            .others
             .iter()
-            .map(|param| {
-                (
-                    param.handle.to_string(),
-                    param.passed_as,
-                    text(&param.output),
-                )
-            })
+            .map(|param| (param.name.to_string(), param.passed_as, text(&param.output)))
             .collect();
         let expected = [
             ("a", PassedAs::Borrowed, "A"),
@@ -323,6 +561,7 @@ mod tests {
             ("c", PassedAs::Listed, "C"),
             ("d", PassedAs::Moved, "Option<D>"),
             ("_e", PassedAs::Borrowed, "&'static str"),
+            ("f", PassedAs::ListedOptional, "F"),
         ];
         let expected = expected
             .map(|(name, passed_as, output)| (name.to_owned(), passed_as, output.to_owned()));
@@ -330,11 +569,34 @@ mod tests {
     }
 
     #[test]
-    fn our_attribute_is_stripped_and_others_are_kept() {
+    fn attributes_say_where_the_argument_comes_from() {
+        let signature = "fn f(&self, #[input] a: &A, #[from(x)] b: &B, #[from(x, y)] c: Vec<&C>, #[each(list)] #[moved] d: D, #[context] e: &TaskContext)";
+        let params = checked(signature, "", Place::Method).unwrap();
+        assert!(params.receiver);
+        let sources: Vec<_> = params.others.iter().map(|param| &param.source).collect();
+        let [
+            Source::Input(a),
+            Source::Upstream(x),
+            Source::Upstreams(both),
+            Source::Each(list),
+            Source::Context,
+        ] = sources[..]
+        else {
+            panic!("these are the sources");
+        };
+        assert_eq!(
+            (a.to_string(), text(x), both.len(), text(list)),
+            ("a".into(), "x".into(), 2, "list".into())
+        );
+        assert_eq!(params.element().unwrap().passed_as, PassedAs::Moved);
+    }
+
+    #[test]
+    fn our_attributes_are_stripped_and_others_are_kept() {
         let mut signature: Signature =
-            syn::parse_str("fn f(#[moved] #[allow(unused)] a: A)").unwrap();
-        assert!(check(&mut signature.inputs, false).is_ok());
-        assert_eq!(text(&signature), "fn f (# [allow (unused)] a : A)");
+            syn::parse_str("fn f(#[moved] #[allow(unused)] a: A, #[each(list)] b: &B)").unwrap();
+        assert!(Params::check(&mut signature.inputs, &settings(""), Place::Local).is_ok());
+        assert_eq!(text(&signature), "fn f(#[allow(unused)] a: A, b: &B)");
     }
 
     #[test]
@@ -355,18 +617,64 @@ mod tests {
             ("fn f(a: Option<&[u8]>)", "`a: Option<&Vec<u8>>`"),
             ("fn f(a: &'static Page)", "`&Page`, without a lifetime"),
             ("fn f(a: &Vec<impl Copy>)", "cannot be generic"),
-            ("fn f(&self)", "cannot take `self`"),
-            ("fn f(#[moved(all)] a: Page)", "`#[moved]` alone"),
+            ("fn f(#[moved(all)] a: Page)", "write `#[moved]`"),
+            ("fn f(#[moved()] a: Page)", "write `#[moved]`"),
+            ("fn f(#[each] a: &Page)", "write `#[each(list)]`"),
+            ("fn f(#[each(a, b)] a: &Page)", "write `#[each(list)]`"),
+            (
+                "fn f(#[each(pages)] a: Option<&Page>)",
+                "each element exists",
+            ),
+            ("fn f(#[each(a)] b: &B, #[each(c)] d: &D)", "one list"),
+            ("fn f(#[from()] a: Vec<&Page>)", "write `#[from(a, b)]`"),
+            ("fn f(#[from(x, y)] a: &Page)", "write `a: Vec<&T>`"),
+            ("fn f(#[from(x)] #[each(y)] a: &Page)", "from one place"),
+            (
+                "fn f(#[context] a: TaskContext)",
+                "`#[context] cx: &TaskContext`",
+            ),
+            (
+                "fn f(#[context] #[moved] a: &TaskContext)",
+                "remove `#[moved]`",
+            ),
         ];
         for (signature, advice) in cases {
-            let message = refusal(signature);
+            for place in [Place::Local, Place::Method] {
+                let message = refusal(signature, "", place);
+                assert!(message.contains(advice), "{signature}: {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn places_differ_in_self_inputs_and_lists() {
+        let cases = [
+            (
+                Place::Local,
+                "fn f(&self)",
+                "write `#[flow]` on the impl block",
+            ),
+            (Place::Method, "fn f(self)", "write `&self`"),
+            (Place::Method, "fn f(&mut self)", "such as `Mutex`"),
+            (Place::Method, "fn f(&'a self)", "without a lifetime"),
+            (Place::Method, "fn f(self: Arc<Self>)", "write `&self`"),
+            (
+                Place::Local,
+                "fn f(#[input] id: &u64)",
+                "`let id = flow.input(\"id\");`",
+            ),
+            (Place::Method, "fn f(#[input] ids: Vec<&u64>)", "`&Vec<T>`"),
+            (Place::Method, "fn f(ids: Vec<&u64>)", "`#[from(a, b)]`"),
+        ];
+        for (place, signature, advice) in cases {
+            let message = refusal(signature, "", place);
             assert!(message.contains(advice), "{signature}: {message}");
         }
     }
 
     #[test]
     fn every_wrong_parameter_is_reported() {
-        let error = match checked("fn f(a: A, b: &B, _: &C)", false) {
+        let error = match checked("fn f(a: A, b: &B, _: &C)", "", Place::Local) {
             Ok(_) => panic!("two are wrong"),
             Err(error) => error,
         };
@@ -379,14 +687,47 @@ mod tests {
             .map(|i| format!("p{i}: &u8"))
             .collect::<Vec<_>>()
             .join(", ");
-        assert!(checked(&format!("fn f({twelve})"), false).is_ok());
-        assert!(refusal(&format!("fn f({twelve}, more: &u8)")).contains("at most 12"));
+        assert!(checked(&format!("fn f({twelve})"), "", Place::Local).is_ok());
+        let thirteen = [
+            format!("fn f({twelve}, more: &u8)"),
+            format!("fn f(&self, {twelve})"),
+        ];
+        for signature in thirteen {
+            assert!(refusal(&signature, "", Place::Method).contains("at most 12"));
+        }
     }
 
     #[test]
     fn always_takes_what_may_be_missing() {
-        assert!(checked("fn f(a: Option<&A>)", true).is_ok());
-        assert!(checked("fn f(a: &A)", true).is_err());
-        assert!(checked("fn f(#[moved] a: A)", true).is_err());
+        let allowed = [
+            "fn f(&self, a: Option<&A>, #[context] cx: &TaskContext)",
+            "fn f(#[from(a, b)] both: Vec<Option<&A>>)",
+        ];
+        for signature in allowed {
+            assert!(
+                checked(signature, "always", Place::Method).is_ok(),
+                "{signature}"
+            );
+        }
+        let refused = [
+            ("fn f(a: &A)", "`a: Option<&A>`"),
+            ("fn f(#[moved] a: A)", "`a: Option<&A>`"),
+            ("fn f(#[input] a: &A)", "`a: Option<&A>`"),
+            ("fn f(#[from(a)] b: Vec<&A>)", "`b: Vec<Option<&A>>`"),
+            ("fn f(#[each(list)] a: &A)", "`list: Option<&Vec<A>>`"),
+        ];
+        for (signature, advice) in refused {
+            let message = refusal(signature, "always", Place::Method);
+            assert!(message.contains(advice), "{signature}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_leaves_nothing_by_value_for_the_next() {
+        for args in ["retry = policy", "fallback = f"] {
+            let message = refusal("fn f(#[moved] a: A)", args, Place::Local);
+            assert!(message.contains("write `a: &A`"), "{message}");
+            assert!(checked("fn f(a: &A)", args, Place::Local).is_ok());
+        }
     }
 }

@@ -6,13 +6,15 @@
 //! ```text
 //! use asyncflow::TokioFlow as AppFlow;
 //! ```
+//!
+//! A flow that is a type, declared with `#[flow]`, names the runtime: `PageFlow<TokioRuntime>`.
 
 // Not every example uses every item.
 #![allow(dead_code, unused_imports)]
 
 #[cfg(feature = "tokio")]
 mod chosen {
-    pub(crate) use asyncflow::TokioFlow as AppFlow;
+    pub(crate) use asyncflow::{TokioFlow as AppFlow, TokioRuntime as AppRuntime};
     pub(crate) use tokio::time::sleep;
 
     pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
@@ -24,7 +26,7 @@ mod chosen {
 
 #[cfg(all(feature = "smol", not(feature = "tokio")))]
 mod chosen {
-    pub(crate) use asyncflow::SmolFlow as AppFlow;
+    pub(crate) use asyncflow::{SmolFlow as AppFlow, SmolRuntime as AppRuntime};
     pub(crate) use smol::block_on;
 
     pub(crate) async fn sleep(duration: std::time::Duration) {
@@ -35,7 +37,7 @@ mod chosen {
 #[cfg(all(feature = "async-std", not(any(feature = "tokio", feature = "smol"))))]
 mod chosen {
     pub(crate) use async_std::task::{block_on, sleep};
-    pub(crate) use asyncflow::AsyncStdFlow as AppFlow;
+    pub(crate) use asyncflow::{AsyncStdFlow as AppFlow, AsyncStdRuntime as AppRuntime};
 }
 
 #[cfg(not(any(feature = "tokio", feature = "smol", feature = "async-std")))]
@@ -44,4 +46,4 @@ compile_error!(
 );
 
 #[cfg(any(feature = "tokio", feature = "smol", feature = "async-std"))]
-pub(crate) use chosen::{AppFlow, block_on, sleep};
+pub(crate) use chosen::{AppFlow, AppRuntime, block_on, sleep};

@@ -92,11 +92,24 @@ impl Config {
 
     /// Takes note of whether starting the task takes no more than without a configuration.
     pub(crate) fn seal(&mut self) {
-        self.only_named = !self.supervised()
-            && !self.allow_failure
-            && !self.always
-            && self.priority == 0
-            && self.condition.is_none();
+        // Every field is named, so that a new one is not forgotten.
+        self.only_named = matches!(
+            self,
+            Self {
+                name: _,
+                permits,
+                timeout: None,
+                retry: None,
+                retry_when: _,
+                fallback: None,
+                allow_failure: false,
+                priority: 0,
+                always: false,
+                condition: None,
+                context: false,
+                only_named: _,
+            } if permits.is_empty()
+        );
     }
 
     /// Whether a failed attempt need not be the end of the task.

@@ -18,6 +18,9 @@ pub(crate) struct Counted {
 
 const TASKS: usize = 1000;
 
+/// The number of tasks of a flow whose functions are written one by one.
+const METHODS: usize = 32;
+
 /// The number of tasks in a layer, and the offsets of each task's upstreams in the layer before.
 const WIDTH: usize = 100;
 const UPSTREAMS: [usize; 4] = [0, 1, 7, 31];
@@ -64,6 +67,18 @@ pub(crate) const FLOWS: &[Counted] = &[
             flow.add(nothing);
             chain(flow);
         },
+        same_as: None,
+    },
+    Counted {
+        name: "chain-as-a-type",
+        tasks: METHODS,
+        declare: |flow| *flow = Flow::from(ChainFlow::new(Chain { step: 1 })),
+        same_as: Some("chain-of-functions"),
+    },
+    Counted {
+        name: "chain-of-functions",
+        tasks: METHODS,
+        declare: chain_of_functions,
         same_as: None,
     },
 ];
@@ -124,4 +139,47 @@ fn features(flow: &mut TokioFlow) {
     let (lock, twice) = (Lock::new(), ConstantBuilder::new().with_max_times(2));
     flow.add(nothing.with_lock(&lock).timeout(Duration::from_secs(60)));
     flow.add(nothing.retry(twice).always());
+}
+
+/// The state of a flow as a type.
+struct Chain {
+    step: usize,
+}
+
+/// A chain of methods of `Chain`, and the same flow without the attribute.
+macro_rules! chain_of_methods {
+    ($first:ident $(($task:ident $upstream:ident))*) => {
+        #[flow]
+        impl Chain {
+            #[task]
+            async fn $first(&self) -> usize {
+                self.step
+            }
+
+            $(
+                #[task]
+                async fn $task(&self, $upstream: &usize) -> usize {
+                    $upstream + self.step
+                }
+            )*
+        }
+
+        fn chain_of_functions(flow: &mut TokioFlow) {
+            let state = flow.value(Chain { step: 1 });
+            let $first = flow.add(Chain::$first.inputs(state));
+            $(let $task = flow.add(Chain::$task.inputs((state, $upstream)));)*
+            let _ = [$first $(, $task)*];
+        }
+    };
+}
+
+chain_of_methods! {
+    t0
+    (t1 t0) (t2 t1) (t3 t2) (t4 t3) (t5 t4)
+    (t6 t5) (t7 t6) (t8 t7) (t9 t8) (t10 t9)
+    (t11 t10) (t12 t11) (t13 t12) (t14 t13) (t15 t14)
+    (t16 t15) (t17 t16) (t18 t17) (t19 t18) (t20 t19)
+    (t21 t20) (t22 t21) (t23 t22) (t24 t23) (t25 t24)
+    (t26 t25) (t27 t26) (t28 t27) (t29 t28) (t30 t29)
+    (t31 t30)
 }

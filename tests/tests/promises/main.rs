@@ -22,6 +22,7 @@ mod ending;
 mod failures;
 mod fairness;
 mod fallbacks;
+mod flow_types;
 mod groups;
 mod locks;
 mod memory;

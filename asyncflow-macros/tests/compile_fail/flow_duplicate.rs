@@ -1,0 +1,14 @@
+use asyncflow::prelude::*;
+
+struct Page;
+
+#[flow]
+impl Page {
+    #[task]
+    fn user() {}
+
+    #[task]
+    fn user() {}
+}
+
+fn main() {}
