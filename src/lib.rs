@@ -37,8 +37,10 @@
 //!   [`timeout`](TaskExt::timeout), [`retry`](TaskExt::retry),
 //!   [`retry_when`](TaskExt::retry_when), [`fallback`](TaskExt::fallback),
 //!   [`allow_failure`](TaskExt::allow_failure), [`always`](TaskExt::always),
-//!   [`run_if`](TaskExt::run_if), [`after_any`](TaskExt::after_any),
-//!   [`priority`](TaskExt::priority).
+//!   [`run_if`](TaskExt::run_if), [`run_unless`](TaskExt::run_unless), [`run_when`](TaskExt::run_when),
+//!   [`after_any`](TaskExt::after_any), [`priority`](TaskExt::priority). A flow that becomes a task has
+//!   them, too.
+//! * [`Lock`], [`Semaphore`] and [`RateLimit`] hold among all runs and flows, so a `static` is enough.
 //! * [`series!`] and [`parallel!`] arrange functions that come from elsewhere. [`with_lock`] gives
 //!   a lock to one of them, or to every member of a group.
 //! * `#[task(flow, ..)]` declares a function where it is written. Its parameters name its upstreams.
@@ -86,9 +88,12 @@
 //! | method | what it does |
 //! |---|---|
 //! | [`given(task, value)`](Execute::given) | gives an input its value, or replaces the function of a task |
-//! | [`only(targets)`](Execute::only) | runs only these tasks and what they depend on |
+//! | [`only(targets)`](Execute::only) | runs only these tasks, what they depend on, and the clean-up of all that |
+//! | [`keep_outputs()`](Execute::keep_outputs) | with `only`: keeps the outputs of what else ran |
 //! | [`keep_going()`](Execute::keep_going) | lets everything that does not depend on a failure still run |
 //! | [`max_concurrency(n)`](Execute::max_concurrency) | lets at most `n` tasks run at the same time |
+//! | [`deadline(limit)`](Execute::deadline) | stops the run when its time is over; clean-up runs, other than with a timeout around the future |
+//! | [`stop_with(&handle)`](Execute::stop_with) | lets a [`StopHandle`] stop the run, from a handler of ctrl-c or anywhere else |
 //! | [`timed()`](Execute::timed) | measures when each task was ready, started and ended |
 //! | [`observe(observer)`](Execute::observe) | tells an [`Observer`] what happens, as it happens |
 //! | [`start()`](Execute::start) | starts now; the returned [`Running`] can be cancelled |
@@ -119,7 +124,7 @@
 //! ```
 //!
 //! A flow can be executed again, and several times at once: each execution is a run of its own.
-//! Dropping the future cancels the run.
+//! Dropping the future cancels the run, without clean-up.
 //!
 //! # What starts, and what is skipped
 //!
@@ -128,15 +133,17 @@
 //!
 //! | upstreams | by default | `after_any` | `always` |
 //! |---|---|---|---|
-//! | all succeeded, were given, or are [`optional`](Task::optional) inputs that ended | starts | started with the first | starts |
-//! | some succeeded; others failed, timed out or were skipped | skipped | started with the first success | starts |
+//! | all succeeded, recovered, were given, or are [`optional`](Task::optional) inputs that ended | starts | started with the first | starts |
+//! | some succeeded; others failed (allowed or not), panicked, timed out or were skipped | skipped | started with the first success | starts |
 //! | none succeeded | skipped | skipped | starts |
-//! | a `run_if` flag that is `false` | skipped | skipped | skipped |
-//! | the run is stopping after a failure, or by `cancel` | cancelled, or skipped if it depends on the failure | the same | starts |
+//! | a condition (`run_if`, `run_unless`, `run_when`) does not hold | skipped | skipped | skipped |
+//! | the function of a `run_when` panics | panicked | panicked | panicked |
+//! | the run is stopping after a failure, by `cancel`, a [`StopHandle`] or its deadline | cancelled, or skipped if it depends on the failure | the same | starts |
 //! | the future was dropped | nothing | nothing | nothing |
 //!
 //! A skipped task reports [because of which task](TaskStatus::Skipped) it was skipped. Skipping
-//! because of a flag is no failure: `execute` returns `Ok`.
+//! because of a condition or an [allowed failure](TaskExt::allow_failure) is no failure: `execute` returns
+//! `Ok`. With [`only`](Execute::only), a task outside of the run counts as no upstream.
 //!
 //! Setup, work and teardown:
 //!
@@ -183,8 +190,8 @@
 #[doc(inline)]
 pub use asyncflow_core::{
     Execute, Failure, Flow, FlowError, FlowErrorKind, Group, Lock, Observer, Output, Parallel,
-    Report, Run, Running, Runtime, Semaphore, Series, Task, TaskContext, TaskExt, TaskId, TaskRef,
-    TaskStatus, backon, context, once, parallel, series, with_lock,
+    RateLimit, Report, Run, Running, Runtime, Semaphore, Series, StopHandle, Task, TaskContext,
+    TaskExt, TaskId, TaskRef, TaskStatus, backon, context, once, parallel, series, with_lock,
 };
 
 /// What a run tells afterwards, beside the [`Report`] and the [`FlowError`] themselves.
@@ -196,7 +203,7 @@ pub mod report {
 /// What a flow is made of, for drawing it or looking through it.
 pub mod structure {
     #[doc(inline)]
-    pub use asyncflow_core::{GroupKind, GroupNodes, Node, NodeKind, Structure};
+    pub use asyncflow_core::{ConditionKind, GroupKind, GroupNodes, Node, NodeKind, Structure};
 }
 
 /// What a [`Runtime`] is made of, for bringing your own.

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use crate::flow::Flow;
 use crate::graph::Declared;
@@ -20,6 +21,7 @@ use crate::run::backend::Backend;
 use crate::run::future::RunFuture;
 use crate::run::recording::Recording;
 use crate::run::stop::Mode;
+use crate::run::stop_handle::StopHandle;
 use crate::run::validate::{Given, Options, Owner, Plan};
 use crate::running::Running;
 use crate::runtime::Runtime;
@@ -131,10 +133,15 @@ impl<'f, R: Runtime> Execute<'f, R> {
         self.with(|options| options.max_concurrency = Some(limit))
     }
 
-    /// Runs only the tasks in `targets` and what they depend on.
+    /// Runs only the tasks in `targets`, what they depend on, and the clean-up of all these.
+    ///
+    /// An [`always`](crate::TaskExt::always) task belongs to the run if one of its upstreams does, so
+    /// what is set up is torn down. It waits for those of its upstreams that belong to the run. The
+    /// tasks of its conditions, which decide whether it runs, belong to the run as well.
     ///
     /// Takes what [`after`](crate::TaskExt::after) takes. Can be repeated. The outputs of tasks that
-    /// are not targets are dropped as soon as their last consumer has ended.
+    /// are not targets are dropped as soon as their last consumer has ended, unless
+    /// [`keep_outputs`](Self::keep_outputs) is called.
     ///
     /// ```
     /// use asyncflow::TokioFlow;
@@ -156,6 +163,71 @@ impl<'f, R: Runtime> Execute<'f, R> {
             let list = options.targets.get_or_insert_default();
             targets.visit(&mut |task| list.push(task), Sealed);
         })
+    }
+
+    /// Keeps the outputs of all tasks of a run with [`only`](Self::only), not just those of its targets.
+    ///
+    /// Without `only`, all outputs are kept anyway.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let page = flow.add(|| String::from("a page"));
+    /// let length = flow.add((|page: &String| page.len()).inputs(page));
+    /// assert_eq!(flow.execute().only(length).await?.get(page), None);
+    /// assert_eq!(flow.execute().only(length).keep_outputs().await?[page], "a page");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn keep_outputs(self) -> Self {
+        self.with(|options| options.keep_outputs = true)
+    }
+
+    /// Stops the run when `limit` has passed since its start, as a cancel does, and waits for its end.
+    ///
+    /// Async functions are dropped at their await point, plain functions run to their end, and
+    /// [`always`](crate::TaskExt::always) tasks still run. The error has the kind
+    /// [`TimedOut`](crate::FlowErrorKind::TimedOut), unless a task failed.
+    ///
+    /// A timeout around the future, such as `tokio::time::timeout(limit, flow.execute())`, *drops* the
+    /// future when the time is over: clean-up does not run then, and plain functions are not waited
+    /// for.
+    ///
+    /// A limit of zero stops the run at once: nothing starts but clean-up. A second call replaces the
+    /// limit. The time is that of the [runtime](crate::Runtime::sleep), and counts from the first poll or
+    /// from [`start`](Self::start).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::{FlowErrorKind, TokioFlow};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() {
+    /// let mut flow = TokioFlow::new();
+    /// let hang = flow.add(async || std::future::pending::<()>().await);
+    /// let tidy = flow.add((|| println!("tidied up")).after(hang).always());
+    /// let error = flow.execute().deadline(Duration::from_millis(10)).await.unwrap_err();
+    /// assert_eq!(error.kind(), FlowErrorKind::TimedOut);
+    /// assert_eq!(error.to_string(), "the run was stopped by its deadline of 10ms (1 cancelled)");
+    /// assert_eq!(error.report().unwrap().status(tidy), TaskStatus::Succeeded);
+    /// # }
+    /// ```
+    pub fn deadline(self, limit: Duration) -> Self {
+        self.with(|options| options.deadline = Some(limit))
+    }
+
+    /// Lets `handle` stop the run, as a cancel does. Can be repeated.
+    ///
+    /// If the handle was stopped before, the run is stopped at once: nothing starts but clean-up. See
+    /// [`StopHandle`] for an example.
+    pub fn stop_with(self, handle: &StopHandle) -> Self {
+        self.with(|options| options.stop_handles.push(handle.clone()))
     }
 
     /// Gives a task its output, so that its function is not called.
@@ -312,7 +384,7 @@ impl<'f, R: Runtime> Execute<'f, R> {
     /// Prepares and starts the run. Ready once it has started.
     fn poll_start(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), FlowError>> {
         if let State::Planned(options) = &mut self.state {
-            let options = options.take();
+            let mut options = options.take();
             let backend = attach(self.flow)?;
             let declared = &self.flow.declared;
             let opens = options
@@ -325,6 +397,9 @@ impl<'f, R: Runtime> Execute<'f, R> {
                     self.state = State::Running(start(prepared, backend, options)?);
                 }
                 _ => {
+                    if let Some(options) = &mut options {
+                        options.began = options.deadline.map(|_| backend.now());
+                    }
                     let pace = Pace::in_slices_of(SLICE);
                     let preparation = Box::pin(prepare(declared, options, pace));
                     self.state = State::Preparing(backend, preparation);

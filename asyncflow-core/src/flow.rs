@@ -95,9 +95,9 @@ impl<R: Runtime> Flow<R> {
     ///
     /// The type of a function tells whether it is async.
     ///
-    /// A flow in a flow is one task. Its output is the [`Run`](crate::Run) of the inner flow, and if
-    /// the inner flow fails, the task fails with its error. It can be given a lock (see
-    /// [`with_lock`](crate::with_lock())) only if no task in it takes one. It cannot have inputs that
+    /// A flow in a flow is one task, and is [configured](crate::TaskExt) like a function: `inner.named("inner")`.
+    /// A retry executes it again. Its output is the [`Run`](crate::Run) of the inner flow, and if
+    /// the inner flow fails, the task fails with its error. It can be given a lock only if no task in it takes one. It cannot have inputs that
     /// need to be [given](Execute::given).
     ///
     /// ```
@@ -249,8 +249,9 @@ impl<R: Runtime> Flow<R> {
     ///
     /// Dropping the future cancels the run: queued tasks never start, and async functions are
     /// dropped at their await point. A plain function cannot be interrupted. It runs to its end and
-    /// keeps its permits until then. To cancel a run and wait for its end, use
-    /// [`start`](Self::start) and [`Running::cancel`].
+    /// keeps its permits until then. Clean-up does not start. To stop a run and wait for its end, clean-up
+    /// included, use [`Execute::deadline`] in place of a timeout around the future, a
+    /// [`StopHandle`](crate::StopHandle), or [`start`](Self::start) and [`Running::cancel`].
     ///
     /// A future that was polled and is then neither polled nor dropped keeps its locks, like any
     /// future that holds one. Use [`start`](Self::start) if it might not be polled.

@@ -63,7 +63,7 @@ pub use execute::Execute;
 pub use flow::Flow;
 pub use graph::structure::{GroupKind, GroupNodes, Node, NodeKind, Structure};
 pub use handle::{Group, Moved, Optional, Task, TaskId, Upstreams};
-pub use lock::{Lock, Lockable, Permits, Semaphore};
+pub use lock::{Lock, Lockable, Permits, RateLimit, Semaphore};
 pub use observer::{Observer, TaskRef};
 pub use outcome::critical::CriticalPath;
 pub use outcome::error::{FlowError, FlowErrorKind};
@@ -71,8 +71,10 @@ pub use outcome::report::{Report, TaskReport};
 pub use outcome::run::Run;
 pub use outcome::times::Times;
 pub use output::{BoxError, Outcome, Output};
+pub use run::stop_handle::StopHandle;
 pub use running::Running;
 pub use runtime::{Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
+pub use task::config::ConditionKind;
 pub use task::failure::{Failure, Panic, TimedOut};
 pub use task::status::TaskStatus;
 pub use weighted_semaphore::{WeightedPermits, WeightedSemaphore};
@@ -100,7 +102,8 @@ pub use backon;
 /// What a program that declares flows imports: extension traits, macros, handles.
 pub mod prelude {
     pub use crate::{
-        Flow, FlowError, Group, Lock, Output, Parallel, Run, Semaphore, Series, Task, TaskContext,
-        TaskExt, TaskId, TaskStatus, context, once, parallel, series, with_lock,
+        Flow, FlowError, Group, Lock, Output, Parallel, RateLimit, Run, Semaphore, Series,
+        StopHandle, Task, TaskContext, TaskExt, TaskId, TaskStatus, context, once, parallel,
+        series, with_lock,
     };
 }

@@ -2,7 +2,8 @@
 //!
 //! The inner run holds a guard of the outer one, so the outer run does not end before all of the
 //! inner run has, blocking functions included. When the outer run stops, the inner one is stopped in
-//! the same way, and so does its own clean-up.
+//! the same way, and so does its own clean-up. A time limit is the deadline of the inner run, which stops it
+//! in this way, too.
 //!
 //! # What it holds
 //!
@@ -22,17 +23,19 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::Poll;
+use std::time::Duration;
 
-use crate::declare::item::{Declaration, Element, Item, Member};
+use crate::declare::configure::{Configured, TaskExt};
+use crate::declare::function::TaskFn;
 use crate::deep_drop::deep_drop;
 use crate::execute::Execute;
 use crate::flow::Flow;
 use crate::graph::Declared;
 use crate::graph::body::{AnyAttempt, AnyBody, AsyncBody, Body, Facts, InputUse, Job, NotStored};
 use crate::graph::storage::RunStorage;
-use crate::handle::{Task, TaskId};
+use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
-use crate::outcome::error::FlowError;
+use crate::outcome::error::{FlowError, FlowErrorKind};
 use crate::outcome::run::Run;
 use crate::run::execution::Execution;
 use crate::run::guard::RunGuard;
@@ -40,32 +43,46 @@ use crate::run::validate::Owner;
 use crate::runtime::Runtime;
 use crate::sealed::Sealed;
 use crate::task::column::ColumnType;
-use crate::task::config::Request;
 use crate::task::end::End;
-use crate::task::failure::Cause;
+use crate::task::failure::{Cause, TimedOut};
 
 /// Marks flows that are added to a flow.
 #[derive(Debug)]
 pub struct Nested;
 
-impl<R: Runtime> Item<Nested> for Arc<Flow<R>> {
-    type Handle = Task<Run>;
+#[diagnostic::do_not_recommend]
+impl<R: Runtime> TaskFn<(), Nested> for Arc<Flow<R>> {
+    type Value = Run;
 
-    fn into_member(self, _: Sealed) -> Member {
+    fn into_body(self, (): ()) -> Body {
         // Compiled here, from the inside out, so that deeply nested flows are not compiled
         // recursively. It grows no more, since the task has a share in it. The execution reports
         // mistakes.
         if let Ok(graph) = self.declared.compile() {
             graph.lock_user();
         }
-        Member(Element::Task(Declaration {
-            body: Body::Async(Box::new(NestedTask(Some(self)))),
-            request: Request::default(),
-        }))
+        Body::Async(Box::new(NestedTask(Some(self))))
     }
+}
 
-    fn handle(id: TaskId, _: Sealed) -> Task<Run> {
-        Task::new(id)
+impl<R: Runtime> TaskExt<Nested> for Arc<Flow<R>> {
+    fn configured(self, _: Sealed) -> Configured<Self> {
+        Configured::new(self)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<R: Runtime> TaskFn<(), Nested> for Flow<R> {
+    type Value = Run;
+
+    fn into_body(self, (): ()) -> Body {
+        Arc::new(self).into_body(())
+    }
+}
+
+impl<R: Runtime> TaskExt<Nested> for Flow<R> {
+    fn configured(self, _: Sealed) -> Configured<Self> {
+        Configured::new(self)
     }
 }
 
@@ -131,7 +148,9 @@ impl<R: Runtime> AsyncBody for NestedTask<R> {
         let flow = Arc::clone(self.flow());
         Box::pin(async move {
             let outer: Arc<Execution> = storage.run();
-            let end = match execute(&flow, &outer, node).await {
+            let config = outer.node(node).config.as_ref();
+            let limit = config.and_then(|config| config.timeout);
+            let end = match execute(&flow, &outer, node, limit).await {
                 None => End::Cancelled,
                 Some(Ok(inner)) => {
                     storage.outputs().set(node, inner);
@@ -139,6 +158,9 @@ impl<R: Runtime> AsyncBody for NestedTask<R> {
                 }
                 Some(Err(error)) if error.is_cancelled() && outer.stops_task(node) => {
                     End::Cancelled
+                }
+                Some(Err(error)) if error.kind() == FlowErrorKind::TimedOut => {
+                    End::Failed(Cause::Timeout(TimedOut(limit.unwrap_or_default())))
                 }
                 Some(Err(error)) => End::Failed(Cause::Error(Box::new(error))),
             };
@@ -152,13 +174,16 @@ async fn execute<R: Runtime>(
     flow: &Flow<R>,
     outer: &Arc<Execution>,
     node: NodeIndex,
+    limit: Option<Duration>,
 ) -> Option<Result<Run, FlowError>> {
     if outer.stops_task(node) {
         return None;
     }
-    let execute = flow
-        .execute()
-        .within(Owner::Task(RunGuard::of(outer), node));
+    let owner = Owner::Task(RunGuard::of(outer), node);
+    let mut execute = flow.execute().within(owner);
+    if let Some(limit) = limit {
+        execute = execute.deadline(limit);
+    }
     until_end(execute, outer, node).await
 }
 

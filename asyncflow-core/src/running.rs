@@ -10,6 +10,7 @@ use crate::outcome::report::Report;
 use crate::outcome::run::Run;
 use crate::run::future::RunFuture;
 use crate::run::stop::Mode;
+use crate::run::stop_handle::StopHandle;
 use crate::sync::{Mutex, lock};
 
 /// An execution that has started: a future of its [`Run`], made by [`Flow::start`].
@@ -86,6 +87,31 @@ impl Running {
     pub async fn cancel(self) -> Result<Run, FlowError> {
         self.stop(Mode::Stopping);
         self.await
+    }
+
+    /// Returns a handle that stops this run, from anywhere.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// flow.add(async || std::future::pending::<()>().await);
+    /// let running = flow.start();
+    /// let stop = running.stop_handle();
+    /// std::thread::spawn(move || stop.stop());
+    /// assert!(running.await.unwrap_err().is_cancelled());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stop_handle(&self) -> StopHandle {
+        let handle = StopHandle::new();
+        if let State::Running(run) = &*lock(&self.state) {
+            run.attach(&handle);
+        }
+        handle
     }
 
     /// Stops the run.

@@ -124,8 +124,8 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// of the runtime can be paused or set, as Tokio's can be in tests. A runtime that wraps another
     /// one passes it on.
     ///
-    /// Called on any thread, and only in runs that are [timed](crate::Execute::timed). The time must
-    /// not go back.
+    /// Called on any thread, and only in runs that are [timed](crate::Execute::timed) have a
+    /// [deadline](crate::Execute::deadline) or a [rate limit](crate::RateLimit). The time must not go back.
     fn now(&self) -> Instant {
         Instant::now()
     }

@@ -25,10 +25,12 @@
 //! | `log` | events, in the order in which they happened |
 //! | `tasks` | task functions, retry policies, statuses |
 //! | `turns` | giving others a turn, waiting, polling so many times |
+//! | `by_clock` | a runtime whose time passes when a test says so |
 //! | `by_hand` | a runtime whose sleeps end when a test says so |
 //! | `threads` | a runtime that starts a thread for everything |
 
 mod backends;
+mod by_clock;
 mod by_hand;
 mod count;
 mod gate;
@@ -43,6 +45,7 @@ pub use self::backends::{
     in_child, in_process, on_async_std, on_smol, on_smol_current, on_tokio, on_tokio_current,
     tokio_current, tokio_with_two_workers, watched,
 };
+pub use self::by_clock::{ByClock, Clock, by_clock};
 pub use self::by_hand::{BY_HAND, ByHand, Sleeps, by_hand};
 pub use self::count::{Guard, Guards, Inside, Visit};
 pub use self::gate::{Gate, Meeting, Opener, ended, hold, run_ended};

@@ -35,6 +35,11 @@ impl Log {
         move || log.push(event)
     }
 
+    /// Forgets all events.
+    pub fn clear(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
     /// All events so far.
     pub fn events(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()

@@ -7,9 +7,9 @@ use std::time::Duration;
 use backon::BackoffBuilder;
 
 use crate::handle::{Task, TaskIds, Upstreams};
-use crate::lock::{Lockable, merge};
+use crate::lock::Lockable;
 use crate::sealed::Sealed;
-use crate::task::config::{Fallback, Request};
+use crate::task::config::{Condition, ConditionKind, Fallback, Request};
 use crate::task::failure::Failure;
 
 use super::function::{Once, WithFallback};
@@ -154,7 +154,8 @@ macro_rules! configure_methods {
         }
 
         /// Runs the task only while it holds `lock`: a [`Lock`](crate::Lock), a
-        /// [`Semaphore`](crate::Semaphore) or `semaphore.permits(n)`.
+        /// [`Semaphore`](crate::Semaphore) or `semaphore.permits(n)`. Also takes a
+        /// [`RateLimit`](crate::RateLimit), which decides when the task may start.
         ///
         /// Can be repeated. Several locks are always taken in the same order, so tasks cannot
         /// deadlock. A task takes its permits before it occupies a thread. It does not hold them
@@ -178,7 +179,7 @@ macro_rules! configure_methods {
         #[track_caller]
         $visibility fn with_lock($self, lock: impl Lockable) -> Configured<$output, $inputs> {
             let mut configured = $configured;
-            merge(&mut configured.request.config().permits, lock.to_permits(Sealed));
+            configured.request.config().need(lock.to_permits(Sealed));
             configured
         }
 
@@ -214,7 +215,8 @@ macro_rules! configure_methods {
         ///
         /// An async function that takes longer is dropped at its await point. A plain function
         /// cannot be interrupted: the task is reported as timed out at once, and its function runs
-        /// to its end and keeps its permits until then.
+        /// to its end and keeps its permits until then. A flow is stopped as by a cancel, and the end of its
+        /// clean-up is waited for.
         ///
         /// ```
         /// use std::time::Duration;
@@ -450,6 +452,8 @@ macro_rules! configure_methods {
         /// Runs the task only if the output of `flag` is `true`. Otherwise the task and what
         /// depends on it are skipped, which is not a failure.
         ///
+        /// A task can have several conditions, of all kinds. All of them must hold.
+        ///
         /// ```
         /// use asyncflow::TokioFlow;
         /// use asyncflow::prelude::*;
@@ -468,7 +472,68 @@ macro_rules! configure_methods {
         #[track_caller]
         $visibility fn run_if($self, flag: Task<bool>) -> Configured<$output, $inputs> {
             let mut configured = $configured;
-            configured.request.config().condition = Some(flag.id);
+            let condition = Condition::new(flag, ConditionKind::If, |flag| *flag);
+            configured.request.config().add_condition(condition);
+            configured
+        }
+
+        /// Runs the task only if the output of `flag` is `false`. The opposite of
+        /// [`run_if`](Self::run_if).
+        ///
+        /// ```
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let cached = flow.add(|| true);
+        /// let load = flow.add((|| "loaded").run_if(cached));
+        /// let compute = flow.add((|| "computed").run_unless(cached));
+        /// let run = flow.execute().await?;
+        /// assert_eq!((run.get(load), run.get(compute)), (Some(&"loaded"), None));
+        /// # Ok(())
+        /// # }
+        /// ```
+        #[track_caller]
+        $visibility fn run_unless($self, flag: Task<bool>) -> Configured<$output, $inputs> {
+            let mut configured = $configured;
+            let condition = Condition::new(flag, ConditionKind::Unless, |flag| !*flag);
+            configured.request.config().add_condition(condition);
+            configured
+        }
+
+        /// Runs the task only if `holds` returns `true` for the output of `task`. Otherwise the task
+        /// and what depends on it are skipped, which is not a failure.
+        ///
+        /// `holds` is called at most once in a run, when the upstreams of this task have ended, on
+        /// any thread, so it should not block. A panic in it fails this task: its function is not
+        /// called, and the report counts 0 attempts. A fallback does not apply.
+        ///
+        /// ```
+        /// use asyncflow::TokioFlow;
+        /// use asyncflow::prelude::*;
+        ///
+        /// # #[tokio::main]
+        /// # async fn main() -> Result<(), FlowError> {
+        /// let mut flow = TokioFlow::new();
+        /// let pages = flow.add(|| 3);
+        /// let print = flow.add((|| "printed").run_when(pages, |pages| *pages < 100));
+        /// let ask = flow.add((|| "asked").run_when(pages, |pages| *pages >= 100));
+        /// let run = flow.execute().await?;
+        /// assert_eq!((run.get(print), run.get(ask)), (Some(&"printed"), None));
+        /// # Ok(())
+        /// # }
+        /// ```
+        #[track_caller]
+        $visibility fn run_when<T: Send + Sync + 'static>(
+            $self,
+            task: Task<T>,
+            holds: impl Fn(&T) -> bool + Send + Sync + 'static,
+        ) -> Configured<$output, $inputs> {
+            let mut configured = $configured;
+            let condition = Condition::new(task, ConditionKind::When, holds);
+            configured.request.config().add_condition(condition);
             configured
         }
     };
@@ -477,8 +542,8 @@ macro_rules! configure_methods {
 /// Methods that configure a function before it is added to a flow: its dependencies, its locks,
 /// its name and so on.
 ///
-/// Implemented for functions and closures of up to twelve parameters and for what
-/// [`once`](crate::once()) returns. Each method returns a [`Configured`] function, which has the
+/// Implemented for functions and closures of up to twelve parameters, for what
+/// [`once`](crate::once()) returns, and for a [`Flow`](crate::Flow) that becomes a task, also in an `Arc`. Each method returns a [`Configured`] function, which has the
 /// same methods.
 ///
 /// ```
@@ -539,7 +604,7 @@ impl<F> TaskExt<Once<()>> for Once<F> {
 
 impl<F> Configured<F> {
     #[track_caller]
-    pub(super) fn new(function: F) -> Self {
+    pub(crate) fn new(function: F) -> Self {
         let place = Some(Location::caller());
         Self {
             function,

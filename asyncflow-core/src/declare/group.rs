@@ -437,7 +437,7 @@ fn add_group(flow: &mut Declared, members: Members) -> NodeIndex {
             Some(Element::Task(declaration)) => {
                 let Declaration { body, mut request } = declaration;
                 for held in frame.permits.iter() {
-                    merge(&mut request.config().permits, held.clone());
+                    request.config().need(held.clone());
                 }
                 let task = flow.add_task(body, request, &frame.entry);
                 frame.closed(smallvec![task]);

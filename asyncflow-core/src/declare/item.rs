@@ -64,6 +64,8 @@ where
     }
 }
 
+// Here and below: the notes above say more than a list of impls.
+#[diagnostic::do_not_recommend]
 impl<F, I, Marker> Item<Ready<Marker>> for Configured<F, I>
 where
     F: TaskFn<I, Marker>,
@@ -93,6 +95,7 @@ where
 
 macro_rules! item_for_group {
     ($name:ident) => {
+        #[diagnostic::do_not_recommend]
         impl Item<Ready<()>> for $name {
             type Handle = Group;
 
@@ -119,6 +122,7 @@ macro_rules! item_for_group {
 item_for_group!(Series);
 item_for_group!(Parallel);
 
+#[diagnostic::do_not_recommend]
 impl Item<Ready<()>> for Member {
     type Handle = Group;
 

@@ -98,9 +98,10 @@ impl Declared {
         for task in upstreams.iter().chain(&awaited) {
             self.check(*task);
         }
-        let condition = config.as_ref().and_then(|config| config.condition);
-        if let Some(condition) = condition {
-            self.check(condition);
+        let conditions = config.iter().flat_map(|config| &config.conditions);
+        let conditions: TaskIds = conditions.map(|condition| condition.task).collect();
+        for task in &conditions {
+            self.check(*task);
         }
         let gates = match any.is_empty() {
             true => Vec::new(),
@@ -110,8 +111,7 @@ impl Declared {
         self.push(body, place, config, |list| {
             list.extend(entry.iter().copied().map(Edge::needs));
             list.extend(gates.into_iter().map(Edge::needs));
-            let condition = condition.iter();
-            let needed = upstreams.iter().chain(condition);
+            let needed = upstreams.iter().chain(&conditions);
             list.extend(needed.map(|task| Edge::needs(task.index)));
             list.extend(awaited.iter().map(|task| Edge::waits(task.index)));
         })

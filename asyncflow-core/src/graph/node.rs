@@ -2,7 +2,7 @@
 
 use crate::handle::TaskId;
 use crate::lock::Permits;
-use crate::task::config::{Config, Place};
+use crate::task::config::{Condition, Config, Place};
 
 use super::Declared;
 use super::body::{AnyBody, Body, Facts, InputUse};
@@ -66,8 +66,14 @@ impl Node {
         self.config.as_ref().map_or(&[], |config| &config.permits)
     }
 
-    pub(crate) fn condition(&self) -> Option<TaskId> {
-        self.config.as_ref().and_then(|config| config.condition)
+    pub(crate) fn rates(&self) -> &[Permits] {
+        self.config.as_ref().map_or(&[], |config| &config.rates)
+    }
+
+    pub(crate) fn conditions(&self) -> &[Condition] {
+        self.config
+            .as_ref()
+            .map_or(&[], |config| &config.conditions)
     }
 
     pub(super) fn facts(&self) -> Facts {
@@ -88,8 +94,8 @@ impl Node {
         if let Some(body) = self.body() {
             body.visit_inputs(visit);
         }
-        if let Some(condition) = self.condition() {
-            visit(condition, InputUse::Borrowed);
+        for condition in self.conditions() {
+            visit(condition.task, InputUse::Borrowed);
         }
     }
 }

@@ -21,7 +21,14 @@ pub(crate) enum Refusal {
     NoPermits {
         task: String,
     },
+    ZeroRate {
+        task: String,
+        limit: String,
+    },
     ZeroConcurrency,
+    NoTimer {
+        why: String,
+    },
     Spent {
         task: String,
     },
@@ -57,6 +64,10 @@ pub(crate) enum Refusal {
     },
     OnceWithRetry {
         task: String,
+    },
+    OnceInRetriedFlow {
+        task: String,
+        once: String,
     },
     AlwaysNeedsOptional {
         task: String,
@@ -113,8 +124,17 @@ impl fmt::Display for Refusal {
                 f,
                 "task `{task}` asks for 0 permits: ask for at least one or leave the semaphore out"
             ),
+            Self::ZeroRate { task, limit } => write!(
+                f,
+                "task `{task}` has a rate limit of {limit}: it could never start; \
+                 allow at least one start per period"
+            ),
             Self::ZeroConcurrency => f.write_str(
                 "`max_concurrency(0)` would let no task start: allow at least one at a time",
+            ),
+            Self::NoTimer { why } => write!(
+                f,
+                "the deadline of the run cannot be kept, because the runtime has no timer: {why}"
             ),
             Self::Spent { task } => write!(
                 f,
@@ -163,6 +183,11 @@ impl fmt::Display for Refusal {
                 f,
                 "task `{task}` was made with `once` and has a retry policy: \
                  its function cannot be called a second time; give it an `Fn`"
+            ),
+            Self::OnceInRetriedFlow { task, once } => write!(
+                f,
+                "task `{task}` is a flow with a retry policy, and `{once}` in it was made with `once`: \
+                 it cannot run a second time; give it an `Fn`"
             ),
             Self::AlwaysNeedsOptional { task, input } => write!(
                 f,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::handle::TaskId;
 use crate::lock::Permits;
 use crate::node_index::NodeIndex;
+use crate::task::config::ConditionKind;
 
 use super::body::{Body, Gate, InputUse};
 use super::{Graph, Order};
@@ -236,7 +237,7 @@ impl NodeKind {
 /// assert_eq!(structure.task(fetch).downstreams().collect::<Vec<_>>(), [1]);
 /// assert_eq!(node.permits()[0].to_string(), "lock disk");
 /// assert_eq!(node.timeout(), Some(Duration::from_secs(1)));
-/// assert!(!node.always() && !node.retries() && node.condition().is_none());
+/// assert!(!node.always() && !node.retries() && node.conditions().len() == 0);
 /// # Ok(())
 /// # }
 /// ```
@@ -297,11 +298,27 @@ impl<'a> Node<'a> {
         inputs
     }
 
-    /// Returns the number of the upstream that decides whether the task runs; see
-    /// [`run_if`](crate::TaskExt::run_if).
-    pub fn condition(&self) -> Option<usize> {
-        let condition = self.graph.node(self.index).condition();
-        condition.map(|task| task.index.get())
+    /// Returns the numbers of the upstreams whose outputs decide whether the task runs, and how each
+    /// does.
+    ///
+    /// ```
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::{ConditionKind, TokioFlow};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let changed = flow.add(|| true);
+    /// let upload = flow.add((async || {}).run_if(changed));
+    /// let structure = flow.structure();
+    /// let conditions: Vec<_> = structure.task(upload).conditions().collect();
+    /// assert_eq!(conditions, [(0, ConditionKind::If)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn conditions(&self) -> impl ExactSizeIterator<Item = (usize, ConditionKind)> + use<'a> {
+        let conditions = self.graph.node(self.index).conditions().iter();
+        conditions.map(|condition| (condition.task.index.get(), condition.kind))
     }
 
     /// Returns `true` if the task runs once its upstreams have ended, however they ended; see
@@ -313,6 +330,11 @@ impl<'a> Node<'a> {
     /// Returns the permits that the task holds while it runs, in the order in which it takes them.
     pub fn permits(&self) -> &'a [Permits] {
         self.graph.node(self.index).permits()
+    }
+
+    /// Returns the [rate limits](crate::RateLimit) that space the starts of the task.
+    pub fn rates(&self) -> &'a [Permits] {
+        self.graph.node(self.index).rates()
     }
 
     /// Returns the time limit of each attempt; see [`timeout`](crate::TaskExt::timeout).

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::lock::Rate;
 use crate::node_index::NodeIndex;
 
 use super::body::{Body, InputUse};
@@ -27,6 +28,14 @@ pub(super) fn task(graph: &Graph, index: NodeIndex) -> Result<(), Refusal> {
         }
         if wanted == 0 {
             return Err(Refusal::NoPermits { task: task() });
+        }
+    }
+    for permits in &config.rates {
+        if permits.to_rate().is_some_and(Rate::is_zero) {
+            return Err(Refusal::ZeroRate {
+                task: task(),
+                limit: permits.to_string(),
+            });
         }
     }
     if config.retry_when.is_some() && config.retry.is_none() {
@@ -60,6 +69,12 @@ pub(super) fn nested(graph: &Graph) -> Result<(), Refusal> {
         let node = graph.node(*index);
         let Some(inner) = node.nested() else { continue };
         let inner = inner.compile()?;
+        if let (true, Some(once)) = (node.retries(), first_once(inner)) {
+            return Err(Refusal::OnceInRetriedFlow {
+                task: graph.name(*index).to_owned(),
+                once,
+            });
+        }
         if let (Some(held), Some(user)) = (node.permits().first(), inner.lock_user()) {
             let (taker, needed) = inner.permits_of(user);
             return Err(Refusal::NestedPermits {
@@ -71,6 +86,20 @@ pub(super) fn nested(graph: &Graph) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// The name of the first task that can run only once, in a flow or in the flows in it.
+fn first_once(graph: &Arc<Graph>) -> Option<String> {
+    let mut graphs = vec![Arc::clone(graph)];
+    while let Some(graph) = graphs.pop() {
+        if let Some(once) = graph.once.first() {
+            return Some(graph.name(*once).to_owned());
+        }
+        let inner = graph.nested.iter().rev();
+        let inner = inner.filter_map(|index| graph.node(*index).nested()?.compile().ok());
+        graphs.extend(inner.map(Arc::clone));
+    }
+    None
 }
 
 impl Graph {

@@ -78,6 +78,7 @@ impl<'a> TaskRef<'a> {
 /// task ─▶ ready ─▶ attempt ─▶ ended      it was started
 /// task ─▶ ready ─▶ (waiting | queued)… ─▶ ended  it was restored, or the run stopped before it was started
 /// task ─▶ ended                          it was skipped, given, not selected, or the run stopped
+/// task ─▶ failed ─▶ ended                a condition panicked: the attempt has the number 0
 ///
 /// attempt:  (waiting | queued)… ─▶ started ─▶ (entered ─▶ left)… ─▶ failed, if it did
 ///           and if it failed, maybe another attempt
@@ -122,7 +123,8 @@ pub trait Observer: Send + Sync + 'static {
     fn run_started(&self, flow: &Structure) {}
     /// The upstreams that a task waits for have ended, and it will be started unless the run stops.
     fn task_ready(&self, task: TaskRef<'_>) {}
-    /// A task did not get these permits at once and waits for them.
+    /// A task did not get these permits at once and waits for them, or for its turn of a
+    /// [rate limit](crate::RateLimit).
     fn task_waiting(&self, task: TaskRef<'_>, permits: &Permits) {}
     /// A task has its permits and waits for a slot, because as many tasks are running as
     /// [`max_concurrency`](crate::Execute::max_concurrency) allows.

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use crate::graph::refusal::Refusal;
 use crate::task::failure::{Failure, Quoted};
@@ -50,6 +51,8 @@ enum Ended {
     /// At least one task failed. The report has the failures.
     Failed,
     Cancelled,
+    /// The deadline passed, which was this long after the start.
+    TimedOut(Duration),
     Abandoned,
 }
 
@@ -61,6 +64,8 @@ pub enum FlowErrorKind {
     Failed,
     /// The run was cancelled, and no task had failed.
     Cancelled,
+    /// The [deadline](crate::Execute::deadline) of the run passed, and no task had failed.
+    TimedOut,
     /// Something is wrong with the flow or with how it was executed. Nothing started.
     Refused,
     /// The runtime shut down in the middle of the run.
@@ -79,6 +84,10 @@ impl FlowError {
 
     pub(crate) fn cancelled(run: Run) -> Self {
         Self(Box::new(Reason::Ran(Ended::Cancelled, run)))
+    }
+
+    pub(crate) fn timed_out(run: Run, deadline: Duration) -> Self {
+        Self(Box::new(Reason::Ran(Ended::TimedOut(deadline), run)))
     }
 
     pub(crate) fn abandoned(run: Run) -> Self {
@@ -106,6 +115,7 @@ impl FlowError {
             Reason::Refused(_) => FlowErrorKind::Refused,
             Reason::Ran(Ended::Failed, _) => FlowErrorKind::Failed,
             Reason::Ran(Ended::Cancelled, _) => FlowErrorKind::Cancelled,
+            Reason::Ran(Ended::TimedOut(_), _) => FlowErrorKind::TimedOut,
             Reason::Ran(Ended::Abandoned, _) => FlowErrorKind::Abandoned,
         }
     }
@@ -244,6 +254,9 @@ impl fmt::Display for FlowError {
                 }
             }
             Ended::Cancelled => f.write_str("the run was cancelled")?,
+            Ended::TimedOut(deadline) => {
+                write!(f, "the run was stopped by its deadline of {deadline:?}")?;
+            }
             Ended::Abandoned => f.write_str(
                 "the runtime shut down in the middle of the run: keep it alive until `execute` returns",
             )?,

@@ -10,6 +10,7 @@ use crate::runtime::{Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
 use crate::unwind;
 
 use super::blocking_threads::{AnotherThread, CommittedThread};
+use super::deadline::DeadlineTimer;
 use super::drive::{Drive, Invited};
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -23,6 +24,7 @@ pub(crate) trait Backend: Send + Sync {
     fn parallelism(&self) -> usize;
     fn drive(&self, drive: Drive);
     fn drive_invited(&self, invited: Invited);
+    fn time(&self, timer: DeadlineTimer);
     fn block(&self, thread: CommittedThread);
     fn block_another(&self, another: AnotherThread);
     fn call_blocking(&self, function: Box<dyn FnOnce() + Send>);
@@ -66,6 +68,10 @@ impl<R: Runtime> Backend for Erased<R> {
         self.0.spawn(invited);
     }
 
+    fn time(&self, timer: DeadlineTimer) {
+        self.0.spawn(timer);
+    }
+
     fn block(&self, thread: CommittedThread) {
         self.0.spawn_blocking(move || thread.run());
     }
@@ -91,7 +97,7 @@ impl<R: Runtime> Backend for Erased<R> {
     }
 
     fn try_acquire(&self, permits: &Permits) -> Option<Box<dyn Send>> {
-        match permits.shared.capacity {
+        match permits.shared.capacity() {
             None => Some(Box::new(Self::lock(permits).try_acquire()?)),
             Some(capacity) => {
                 let semaphore = Self::semaphore(permits, capacity);
@@ -101,7 +107,7 @@ impl<R: Runtime> Backend for Erased<R> {
     }
 
     fn acquire(&self, permits: &Permits) -> BoxFuture<Box<dyn Send>> {
-        match permits.shared.capacity {
+        match permits.shared.capacity() {
             None => {
                 let guard = Self::lock(permits).acquire();
                 Box::pin(async move { Box::new(guard.await) as Box<dyn Send> })

@@ -22,6 +22,7 @@ use super::blocking_call::BlockingCall;
 use super::blocking_thread_count::BlockingQueue;
 use super::blocking_threads::on_blocking_thread;
 use super::concurrency_limit::Limit;
+use super::deadline::Deadline;
 use super::driver_count::DriverCount;
 use super::finish::Finished;
 use super::guard::RunGuard;
@@ -31,6 +32,7 @@ use super::ready_queues::ReadyQueues;
 use super::recording::Recording;
 use super::selection::Selection;
 use super::stop::Alert;
+use super::stop_handle::Attachment;
 use super::stop_list::StopList;
 use super::validate::{Given, Outer, Plan};
 
@@ -59,6 +61,9 @@ pub(crate) struct Execution {
 
     pub(super) alert: Alert,
     pub(super) stop_list: StopList,
+    pub(super) deadline: Option<Box<Deadline>>,
+    /// Its entries in the lists of stop handles.
+    pub(super) attachments: Mutex<Vec<Attachment>>,
     pub(super) keep_going: bool,
     /// Whether anything about the run takes a closer look at each task before it starts.
     pub(super) starts_with_care: bool,
@@ -71,6 +76,9 @@ pub(crate) struct Execution {
     pub(super) notes: Mutex<BTreeMap<NodeIndex, Arc<str>>>,
     /// How each task last failed, be it in its last attempt or in one before.
     pub(super) failures: Mutex<BTreeMap<NodeIndex, Arc<Failure>>>,
+    /// What was decided for tasks with a condition that is a function: the status of one that is not
+    /// started.
+    pub(super) decided: Mutex<BTreeMap<NodeIndex, Option<Status>>>,
     /// The attempts of tasks that had more than one.
     pub(super) attempts: Mutex<HashMap<NodeIndex, u32>>,
     pub(crate) watch: Option<Box<Watch>>,
@@ -94,6 +102,7 @@ impl Execution {
         prepared: Prepared,
         backend: Arc<dyn Backend>,
         plan: Plan,
+        deadline: Option<Box<Deadline>>,
         done: oneshot::Sender<Finished>,
     ) -> Self {
         let Prepared {
@@ -112,7 +121,9 @@ impl Execution {
         let watched = plan.watch.is_some();
         let (mut selected, mut roots) = (None, None);
         if let Some(selection) = plan.selection {
-            selection.keep_outputs(&mut storage);
+            if !plan.keep_outputs {
+                selection.drop_outputs(&mut storage);
+            }
             let Selection {
                 selected: nodes,
                 roots: first,
@@ -143,10 +154,13 @@ impl Execution {
             limited,
             alert: Alert::new(),
             stop_list: StopList::new(),
+            deadline,
+            attachments: Mutex::new(Vec::new()),
             keep_going: plan.keep_going,
             given: Mutex::new(plan.given),
             notes: Mutex::new(BTreeMap::new()),
             failures: Mutex::new(BTreeMap::new()),
+            decided: Mutex::new(BTreeMap::new()),
             attempts: Mutex::new(HashMap::new()),
             watch: plan.watch.map(Box::new),
             recording: plan.recording.map(Box::new),

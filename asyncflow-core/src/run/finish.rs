@@ -33,6 +33,8 @@ pub(crate) struct Finished {
     /// How long it took, and the times of each node, if it was timed.
     times: Option<(Duration, Vec<Times>)>,
     mode: Mode,
+    /// The deadline that stopped the run, if one did.
+    deadline: Option<Duration>,
     all_succeeded: bool,
 }
 
@@ -60,6 +62,7 @@ impl Execution {
                 }
             }
         }
+        drop(self.attachments);
         // Before the caller hears of the end, who may then execute the same run again.
         unwind::contain(|| drop(self.recording));
         for unused in into_inner(self.given) {
@@ -74,6 +77,7 @@ impl Execution {
             notes: into_inner(self.notes),
             times: self.watch.and_then(|watch| watch.finish()),
             mode,
+            deadline: self.deadline.and_then(|deadline| deadline.passed()),
             all_succeeded,
         };
         // Wakes the caller by a waker of theirs, which may panic.
@@ -128,6 +132,9 @@ impl Finished {
             _ if !cut_short => Ok(run),
             // It was not stopped, and yet there are tasks that did not end.
             Mode::Go => Err(FlowError::abandoned(run)),
+            Mode::Stopping if self.deadline.is_some() => {
+                Err(FlowError::timed_out(run, self.deadline.unwrap_or_default()))
+            }
             Mode::Stopping | Mode::Dropped => Err(FlowError::cancelled(run)),
         }
     }

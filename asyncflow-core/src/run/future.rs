@@ -14,11 +14,13 @@ use crate::outcome::run::Run;
 use super::allocate::Prepared;
 use super::attempt::Awaited;
 use super::backend::Backend;
+use super::deadline::PlannedDeadline;
 use super::drive::Drive;
 use super::execution::Execution;
 use super::finish::Finished;
 use super::guard::RunGuard;
 use super::stop::Mode;
+use super::stop_handle::StopHandle;
 use super::validate::Plan;
 
 /// At every how many levels of nesting a run is spawned. The others are polled by their outer run,
@@ -39,13 +41,23 @@ pub(crate) struct RunFuture {
 }
 
 impl RunFuture {
-    pub(crate) fn new(prepared: Prepared, backend: Arc<dyn Backend>, plan: Plan) -> Self {
+    pub(crate) fn new(prepared: Prepared, backend: Arc<dyn Backend>, mut plan: Plan) -> Self {
         let (sender, done) = oneshot::channel();
-        let execution = Execution::new(prepared, Arc::clone(&backend), plan, sender);
+        let stop_handles = std::mem::take(&mut plan.stop_handles);
+        let deadline = plan.deadline.take().map(PlannedDeadline::into_parts);
+        let (deadline, timer) = deadline.unzip();
+        let deadline = deadline.map(Box::new);
+        let execution = Execution::new(prepared, Arc::clone(&backend), plan, deadline, sender);
         let guard = RunGuard::new(execution);
         let run = guard.downgrade();
         if !guard.graph().nested.is_empty() {
             guard.storage.set_run(run.clone());
+        }
+        for handle in stop_handles {
+            handle.attach(&guard);
+        }
+        if let Some(timer) = timer {
+            timer.start(&guard);
         }
         guard.tell_start();
         let spawns = guard.depth % SPAWN_INTERVAL == SPAWN_INTERVAL - 1;
@@ -73,6 +85,13 @@ impl RunFuture {
     pub(crate) fn stop(&self, mode: Mode) {
         if let Some(guard) = RunGuard::upgrade(&self.run) {
             guard.stop(mode);
+        }
+    }
+
+    /// Lets a handle stop the run, if it is not over.
+    pub(crate) fn attach(&self, handle: &StopHandle) {
+        if let Some(guard) = RunGuard::upgrade(&self.run) {
+            handle.attach(&guard);
         }
     }
 

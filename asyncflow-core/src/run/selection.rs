@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::bit_set::BitSet;
 use crate::graph::Graph;
+use crate::graph::body::InputUse;
 use crate::graph::refusal::Refusal;
 use crate::graph::storage::RunStorage;
 use crate::handle::TaskId;
@@ -24,8 +25,8 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// Selects the targets and everything that they depend on, apart from what only a given task
-    /// depends on.
+    /// Selects the targets, everything that they depend on, apart from what only a given task depends
+    /// on, and the clean-up of all that.
     pub(crate) fn new(
         graph: &Graph,
         targets: &[TaskId],
@@ -39,13 +40,7 @@ impl Selection {
             })
             .collect::<Result<_, _>>()?;
         let kept = outputs_of(graph, targets.clone())?;
-        let mut selected = BitSet::new(graph.len());
-        let mut stack = targets;
-        while let Some(node) = stack.pop() {
-            if selected.insert(node) && !given.contains_key(&node) {
-                stack.extend(graph.upstreams(node));
-            }
-        }
+        let selected = Selecting::new(graph, given).select(targets);
         let mut roots = Vec::new();
         let pending = NodeIndex::all(graph.len())
             .map(|node| {
@@ -67,7 +62,7 @@ impl Selection {
     }
 
     /// Has the run drop each output that is not a target's when its last use in the run ended.
-    pub(crate) fn keep_outputs(&self, storage: &mut RunStorage) {
+    pub(crate) fn drop_outputs(&self, storage: &mut RunStorage) {
         let RunStorage { graph, outputs, .. } = storage;
         let selected = graph
             .tasks()
@@ -77,6 +72,85 @@ impl Selection {
                 node.visit_inputs(&mut |output, _| visit(output.index));
             }
         });
+    }
+}
+
+/// Finds the nodes of a run for some targets. Each node and each edge is looked at a few times at most.
+struct Selecting<'a> {
+    graph: &'a Graph,
+    given: &'a HashMap<NodeIndex, Given>,
+    selected: BitSet,
+    /// Selected nodes whose upstreams are selected as well. Of clean-up, only conditions and values are.
+    complete: BitSet,
+    /// Gates with a selected upstream.
+    reached: BitSet,
+    /// Clean-up that was selected because of an upstream.
+    teardowns: Vec<NodeIndex>,
+    /// Nodes that are needed, with their upstreams.
+    needed: Vec<NodeIndex>,
+}
+
+impl<'a> Selecting<'a> {
+    fn new(graph: &'a Graph, given: &'a HashMap<NodeIndex, Given>) -> Self {
+        Self {
+            graph,
+            given,
+            selected: BitSet::new(graph.len()),
+            complete: BitSet::new(graph.len()),
+            reached: BitSet::new(graph.len()),
+            teardowns: Vec::new(),
+            needed: Vec::new(),
+        }
+    }
+
+    fn select(mut self, targets: Vec<NodeIndex>) -> BitSet {
+        self.needed = targets;
+        while let Some(node) = self.needed.pop() {
+            if !self.complete.insert(node) {
+                continue;
+            }
+            if self.selected.insert(node) {
+                self.reach_downstreams(node);
+            }
+            if !self.given.contains_key(&node) {
+                self.needed.extend(self.graph.upstreams(node));
+            }
+        }
+        // Clean-up also waits for what it comes after through gates.
+        let mut behind = self.teardowns;
+        while let Some(node) = behind.pop() {
+            let upstreams = self.graph.upstreams(node);
+            let gates = upstreams.filter(|upstream| self.reached.contains(*upstream));
+            behind.extend(gates.filter(|gate| self.selected.insert(*gate)));
+        }
+        self.selected
+    }
+
+    /// Selects the clean-up of a node that was selected, and so on.
+    fn reach_downstreams(&mut self, node: NodeIndex) {
+        let mut reached = vec![node];
+        while let Some(node) = reached.pop() {
+            for edge in self.graph.downstreams(node) {
+                let downstream = edge.node();
+                let node = self.graph.node(downstream);
+                if node.is_gate() {
+                    if self.reached.insert(downstream) {
+                        reached.push(downstream);
+                    }
+                } else if node.always() && self.selected.insert(downstream) {
+                    reached.push(downstream);
+                    self.teardowns.push(downstream);
+                    // Its conditions, and the values that it borrows, unless its output is given.
+                    if !self.given.contains_key(&downstream) {
+                        node.visit_inputs(&mut |input, how| {
+                            if how != InputUse::Optional {
+                                self.needed.push(input.index);
+                            }
+                        });
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -99,8 +99,9 @@ impl Execution {
         self.end(node, status, ready);
     }
 
+    /// Keeps the failure of a task that ends, tells the observers, and stops the run if it has to.
     #[cold]
-    fn note_failure(&self, node: NodeIndex, cause: Cause) {
+    pub(super) fn note_failure(&self, node: NodeIndex, cause: Cause) {
         if let Some(watch) = &self.watch {
             let attempts = lock(&self.attempts).get(&node).copied();
             watch.attempt_failed(node, attempts.unwrap_or(1), &cause);

@@ -4,7 +4,6 @@ use crate::graph::Node;
 use crate::graph::body::{AsyncBody, Body};
 use crate::node_index::NodeIndex;
 use crate::sync::lock;
-use crate::task::skip_cause::SkipCause;
 use crate::task::statuses::Status;
 
 use super::execution::Execution;
@@ -74,45 +73,6 @@ impl Execution {
         }
     }
 
-    /// The status of a ready task that is not to be started.
-    fn refused(&self, index: NodeIndex, node: &Node) -> Option<Status> {
-        if let Body::Value(_) = node.body {
-            // Clean-up may borrow it, also in a run that stops before anything has started.
-            return None;
-        }
-        let always = node.always();
-        let cause = self.statuses().skip_cause(index);
-        if let (Some(cause), false) = (cause, always) {
-            return Some(cause.status());
-        }
-        if self.stops_task(index) {
-            return Some(Status::Cancelled);
-        }
-        // A run for some targets may leave out the condition of a given task.
-        let flag = node
-            .condition()
-            .filter(|flag| !self.is_outside(flag.index))?;
-        match self.outputs().flag(flag.index) {
-            Some(true) => None,
-            Some(false) => {
-                let cause = SkipCause::Task(flag.index);
-                self.statuses().set_skip_cause(index, cause);
-                Some(Status::Skipped)
-            }
-            // The condition of a clean-up task failed, so there is nothing to decide by.
-            None => Some(cause.map_or(Status::Cancelled, SkipCause::status)),
-        }
-    }
-
-    /// Whether a ready task will be started, unless the run stops.
-    pub(super) fn is_startable(&self, index: NodeIndex) -> bool {
-        let node = self.node(index);
-        let has_function = !matches!(node.body, Body::Value(_));
-        has_function
-            && self.refused(index, node).is_none()
-            && !lock(&self.given).contains_key(&index)
-    }
-
     /// Tells the observers of the start, and what is known by then.
     pub(crate) fn tell_start(&self) {
         let Some(watch) = &self.watch else { return };
@@ -123,10 +83,5 @@ impl Execution {
         for root in self.roots() {
             self.tell_ready(*root, watch);
         }
-    }
-
-    #[cold]
-    pub(super) fn tell_ready(&self, node: NodeIndex, watch: &Watch) {
-        watch.ready(node, || self.is_startable(node));
     }
 }

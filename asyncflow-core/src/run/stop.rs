@@ -18,7 +18,8 @@ use super::stop_list::StopKey;
 pub(crate) enum Mode {
     /// All that are ready.
     Go = 0,
-    /// Only those for clean-up. Set when a task fails, or by a call that cancels the run.
+    /// Only those for clean-up. Set when a task fails, by a call that cancels the run, or when the
+    /// deadline passes.
     Stopping = 1,
     /// None: the future of the run was dropped.
     Dropped = 2,
@@ -73,11 +74,13 @@ impl Execution {
         self.alert.mode()
     }
 
-    /// Lets no more tasks start, and wakes those that wait.
-    pub(crate) fn stop(&self, mode: Mode) {
-        if self.alert.strengthen(mode) {
+    /// Lets no more tasks start, and wakes those that wait. Returns whether it was this that did so.
+    pub(crate) fn stop(&self, mode: Mode) -> bool {
+        let stops = self.alert.strengthen(mode);
+        if stops {
             self.stop_list.wake_all();
         }
+        stops
     }
 
     /// Wakes every task that waits, so that it looks whether it is to stop.

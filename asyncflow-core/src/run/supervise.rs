@@ -21,6 +21,7 @@ use super::attempt::AttemptState;
 use super::blocking_call::{BlockingCall, CallKind, Holds};
 use super::concurrency_limit::Slot;
 use super::guard::RunGuard;
+use super::rate_limit::admit;
 use super::stop::Mode;
 use super::time_limit::{attempt_async, attempt_plain};
 
@@ -28,7 +29,8 @@ use super::time_limit::{attempt_async, attempt_plain};
 pub(crate) fn start(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Option<Job> {
     let node = guard.node(task);
     // A nested flow takes no slot; its tasks do. A task that needs permits takes those first.
-    let slot_alone = node.nested().is_none() && node.permits().is_empty();
+    let slot_alone =
+        node.nested().is_none() && node.permits().is_empty() && node.rates().is_empty();
     let slot = match (slot, &guard.limit) {
         (None, Some(limit)) if slot_alone => Some(limit.enter(guard, task)?),
         (slot, _) => slot,
@@ -58,7 +60,9 @@ async fn attempts(
 ) -> (Option<End>, Option<Slot>) {
     let node = guard.node(task);
     let config = node.config.as_deref();
-    let limit = config.and_then(|config| config.timeout);
+    // A nested flow stops itself, and cleans up.
+    let limit = config.filter(|_| node.nested().is_none());
+    let limit = limit.and_then(|config| config.timeout);
     let mut pauses = config.and_then(|config: &Config| config.retry.as_ref().map(|retry| retry()));
     let records = guard.records(task);
     if records {
@@ -72,7 +76,7 @@ async fn attempts(
     let mut number = 0_u32;
     loop {
         number = number.saturating_add(1);
-        let Some(mut holds) = acquire(guard, task, slot.take()).await else {
+        let Some(mut holds) = admit(guard, task, slot.take()).await else {
             return (Some(End::Cancelled), None);
         };
         if guard.stops_task(task) {
@@ -158,8 +162,8 @@ fn may_retry(config: &Config, failure: &Failure) -> bool {
     when.is_none_or(|when| when(failure))
 }
 
-/// The end of a task that is not attempted again. Nobody is left to receive an output if the run was
-/// dropped.
+/// The end of a task that is not attempted again. Its fallback is not called if the run was dropped,
+/// because nothing would receive the output.
 fn recover(guard: &RunGuard, config: &Config, number: u32, failure: Failure) -> End {
     let fallback = config.fallback.as_ref();
     let Some(fallback) = fallback.filter(|_| guard.mode() != Mode::Dropped) else {
@@ -194,7 +198,11 @@ async fn pause(guard: &RunGuard, length: Duration) {
 
 /// Takes every permit that a task needs, in their one order, and then a slot. `None` if the run stops
 /// before it has them all. A slot that it was given goes to others while it waits for permits.
-async fn acquire(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Option<Holds> {
+pub(super) async fn acquire(
+    guard: &RunGuard,
+    task: NodeIndex,
+    slot: Option<Slot>,
+) -> Option<Holds> {
     let mut holds = Holds {
         slot,
         ..Holds::default()
@@ -227,7 +235,11 @@ async fn acquire(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Optio
 }
 
 /// Waits for `future`. `None` if the run stops before it is ready.
-async fn until_stop<F: Future>(guard: &RunGuard, task: NodeIndex, future: F) -> Option<F::Output> {
+pub(super) async fn until_stop<F: Future>(
+    guard: &RunGuard,
+    task: NodeIndex,
+    future: F,
+) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| match guard.stops_task(task) {
         true => Poll::Ready(None),

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::graph::Graph;
 use crate::graph::body::{claim, is_claimed, unclaim};
@@ -17,10 +18,12 @@ use crate::task::outputs::Outputs;
 use super::attempt::{AttemptState, Owned};
 use super::backend::Backend;
 use super::current::current;
+use super::deadline::PlannedDeadline;
 use super::guard::RunGuard;
 use super::observers::Watch;
 use super::recording::Recording;
 use super::selection::Selection;
+use super::stop_handle::StopHandle;
 
 /// What was asked of an execution.
 #[derive(Default)]
@@ -28,6 +31,11 @@ pub(crate) struct Options {
     pub(crate) keep_going: bool,
     pub(crate) max_concurrency: Option<usize>,
     pub(crate) targets: Option<Vec<TaskId>>,
+    pub(crate) keep_outputs: bool,
+    pub(crate) deadline: Option<Duration>,
+    /// When the execution began, if it has a deadline and was prepared in slices.
+    pub(crate) began: Option<Instant>,
+    pub(crate) stop_handles: Vec<StopHandle>,
     pub(crate) given: Vec<(TaskId, Given)>,
     pub(crate) timed: bool,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
@@ -116,6 +124,9 @@ pub(crate) struct Plan {
     pub(super) keep_going: bool,
     pub(super) max_concurrency: Option<usize>,
     pub(super) selection: Option<Selection>,
+    pub(super) keep_outputs: bool,
+    pub(super) deadline: Option<PlannedDeadline>,
+    pub(super) stop_handles: Vec<StopHandle>,
     pub(super) given: HashMap<NodeIndex, Given>,
     pub(super) watch: Option<Watch>,
     pub(super) outer: Option<Outer>,
@@ -133,6 +144,10 @@ impl Plan {
             keep_going,
             max_concurrency,
             targets,
+            keep_outputs,
+            deadline,
+            began,
+            stop_handles,
             given,
             timed,
             observers,
@@ -169,6 +184,13 @@ impl Plan {
             Some(Owner::Attempt(attempt)) => Some(Outer::Owned(attempt.begin_run(graph)?)),
             None => current().map(Outer::ByHand),
         };
+        let deadline = deadline.map(|limit| {
+            let passed = began.map(|began| backend.now().saturating_duration_since(began));
+            let left = limit.saturating_sub(passed.unwrap_or_default());
+            PlannedDeadline::new(&**backend, limit, left)
+        });
+        let deadline = deadline.transpose()?;
+        // Last, since it cannot be refused any more then.
         claim_once(graph, runs)?;
         let watched = timed || !observers.is_empty();
         let timed_by = timed.then_some(backend);
@@ -184,6 +206,9 @@ impl Plan {
             keep_going: keep_going || nested.is_some_and(|(outer, _)| outer.keep_going),
             max_concurrency,
             selection,
+            keep_outputs,
+            deadline,
+            stop_handles,
             given,
             watch,
             outer,

@@ -5,8 +5,8 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::handle::{TaskId, TaskIds};
-use crate::lock::Permits;
+use crate::handle::{Task, TaskId, TaskIds};
+use crate::lock::{Permits, merge};
 use crate::node_index::NodeIndex;
 
 use super::failure::Failure;
@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) name: Option<Box<str>>,
     /// In the order in which they are taken; see [`merge`](crate::lock::merge).
     pub(crate) permits: Vec<Permits>,
+    /// Rate limits, in the same order.
+    pub(crate) rates: Vec<Permits>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) retry: Option<Box<Backoffs>>,
     /// Whether a failure may be followed by another attempt.
@@ -52,8 +54,8 @@ pub(crate) struct Config {
     pub(crate) priority: i32,
     /// Starts once its upstreams have ended, however they ended.
     pub(crate) always: bool,
-    /// Starts only if the output of this task is `true`.
-    pub(crate) condition: Option<TaskId>,
+    /// Starts only if all of these hold. By task, in the order of declaration.
+    pub(crate) conditions: Vec<Condition>,
     /// Its function receives a context.
     pub(crate) context: bool,
     /// Nothing but a name was asked for. Set when the task is added, for the hot path.
@@ -84,10 +86,77 @@ impl Fallback {
     }
 }
 
+/// What the output of another task has to be.
+pub(crate) struct Condition {
+    pub(crate) task: TaskId,
+    pub(crate) kind: ConditionKind,
+    holds: Box<ConditionHolds>,
+}
+
+/// `None` if there is no output to decide by.
+type ConditionHolds = dyn Fn(Outputs<'_>, NodeIndex) -> Option<bool> + Send + Sync;
+
+/// How the output of a task decides whether another runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConditionKind {
+    /// It must be `true`; see [`run_if`](crate::TaskExt::run_if).
+    If,
+    /// It must be `false`; see [`run_unless`](crate::TaskExt::run_unless).
+    Unless,
+    /// A function decides; see [`run_when`](crate::TaskExt::run_when).
+    When,
+}
+
+impl Condition {
+    pub(crate) fn new<T: Any + Send + Sync>(
+        task: Task<T>,
+        kind: ConditionKind,
+        holds: impl Fn(&T) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            task: task.id,
+            kind,
+            holds: Box::new(move |outputs, node| outputs.with(node, &holds)),
+        }
+    }
+
+    /// Whether it holds. `None` if its task has no output.
+    pub(crate) fn holds(&self, outputs: Outputs<'_>) -> Option<bool> {
+        (self.holds)(outputs, self.task.index)
+    }
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?}", self.kind, self.task)
+    }
+}
+
 impl Config {
+    /// Adds what the task needs to run.
+    pub(crate) fn need(&mut self, permits: Permits) {
+        let list = match permits.rate() {
+            Some(_) => &mut self.rates,
+            None => &mut self.permits,
+        };
+        merge(list, permits);
+    }
+
+    /// Adds a condition behind those of the same task and of tasks that were declared before it.
+    pub(crate) fn add_condition(&mut self, condition: Condition) {
+        let conditions = &mut self.conditions;
+        let place = conditions.partition_point(|other| other.task <= condition.task);
+        conditions.insert(place, condition);
+    }
+
     /// Whether starting the task takes more than calling its function.
     pub(crate) fn supervised(&self) -> bool {
-        !self.permits.is_empty() || self.timeout.is_some() || self.handles_failure() || self.context
+        !self.permits.is_empty()
+            || !self.rates.is_empty()
+            || self.timeout.is_some()
+            || self.handles_failure()
+            || self.context
     }
 
     /// Takes note of whether starting the task takes no more than without a configuration.
@@ -98,6 +167,7 @@ impl Config {
             Self {
                 name: _,
                 permits,
+                rates,
                 timeout: None,
                 retry: None,
                 retry_when: _,
@@ -105,10 +175,10 @@ impl Config {
                 allow_failure: false,
                 priority: 0,
                 always: false,
-                condition: None,
+                conditions,
                 context: false,
                 only_named: _,
-            } if permits.is_empty()
+            } if permits.is_empty() && rates.is_empty() && conditions.is_empty()
         );
     }
 
@@ -123,6 +193,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("name", &self.name)
             .field("permits", &self.permits)
+            .field("rates", &self.rates)
             .field("timeout", &self.timeout)
             .field("retry", &self.retry.is_some())
             .field("retry_when", &self.retry_when.is_some())
@@ -130,7 +201,7 @@ impl fmt::Debug for Config {
             .field("allow_failure", &self.allow_failure)
             .field("priority", &self.priority)
             .field("always", &self.always)
-            .field("condition", &self.condition)
+            .field("conditions", &self.conditions)
             .field("context", &self.context)
             .finish()
     }

@@ -306,11 +306,15 @@ impl<'a> Outputs<'a> {
         shared?.downcast().ok()
     }
 
-    /// The output of a condition, wherever it is kept.
-    pub(crate) fn flag(self, node: NodeIndex) -> Option<bool> {
+    /// Calls `f` with an output, wherever that is kept.
+    pub(crate) fn with<T: Any + Send + Sync, O>(
+        self,
+        node: NodeIndex,
+        f: impl FnOnce(&T) -> O,
+    ) -> Option<O> {
         match self.share(node) {
-            Some(flag) => Some(*flag),
-            None => self.get(node).copied(),
+            Some(output) => Some(f(&*output)),
+            None => self.get(node).map(f),
         }
     }
 

@@ -33,15 +33,15 @@ pub(crate) fn write(diagram: &Diagram) -> String {
         let _ = writeln!(out, "  n{number} [{}];", attributes(shape));
     }
     for edge in &diagram.edges {
-        let style = match edge.kind {
-            EdgeKind::Data => "",
-            EdgeKind::Order => " [style=dashed]",
-            EdgeKind::Condition => " [label=\"if\", arrowhead=odiamond, penwidth=1.4]",
+        let style = match (edge.kind, edge.kind.condition()) {
+            (_, Some(label)) => format!(" [label=\"{label}\", arrowhead=odiamond, penwidth=1.4]"),
+            (EdgeKind::Order, None) => " [style=dashed]".to_owned(),
+            (_, None) => String::new(),
         };
         // The point of a gate is smaller than an arrowhead.
         let headless = matches!(diagram.shapes[edge.to as usize].kind, ShapeKind::AllOf);
         let style = match (headless, edge.kind) {
-            (true, EdgeKind::Order) => " [style=dashed, arrowhead=none]",
+            (true, EdgeKind::Order) => " [style=dashed, arrowhead=none]".to_owned(),
             _ => style,
         };
         let _ = writeln!(out, "  n{} -> n{}{style};", edge.from, edge.to);

@@ -154,8 +154,10 @@ fn own_key(node: &Node<'_>, similarity: Similarity) -> u64 {
     let mut hasher = DefaultHasher::new();
     std::mem::discriminant(&node.kind()).hash(&mut hasher);
     node.always().hash(&mut hasher);
-    node.condition().is_some().hash(&mut hasher);
-    for permits in node.permits() {
+    for (_, kind) in node.conditions() {
+        std::mem::discriminant(&kind).hash(&mut hasher);
+    }
+    for permits in node.permits().iter().chain(node.rates()) {
         (permits.id(), permits.count()).hash(&mut hasher);
     }
     let name = node.name().unwrap_or("");

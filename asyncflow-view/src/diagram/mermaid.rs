@@ -14,10 +14,10 @@ pub(crate) fn write(diagram: &Diagram) -> String {
         node(&mut out, number, shape, "  ");
     }
     for edge in &diagram.edges {
-        let arrow = match edge.kind {
-            EdgeKind::Data => "-->",
-            EdgeKind::Order => "-.->",
-            EdgeKind::Condition => "-->|if|",
+        let arrow = match (edge.kind, edge.kind.condition()) {
+            (_, Some(label)) => format!("-->|{label}|"),
+            (EdgeKind::Order, None) => "-.->".to_owned(),
+            (_, None) => "-->".to_owned(),
         };
         let _ = writeln!(out, "  n{} {arrow} n{}", edge.from, edge.to);
     }

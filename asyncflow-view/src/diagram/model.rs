@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use asyncflow_core::{Node, NodeKind, Permits, Report, Structure, TaskStatus};
+use asyncflow_core::{ConditionKind, Node, NodeKind, Permits, Report, Structure, TaskStatus};
 
 use super::clusters::{self, Cluster};
 use super::fold::{self, Folding, MAX_EDGES};
@@ -65,8 +65,31 @@ pub(crate) enum EdgeKind {
     Order,
     /// The downstream receives the output of the upstream.
     Data,
-    /// The output of the upstream decides whether the downstream runs.
-    Condition,
+    /// The output of the upstream decides whether the downstream runs: a function of it, whether it is
+    /// `false`, or whether it is `true`.
+    When,
+    Unless,
+    If,
+}
+
+impl EdgeKind {
+    fn of(condition: ConditionKind) -> Self {
+        match condition {
+            ConditionKind::If => Self::If,
+            ConditionKind::Unless => Self::Unless,
+            _ => Self::When,
+        }
+    }
+
+    /// The label of a condition.
+    pub(crate) fn condition(self) -> Option<&'static str> {
+        match self {
+            Self::Order | Self::Data => None,
+            Self::When => Some("when"),
+            Self::Unless => Some("unless"),
+            Self::If => Some("if"),
+        }
+    }
 }
 
 impl Diagram {
@@ -136,8 +159,8 @@ fn edges(structure: &Structure, folding: &Folding) -> Vec<Edge> {
         for input in node.inputs() {
             add(input, EdgeKind::Data);
         }
-        if let Some(condition) = node.condition() {
-            add(condition, EdgeKind::Condition);
+        for (upstream, condition) in node.conditions() {
+            add(upstream, EdgeKind::of(condition));
         }
     }
     let sorted: BTreeMap<_, _> = kinds.into_iter().collect();
@@ -162,6 +185,7 @@ fn shape(structure: &Structure, report: Option<&Report>, nodes: &[usize]) -> Sha
             label.push(text::clean(name, SHORT));
             label.extend(settings(task));
             label.extend(task.permits().iter().map(holds));
+            label.extend(task.rates().iter().map(rate));
             text::clean(name, LONG)
         }
         tasks => {
@@ -225,11 +249,15 @@ fn titles(tasks: &[Node<'_>]) -> [String; 2] {
     [title, text::clean(&names, 2 * SHORT)]
 }
 
-/// The permits that every one of the tasks holds while it runs, as lines of a label.
+/// The permits and rate limits that every one of the tasks needs, as lines of a label.
 fn common(tasks: &[Node<'_>]) -> Vec<String> {
-    let mut common: Vec<String> = tasks[0].permits().iter().map(holds).collect();
+    let needs = |task: &Node<'_>| -> Vec<String> {
+        let rates = task.rates().iter().map(rate);
+        task.permits().iter().map(holds).chain(rates).collect()
+    };
+    let mut common = needs(&tasks[0]);
     for task in tasks {
-        let own: Vec<String> = task.permits().iter().map(holds).collect();
+        let own = needs(task);
         common.retain(|permits| own.contains(permits));
     }
     common
@@ -240,6 +268,10 @@ fn common(tasks: &[Node<'_>]) -> Vec<String> {
 
 fn holds(permits: &Permits) -> String {
     text::clean(&format!("holds {permits}"), SHORT + 8)
+}
+
+fn rate(limit: &Permits) -> String {
+    text::clean(&limit.to_string(), SHORT + 8)
 }
 
 /// The settings of a task that differ from the default, in one line.
@@ -349,6 +381,7 @@ fn legend(
     }
     let has_shape = |kind| shapes.iter().any(|shape| shape.kind == kind);
     let has_edge = |kind| edges.iter().any(|edge| edge.kind == kind);
+    let has_condition = edges.iter().any(|edge| edge.kind.condition().is_some());
     let mut legend = Vec::new();
     for (occurs, what) in [
         (has_shape(ShapeKind::Async), "rounded: async"),
@@ -367,7 +400,7 @@ fn legend(
         ),
         (has_edge(EdgeKind::Data), "solid line: data"),
         (has_edge(EdgeKind::Order), "dashed line: order only"),
-        (has_edge(EdgeKind::Condition), "if: a condition"),
+        (has_condition, "if, unless, when: a condition"),
     ] {
         if occurs {
             legend.push(what);

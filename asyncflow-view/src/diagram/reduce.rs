@@ -18,7 +18,7 @@ pub(crate) fn to_readable(edges: &mut Vec<Edge>, shapes: usize, max: usize) -> u
     edges.retain(|edge| edge.kind != EdgeKind::Order || !implied.contains(&(edge.from, edge.to)));
     if edges.len() > max {
         edges.retain(|edge| {
-            edge.kind == EdgeKind::Condition || !implied.contains(&(edge.from, edge.to))
+            edge.kind.condition().is_some() || !implied.contains(&(edge.from, edge.to))
         });
     }
     before - edges.len()

@@ -250,6 +250,7 @@ fn bar(structure: &Structure, bar_of: &[usize], task: TaskReport<'_>) -> Bar {
         holds: node
             .permits()
             .iter()
+            .chain(node.rates())
             .map(|permits| text::clean(&permits.to_string(), LONG))
             .collect(),
         upstreams: upstreams.into_iter().map(|node| bar_of[node]).collect(),

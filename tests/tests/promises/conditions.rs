@@ -1,7 +1,13 @@
 //! Conditions: `run_if` skips, `after_any` opens at the first success.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
 use asyncflow::prelude::*;
-use asyncflow_tests::{Gate, LONG, Log, on_every_backend, passes, skipped, yield_now};
+use asyncflow::{Observer, TaskRef};
+use asyncflow_tests::{
+    Gate, LONG, Log, on_every_backend, panic_message, passes, skipped, yield_now,
+};
 
 on_every_backend! {
     async fn true_runs_and_false_skips<R>() {
@@ -177,5 +183,161 @@ on_every_backend! {
         log.assert_order(&["c", "both"]);
         assert_eq!(run.report().status(neither), skipped(no));
         assert!(run.report().status(empty).is_success());
+    }
+}
+
+on_every_backend! {
+    // A flag and its negation, in both kinds of function.
+    async fn unless_is_the_opposite_of_if<R>() {
+        for value in [true, false] {
+            let mut flow = Flow::<R>::new();
+            let flag = flow.add(move || value);
+            let yes = flow.add((async || "yes").run_if(flag));
+            let no = flow.add((|| "no").run_unless(flag));
+            let join = |yes: Option<&&'static str>, no: Option<&&'static str>| yes.or(no).copied().unwrap();
+            let join = join.inputs((yes.optional(), no.optional())).after_any((yes, no));
+            let join = flow.add(join);
+            let run = flow.execute().await.unwrap();
+            assert_eq!(run[join], if value { "yes" } else { "no" });
+            let skips = if value { no } else { yes };
+            assert_eq!(run.report().status(skips), skipped(flag));
+        }
+    }
+
+    // The predicate sees the output, also in a run for some targets, and is called once, observed or not.
+    async fn a_predicate_decides_once<R>() {
+        for observed in [false, true] {
+            for value in [3_usize, 30] {
+                let (mut flow, calls) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)));
+                let pages = flow.add(move || vec![String::from("page"); value]);
+                let count = calls.clone();
+                let few = (|| ()).run_when(pages, move |pages: &Vec<String>| {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    pages.len() < 10
+                });
+                let few = flow.add(few.named("few"));
+                let many = flow.add((async || ()).run_when(pages, |pages| pages.len() >= 10));
+                for only in [false, true] {
+                    for limit in [1, usize::MAX] {
+                        calls.store(0, Ordering::SeqCst);
+                        let execute = flow.execute().max_concurrency(limit);
+                        let execute = if only { execute.only((few, many)) } else { execute };
+                        let execute = if observed { execute.observe(Nothing) } else { execute };
+                        let run = execute.await.unwrap();
+                        assert_eq!(calls.load(Ordering::SeqCst), 1);
+                        let (runs, skips) = if value < 10 { (few, many) } else { (many, few) };
+                        assert_eq!(run.report().status(runs), TaskStatus::Succeeded);
+                        assert_eq!(run.report().status(skips), skipped(pages));
+                    }
+                }
+            }
+        }
+    }
+
+    // Of several that do not hold, the task that was declared first is the reason; the others are not
+    // asked any more.
+    async fn all_conditions_must_hold<R>() {
+        for values in 0..8_u32 {
+            let mut flow = Flow::<R>::new();
+            let bit = move |bit: u32| values & 1 << bit != 0;
+            let flags: Vec<Task<bool>> = (0..2).map(|index| { let flag = bit(index); flow.add(move || flag) }).collect();
+            let number = flow.add(move || u32::from(bit(2)));
+            let asked = Arc::new(AtomicUsize::new(0));
+            let count = asked.clone();
+            let work = (|| ()).run_when(number, move |number| {
+                count.fetch_add(1, Ordering::SeqCst);
+                *number == 1
+            });
+            let work = flow.add(work.run_unless(flags[1]).run_if(flags[0]));
+            let run = flow.execute().await.unwrap();
+            let because = [(bit(0), flags[0].id()), (!bit(1), flags[1].id()), (bit(2), number.id())];
+            let because = because.iter().find(|(holds, _)| !holds).map(|(_, task)| *task);
+            let expected = because.map_or(TaskStatus::Succeeded, skipped);
+            assert_eq!(run.report().status(work), expected, "{values:b}");
+            assert_eq!(asked.load(Ordering::SeqCst), usize::from(bit(0) && !bit(1)));
+        }
+    }
+
+    async fn a_predicate_that_panics_fails_the_task<R>() {
+        for observed in [false, true] {
+            for allowed in [false, true] {
+                let (mut flow, told) = (Flow::<R>::new(), Told::default());
+                let number = flow.add(|| 1);
+                let work = (|| 7).run_when(number, |_| panic!("cannot tell")).named("work");
+                let work = work.fallback(|_| 8);
+                let work = flow.add(if allowed { work.allow_failure() } else { work });
+                let after = flow.add((|_: &i32| ()).inputs(work));
+                let optional = flow.add((|n: Option<&i32>| n.is_none()).inputs(work.optional()).always());
+                let execute = flow.execute();
+                let execute = if observed { execute.observe(told.clone()) } else { execute };
+                let result = execute.await;
+                assert_eq!(result.is_ok(), allowed);
+                let (report, outputs) = match &result {
+                    Ok(run) => (run.report(), run),
+                    Err(error) => (error.report().unwrap(), error.outputs().unwrap()),
+                };
+                assert_eq!(report.status(work), TaskStatus::Panicked);
+                assert_eq!(report.task(work).attempts(), 0);
+                let failure = report.task(work).failure().unwrap();
+                assert_eq!(failure.to_string(), "task `work` panicked: cannot tell");
+                assert_eq!(report.status(after), skipped(work));
+                assert!(outputs[optional]);
+                if observed {
+                    assert_eq!(*told.0.lock().unwrap(), ["failed 0: cannot tell", "ended panicked"]);
+                }
+            }
+        }
+    }
+
+    // The task of a condition may fail, be skipped, or be of another flow.
+    async fn a_predicate_without_an_output<R>() {
+        let mut flow = Flow::<R>::new();
+        let fails = flow.add((|| Err::<u32, _>("no")).allow_failure());
+        let work = flow.add((|| ()).run_when(fails, |_| panic!("not called")));
+        let tidy = flow.add((|| ()).run_when(fails, |_| panic!("not called")).always());
+        let run = flow.execute().await.unwrap();
+        assert_eq!(run.report().status(work), skipped(fails));
+        assert_eq!(run.report().status(tidy), skipped(fails));
+        let mut other = Flow::<R>::new();
+        let message = panic_message(|| other.add((|| ()).run_when(fails, |_| true)));
+        assert!(message.contains("the handle of a task of another flow"), "{message}");
+        assert!(other.is_empty());
+    }
+
+    async fn a_predicate_of_an_output_that_is_taken<R>() {
+        let mut flow = Flow::<R>::new();
+        let text = flow.add((|| String::from("text")).named("text"));
+        flow.add((|text: String| text).inputs(text.moved()).named("takes"));
+        flow.add((|| ()).run_when(text, |text| text.is_empty()).named("asks"));
+        let error = flow.execute().await.unwrap_err();
+        assert!(error.to_string().contains("`text` is taken by value by `takes`, but `asks` needs it"), "{error}");
+    }
+}
+
+/// An observer that does nothing.
+struct Nothing;
+
+impl Observer for Nothing {}
+
+/// What an observer is told of the task `work`.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Told {
+    fn task_ready(&self, task: TaskRef<'_>) {
+        assert_ne!(task.name(), "work", "it is not to be started");
+    }
+
+    fn attempt_failed(&self, _: TaskRef<'_>, attempt: u32, why: &dyn std::fmt::Display) {
+        self.0
+            .lock()
+            .unwrap()
+            .push(format!("failed {attempt}: {why}"));
+    }
+
+    fn task_ended(&self, task: TaskRef<'_>, status: TaskStatus) {
+        if task.name() == "work" {
+            self.0.lock().unwrap().push(format!("ended {status}"));
+        }
     }
 }

@@ -67,6 +67,15 @@ on_every_backend! {
         refused(flow.execute().await.unwrap_err(), &ran, &["`once`", "`retry_when` without `retry`", "`.retry(policy)`"]);
     }
 
+    async fn a_rate_of_zero<R>() {
+        let (mut flow, ran) = flow_that_must_not_run::<R>();
+        flow.add((|| ()).with_lock(RateLimit::per_second(0).named("api")).named("stuck"));
+        refused(flow.execute().await.unwrap_err(), &ran, &["`stuck`", "at most 0 starts per 1s of api", "could never start"]);
+        let (mut flow, ran) = flow_that_must_not_run::<R>();
+        flow.add(parallel![(|| ()).named("member")].with_lock(RateLimit::per(0, Duration::MAX)));
+        refused(flow.execute().await.unwrap_err(), &ran, &["`member`"]);
+    }
+
     async fn no_concurrency<R>() {
         let (flow, ran) = flow_that_must_not_run::<R>();
         let error = flow.execute().max_concurrency(0).await.unwrap_err();

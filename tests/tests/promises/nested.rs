@@ -3,18 +3,18 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::future::ready;
+use std::future::{pending, ready};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow::{AsyncStdRuntime, Lockable, Runtime, SmolRuntime, TokioRuntime};
+use asyncflow::{AsyncStdRuntime, Lockable, Runtime, SmolRuntime, TimedOut, TokioRuntime};
 use asyncflow_tests::{
-    Gate, Guards, Inside, Log, Meeting, Visit, again, eventually, in_child, on_async_std,
-    on_every_backend, on_smol, on_tokio, on_tokio_current, poll_times, poll_until, skipped, slow,
-    turns, waits, waits_then_opens, yield_now,
+    Gate, Guards, Inside, LONG, Log, Meeting, Visit, again, at_once, eventually, in_child,
+    on_async_std, on_every_backend, on_smol, on_tokio, on_tokio_current, opens, poll_times,
+    poll_until, skipped, slow, turns, waits, waits_then_opens, yield_now,
 };
 
 on_every_backend! {
@@ -722,6 +722,177 @@ mod executed_by_a_task {
             in_child(concat!(module_path!(), "::smol"), || {
                 on_smol(|| case::<SmolRuntime>(500));
             });
+        }
+    }
+}
+
+on_every_backend! {
+    // Like a function: with a name, upstreams, conditions, a lock; by itself, in an `Arc`, in a group.
+    async fn configured_like_a_function<R>() {
+        let (mut flow, log) = (Flow::<R>::new(), Log::new());
+        let inner = |event: &'static str| {
+            let mut inner = Flow::<R>::new();
+            inner.add(log.note(event));
+            inner
+        };
+        let (yes, no) = (flow.add(|| true), flow.add(|| false));
+        let first = flow.add(log.note("first"));
+        let named = flow.add(Arc::new(inner("named")).named("inner").after(first));
+        let skipped_one = flow.add(inner("skipped").run_if(no).named("skipped"));
+        let unless = flow.add(Arc::new(inner("unless")).run_unless(yes));
+        let any = flow.add(inner("any").after_any((skipped_one, named)).with_lock(Lock::new()));
+        let fails = flow.add((|| Err::<(), _>("no")).allow_failure());
+        let tidy = flow.add(Arc::new(inner("tidy")).after(fails).always());
+        flow.add(parallel![inner("left").named("left"), Arc::new(inner("right"))].with_lock(Lock::new()));
+        let when = flow.add(inner("when").run_when(any, |run: &Run| run.report().tasks().count() == 1).priority(2));
+
+        let run = flow.execute().await.unwrap();
+        let report = run.report();
+        for task in [named, any, tidy, when] {
+            assert_eq!(report.status(task), TaskStatus::Succeeded);
+            assert_eq!(run[task].report().tasks().count(), 1);
+        }
+        assert_eq!(report.task(named).name(), "inner");
+        assert_eq!((report.status(skipped_one), report.status(unless)), (skipped(no), skipped(yes)));
+        let mut events = log.events();
+        events.sort_unstable();
+        assert_eq!(events, ["any", "first", "left", "named", "right", "tidy", "when"]);
+        log.assert_order(&["first", "named", "any", "when"]);
+        assert_eq!(flow.structure().task(when).priority(), 2);
+    }
+
+    // Each attempt executes the whole flow, and its clean-up.
+    async fn retried<R>() {
+        let (mut inner, log) = (Flow::<R>::new(), Log::new());
+        let calls = Arc::new(AtomicUsize::new(0));
+        let count = calls.clone();
+        let first = inner.add(log.note("first"));
+        let flaky = inner.add((move || match count.fetch_add(1, Ordering::SeqCst) {
+            call @ ..2 => Err(format!("error {call}")),
+            call => Ok(call),
+        }).after(first).named("flaky"));
+        inner.add(log.note("tidy").after(flaky).always());
+        let mut flow = Flow::<R>::new();
+        let nested = flow.add(Arc::new(inner).retry(at_once(5)).named("nested"));
+        let double = flow.add((move |run: &Run| 2 * run[flaky]).inputs(nested));
+        let run = flow.execute().await.unwrap();
+        assert_eq!((run[double], run.report().task(nested).attempts()), (4, 3));
+        assert_eq!(log.events(), ["first", "tidy"].repeat(3));
+        // The last error is that of the flow.
+        calls.store(0, Ordering::SeqCst);
+        let mut flow = Flow::<R>::new();
+        let mut inner = Flow::<R>::new();
+        inner.add((|| Err::<(), _>("no")).named("fails"));
+        let nested = flow.add(inner.retry(at_once(2)).retry_when(|failure| failure.error().is::<FlowError>()).named("nested"));
+        let error = flow.execute().await.unwrap_err();
+        assert_eq!(error.to_string(), "task `nested` failed: task `fails` failed: no");
+        assert_eq!(error.report().unwrap().task(nested).attempts(), 3);
+    }
+
+    // The limit stops the flow as a cancel does: its clean-up runs, and is waited for.
+    async fn timed_out<R>() {
+        for (plain, limit) in [(false, 5), (true, 5), (false, 0)] {
+            let (mut inner, guards) = (Flow::<R>::new(), Guards::new());
+            let (started, dropped) = (Gate::new(), Gate::new());
+            let (tidied, go_on) = (Gate::new(), Gate::new());
+            let hangs = inner.add(waits_then_opens(&guards, &started, &dropped));
+            if plain {
+                let go_on = go_on.clone();
+                inner.add(move || go_on.pass_blocking());
+            }
+            let below = inner.add((|| ()).after(hangs));
+            inner.add(opens(&tidied).after(below).always());
+            let mut flow = Flow::<R>::new();
+            let limit = Duration::from_millis(limit);
+            let nested = flow.add(Arc::new(inner).timeout(limit).named("nested"));
+            let after = flow.add((|| ()).after(nested));
+            let execute = flow.execute().keep_going();
+            let (result, ()) = futures::join!(execute, async {
+                // It is waited for after the stop.
+                if plain {
+                    dropped.pass().await;
+                    turns(20).await;
+                    go_on.open();
+                }
+            });
+            let error = result.unwrap_err();
+            assert!(tidied.is_open() && guards.live() == 0);
+            let report = error.report().unwrap();
+            assert_eq!((report.status(nested), report.status(after)), (TaskStatus::TimedOut, skipped(nested)));
+            assert_eq!(error.to_string(), format!("task `nested` timed out after {limit:?} (1 skipped)"));
+            let cause = error.failures().next().unwrap().error();
+            assert_eq!(cause.downcast_ref::<TimedOut>().unwrap().limit(), limit);
+        }
+        // In time, with attempts: each has the limit for itself.
+        let (mut inner, calls) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)));
+        let count = calls.clone();
+        inner.add(again!((count) {
+            if count.fetch_add(1, Ordering::SeqCst) < 2 { pending::<()>().await }
+        }));
+        let mut flow = Flow::<R>::new();
+        let limit = Duration::from_millis(20);
+        let nested = flow.add(inner.timeout(limit).retry(at_once(10)));
+        let run = flow.execute().await.unwrap();
+        assert_eq!(run.report().task(nested).attempts(), 3);
+    }
+
+    // A stop of the outer run ends the inner one as a cancel, whatever its limit.
+    async fn limited_and_stopped<R>() {
+        for dropped in [false, true] {
+            let (mut inner, guards) = (Flow::<R>::new(), Guards::new());
+            let (started, tidied) = (Gate::new(), Gate::new());
+            let hangs = inner.add(waits(&guards, &started));
+            inner.add(opens(&tidied).after(hangs).always());
+            let mut flow = Flow::<R>::new();
+            let nested = flow.add(Arc::new(inner).timeout(LONG).retry(at_once(3)).fallback(|_| panic!("not called")));
+            let running = flow.start();
+            started.pass().await;
+            if dropped {
+                drop(running);
+                eventually::<R>("it is dropped", || guards.live() == 0).await;
+                assert!(!tidied.is_open());
+                continue;
+            }
+            let error = running.cancel().await.unwrap_err();
+            assert!(error.is_cancelled() && tidied.is_open());
+            assert_eq!(error.report().unwrap().status(nested), TaskStatus::Cancelled);
+        }
+    }
+
+    async fn that_may_fail<R>() {
+        let fails = || {
+            let mut inner = Flow::<R>::new();
+            inner.add(|| Err::<(), _>("no"));
+            inner
+        };
+        let mut spare = Flow::<R>::new();
+        let answer = spare.add(|| 42);
+        let spare = Mutex::new(Some(spare.execute().await.unwrap()));
+        let mut flow = Flow::<R>::new();
+        let allowed = flow.add(fails().allow_failure());
+        let optional = flow.add((|run: Option<&Run>| run.is_none()).inputs(allowed.optional()));
+        let recovered = flow.add(fails().fallback(move |failure| {
+            assert!(failure.error().is::<FlowError>());
+            spare.lock().unwrap().take().unwrap()
+        }));
+        let run = flow.execute().await.unwrap();
+        assert_eq!(run.report().status(allowed), TaskStatus::Failed);
+        assert!(run[optional]);
+        assert_eq!(run.report().status(recovered), TaskStatus::Recovered);
+        assert_eq!(run[recovered][answer], 42);
+    }
+
+    async fn retried_with_once_inside<R>() {
+        let mut inner = Flow::<R>::new();
+        inner.add(once(|| ()).named("only once"));
+        let mut middle = Flow::<R>::new();
+        middle.add(inner);
+        let mut flow = Flow::<R>::new();
+        flow.add(Arc::new(middle).retry(at_once(1)).named("outer"));
+        let error = flow.execute().await.unwrap_err();
+        assert!(error.report().is_none());
+        for part in ["`outer` is a flow with a retry policy", "`only once`", "give it an `Fn`"] {
+            assert!(error.to_string().contains(part), "{error}");
         }
     }
 }

@@ -203,14 +203,14 @@ mod only {
         }
 
         // What is not needed is not started, whatever it is: a failure, one that never ends, one
-        // that was spent, one that is not given, one for clean-up.
+        // that was spent, one that is not given, one for the clean-up of such a task.
         async fn what_is_not_needed_does_no_harm<R>() {
             let (mut flow, log) = (Flow::<R>::new(), Log::new());
             let first = flow.add(log.note("first"));
-            flow.add((|| Err::<(), _>("no")).after(first));
+            let fails = flow.add((|| Err::<(), _>("no")).after(first));
             flow.add((async || -> () { panic!("no") }).after(first));
             flow.add((async || std::future::pending::<()>().await).after(first));
-            flow.add(log.note("always").after(first).always());
+            flow.add(log.note("always").after(fails).always());
             let input = flow.input::<u8>("input");
             flow.add((|_: &u8| ()).inputs(input));
             let spent = flow.add(once(|| ()));
@@ -522,5 +522,138 @@ mod outputs {
             }
             assert_eq!(run[task], 1);
         }
+    }
+}
+
+on_every_backend! {
+    // What is set up is torn down; directly, behind a group, a gate and other clean-up.
+    async fn clean_up_belongs_to_what_it_cleans_up<R>() {
+        let (mut flow, log) = (Flow::<R>::new(), Log::new());
+        let server = flow.add(log.note("server"));
+        let client = flow.add(log.note("client"));
+        let test = flow.add(log.note("test").after(server));
+        let stop = flow.add(log.note("stop").after([test, client]).always());
+        let count = flow.add(log.note("count").after(stop).always());
+        let report = flow.add(log.note("report").after(stop));
+        let group = flow.add(parallel![log.note("left"), log.note("right")]);
+        let sweep = flow.add(log.note("sweep").after(group).always());
+        let any = flow.add(log.note("any").after_any([client, test]).always());
+        let other = flow.add(log.note("other").always());
+
+        let run = flow.execute().only(test).await.unwrap();
+        let status = |task: Task<()>| run.report().status(task);
+        for task in [server, test, stop, count, any] {
+            assert_eq!(status(task), TaskStatus::Succeeded, "{:?}", run.report());
+        }
+        for task in [client, report, sweep, other] {
+            assert_eq!(status(task), TaskStatus::NotSelected);
+        }
+        log.assert_order(&["server", "test", "stop", "count"]);
+        log.assert_order(&["test", "any"]);
+
+        let run = flow.execute().only(group).await.unwrap();
+        let status = |task: Task<()>| run.report().status(task);
+        assert_eq!(status(sweep), TaskStatus::Succeeded);
+        assert_eq!((status(stop), status(any)), (TaskStatus::NotSelected, TaskStatus::NotSelected));
+    }
+
+    // Its inputs are `None` if their tasks have no part in the run.
+    async fn clean_up_of_a_part<R>() {
+        let mut flow = Flow::<R>::new();
+        let a = flow.add(|| 1_u32);
+        let b = flow.add(|| 2_u32);
+        let fails = flow.add((|_: &u32| Err::<u32, _>("no")).inputs(a));
+        let tidy = |a: Option<&u32>, b: Option<&u32>, fails: Option<&u32>| (a.copied(), b.copied(), fails.copied());
+        let tidy = flow.add(tidy.inputs((a.optional(), b.optional(), fails.optional())).always());
+        let error = flow.execute().only((fails, tidy)).keep_going().await.unwrap_err();
+        assert_eq!(error.outputs().unwrap()[tidy], (Some(1), Some(2), None));
+        // The output of a task that is no target is dropped, but not what it did.
+        let error = flow.execute().only(fails).keep_outputs().await.unwrap_err();
+        assert_eq!(error.outputs().unwrap()[tidy], (Some(1), None, None));
+        assert_eq!(error.report().unwrap().status(b), TaskStatus::NotSelected);
+        let run = flow.execute().only(a).keep_outputs().await.unwrap();
+        assert_eq!(run[tidy], (Some(1), None, None));
+    }
+
+    // Whether it runs is decided by its condition, which therefore belongs to the run.
+    async fn clean_up_with_a_condition<R>() {
+        for keep in [false, true] {
+            let mut flow = Flow::<R>::new();
+            let asked = flow.add(|| ());
+            let keep = flow.add((move || keep).after(asked));
+            let server = flow.add(|| "server");
+            let stop = flow.add((|| "stopped").after(server).run_unless(keep).always());
+            let run = flow.execute().only(server).keep_outputs().await.unwrap();
+            assert_eq!(run.report().status(asked), TaskStatus::Succeeded);
+            let expected = if run[keep] { skipped(keep) } else { TaskStatus::Succeeded };
+            assert_eq!(run.report().status(stop), expected);
+        }
+    }
+
+    // A value that clean-up borrows belongs to the run as well.
+    async fn clean_up_that_borrows_a_value<R>() {
+        let mut flow = Flow::<R>::new();
+        let name = flow.value(String::from("server"));
+        let server = flow.add(|| 1);
+        let stop = |name: &String, server: Option<&i32>| format!("{name} {server:?}");
+        let stop = flow.add(stop.inputs((name, server.optional())).always());
+        let run = flow.execute().only(server).keep_outputs().await.unwrap();
+        assert_eq!(run[stop], "server Some(1)");
+    }
+
+    // Clean-up that is a target, or needed by one, brings its upstreams along.
+    async fn clean_up_that_is_needed<R>() {
+        let (mut flow, log) = (Flow::<R>::new(), Log::new());
+        let a = flow.add(log.note("a"));
+        let b = flow.add(log.note("b"));
+        let stop = flow.add(log.note("stop").after([a, b]).always());
+        let last = flow.add(log.note("last").after(stop));
+        for target in [stop, last] {
+            let run = flow.execute().only((a, target)).await.unwrap();
+            assert_eq!(run.report().status(b), TaskStatus::Succeeded);
+        }
+        let run = flow.execute().only(a).await.unwrap();
+        assert_eq!((run.report().status(b), run.report().status(last)), (TaskStatus::NotSelected, TaskStatus::NotSelected));
+        assert_eq!(run.report().status(stop), TaskStatus::Succeeded);
+    }
+
+    async fn keep_outputs_keeps_all<R>() {
+        let (mut flow, guards) = (Flow::<R>::new(), Guards::new());
+        let made = guards.clone();
+        let first = flow.add(move || Ok::<Guard, String>(made.guard()));
+        let second = flow.add((|_: &Guard| 2).inputs(first));
+        let other = flow.add(|| 3);
+        let run = flow.execute().only(second).keep_outputs().await.unwrap();
+        assert!(run.get(first).is_some());
+        assert_eq!((run[second], run.get(other)), (2, None));
+        assert_eq!(guards.live(), 1);
+        drop(run);
+        let run = flow.execute().only(second).await.unwrap();
+        assert!(run.get(first).is_none());
+        assert_eq!(guards.live(), 0);
+        // Without targets, everything is kept anyway.
+        let run = flow.execute().keep_outputs().await.unwrap();
+        assert_eq!((run.get(first).is_some(), run[other]), (true, 3));
+    }
+
+    // Linear in the size of the flow: clean-up behind clean-up, and gates of many tasks.
+    async fn clean_up_of_a_large_flow<R>() {
+        const LENGTH: usize = 20_000;
+        let mut flow = Flow::<R>::new();
+        let first = flow.add(async || ());
+        let flag = flow.add((async || true).after(first));
+        let mut last = first;
+        for _ in 0..LENGTH {
+            last = flow.add((async || ()).after(last).run_if(flag).always());
+        }
+        let many: Parallel = (0..LENGTH).map(|_| async || ()).collect();
+        let many = flow.add(many.after(first));
+        for _ in 0..LENGTH {
+            flow.add((async || ()).after(many).always());
+        }
+        let run = flow.execute().only(first).await.unwrap();
+        assert_eq!(run.report().count(|status| status == TaskStatus::Succeeded), LENGTH + 2);
+        let run = flow.execute().only(many).await.unwrap();
+        assert_eq!(run.report().count(|status| status == TaskStatus::Succeeded), flow.len());
     }
 }

@@ -11,6 +11,9 @@ use proptest::sample::select;
 /// How many permits the locks and semaphores of a case have; the first two are locks.
 pub(crate) const CAPACITIES: [usize; 5] = [1, 1, 1, 2, 3];
 
+/// A deadline in microseconds that is never reached.
+pub(crate) const FAR: u64 = 300_000_000;
+
 /// A flow, and executions of it one after the other.
 #[derive(Clone)]
 pub(crate) struct Case {
@@ -31,6 +34,11 @@ pub(crate) struct Block {
     pub(crate) fails: u32,
     /// How many attempts there may be after the first.
     pub(crate) retries: Option<u32>,
+    /// After how many failures `retry_when` says no.
+    pub(crate) patience: Option<u32>,
+    pub(crate) fallback: bool,
+    pub(crate) allowed: bool,
+    pub(crate) priority: i32,
     /// A limit that is never reached.
     pub(crate) limited: bool,
     pub(crate) always: bool,
@@ -38,7 +46,10 @@ pub(crate) struct Block {
     pub(crate) after: Vec<usize>,
     pub(crate) inputs: Vec<usize>,
     pub(crate) any: Vec<Vec<usize>>,
-    pub(crate) condition: Option<usize>,
+    /// A flag, counted backwards among the flags, and whether it has to be `true`.
+    pub(crate) condition: Option<(usize, bool)>,
+    /// A block whose number decides.
+    pub(crate) when: Option<usize>,
     /// Which of [`CAPACITIES`], and how many permits of it at most.
     pub(crate) permits: Vec<(usize, usize)>,
 }
@@ -79,6 +90,9 @@ pub(crate) struct Round {
     pub(crate) max_concurrency: Option<usize>,
     /// Blocks, counted from the end.
     pub(crate) only: Option<Vec<usize>>,
+    pub(crate) keep_outputs: bool,
+    /// In microseconds.
+    pub(crate) deadline: Option<u64>,
     pub(crate) given: Vec<usize>,
     pub(crate) observed: bool,
     pub(crate) timed: bool,
@@ -94,6 +108,8 @@ pub(crate) enum Ending {
     Start,
     /// `start`, and cancel after so many turns.
     CancelAfter(u32),
+    /// `start`, and stop with a handle after so many turns; before the start if they are none.
+    StopAfter(u32),
     /// Polled so many times, and dropped.
     DropAfter(usize),
     /// `start`, and drop after so many turns.
@@ -118,6 +134,9 @@ impl Case {
             closer(&mut block.after);
             closer(&mut block.inputs);
             block.any.iter_mut().for_each(closer);
+            let mut when: Vec<usize> = block.when.into_iter().collect();
+            closer(&mut when);
+            block.when = when.pop();
         }
         case
     }
@@ -146,7 +165,18 @@ impl fmt::Debug for Case {
             if let Some(retries) = block.retries {
                 write!(f, ", {retries} retries")?;
             }
-            for (what, holds) in [("limited", block.limited), ("always", tasks.always)] {
+            if let (Some(patience), Some(_)) = (block.patience, block.retries) {
+                write!(f, " while fewer than {patience} fail")?;
+            }
+            if block.priority != 0 {
+                write!(f, ", priority {}", block.priority)?;
+            }
+            for (what, holds) in [
+                ("limited", block.limited),
+                ("fallback", block.fallback),
+                ("may fail", block.allowed),
+                ("always", tasks.always),
+            ] {
                 if holds {
                     write!(f, ", {what}")?;
                 }
@@ -159,8 +189,8 @@ impl fmt::Debug for Case {
             for list in &tasks.any {
                 write!(f, ", after any {list:?}")?;
             }
-            if let Some(flag) = tasks.condition {
-                write!(f, ", if t{flag}")?;
+            for (task, test) in &tasks.conditions {
+                write!(f, ", {test:?} t{task}")?;
             }
             if !tasks.permits.is_empty() {
                 write!(f, ", permits {:?}", tasks.permits)?;
@@ -171,6 +201,9 @@ impl fmt::Debug for Case {
             write!(f, "round {index}: {:?}", round.ending)?;
             if let Some(limit) = round.max_concurrency {
                 write!(f, ", at most {limit}")?;
+            }
+            if let Some(micros) = round.deadline {
+                write!(f, ", deadline of {micros} µs")?;
             }
             if let Some(targets) = plan.targets(round) {
                 let targets: Vec<usize> =
@@ -183,6 +216,7 @@ impl fmt::Debug for Case {
             }
             for (what, holds) in [
                 ("keep going", round.keep_going),
+                ("keep outputs", round.keep_outputs),
                 ("observed", round.observed),
                 ("timed", round.timed),
                 ("stuck", round.stuck),
@@ -215,21 +249,30 @@ fn block() -> impl Strategy<Value = Block> {
         option::weighted(0.3, 0_u32..4),
         prop::bool::weighted(0.15),
     );
+    let survival = (
+        option::weighted(0.3, 1_u32..4),
+        prop::bool::weighted(0.25),
+        prop::bool::weighted(0.2),
+        select(vec![0, 0, 0, 0, 1, -1, 7]),
+    );
     let upstreams = (
         prop::bool::weighted(0.15),
         vec(1_usize..12, 0..4),
         vec(1_usize..20, 0..3),
         prop_oneof![6 => Just(vec![]), 1 => vec(vec(1_usize..12, 1..4), 1..3)],
-        option::weighted(0.15, 0_usize..4),
+        option::weighted(0.15, (0_usize..4, any::<bool>())),
+        option::weighted(0.08, 1_usize..12),
     );
     let permits = prop_oneof![
         2 => Just(vec![]),
         1 => vec((0..CAPACITIES.len(), 1_usize..4), 1..4),
     ];
-    (function, fate, upstreams, permits).prop_map(|(function, fate, upstreams, permits)| {
+    let parts = (function, fate, survival, upstreams, permits);
+    parts.prop_map(|(function, fate, survival, upstreams, permits)| {
         let (shape, plain, flag, work) = function;
         let (fate, fails, retries, limited) = fate;
-        let (always, after, inputs, any, condition) = upstreams;
+        let (patience, fallback, allowed, priority) = survival;
+        let (always, after, inputs, any, condition, when) = upstreams;
         Block {
             shape,
             plain,
@@ -238,12 +281,17 @@ fn block() -> impl Strategy<Value = Block> {
             fate,
             fails,
             retries,
+            patience,
+            fallback,
+            allowed,
+            priority,
             limited,
             always,
             after,
             inputs,
             any,
             condition,
+            when,
             permits,
         }
     })
@@ -280,12 +328,15 @@ fn round() -> impl Strategy<Value = Round> {
         4 => Just(Ending::Await),
         1 => Just(Ending::Start),
         1 => (0_u32..30).prop_map(Ending::CancelAfter),
+        1 => (0_u32..30).prop_map(Ending::StopAfter),
         2 => (1_usize..25).prop_map(Ending::DropAfter),
         1 => (0_u32..30).prop_map(Ending::DropRunningAfter),
     ];
     let what = (
         option::weighted(0.2, vec(0_usize..40, 1..4)),
         prop_oneof![4 => Just(vec![]), 1 => vec(0_usize..40, 1..4)],
+        prop::bool::weighted(0.2),
+        option::weighted(0.15, select(vec![0, 50, 200, 1000, FAR])),
     );
     let how = (
         prop::bool::weighted(0.6),
@@ -295,16 +346,25 @@ fn round() -> impl Strategy<Value = Round> {
         prop::bool::weighted(0.5),
     );
     (how, what, ending).prop_map(
-        |((keep_going, max_concurrency, observed, timed, stuck), (only, given), ending)| Round {
-            keep_going,
-            max_concurrency,
-            only,
-            given,
-            observed,
-            timed,
+        |((keep_going, max_concurrency, observed, timed, stuck), what, ending)| {
+            let (only, given, keep_outputs, deadline) = what;
             // Any other would have no end.
-            stuck: stuck && matches!(ending, Ending::CancelAfter(_) | Ending::DropRunningAfter(_)),
-            ending,
+            let ends = match ending {
+                Ending::CancelAfter(_) | Ending::StopAfter(_) | Ending::DropRunningAfter(_) => true,
+                _ => deadline.is_some_and(|deadline| deadline < FAR),
+            };
+            Round {
+                keep_going,
+                max_concurrency,
+                only,
+                keep_outputs,
+                deadline,
+                given,
+                observed,
+                timed,
+                stuck: stuck && ends,
+                ending,
+            }
         },
     )
 }

@@ -11,7 +11,8 @@ use asyncflow::{Configured, Inputs, Member, Permits, Runtime};
 use asyncflow_tests::poll_while_woken;
 
 use super::case::{Block, CAPACITIES, Case, Fate, Shape};
-use super::plan::Planned;
+use super::plan::{Planned, Test};
+use super::reference::when;
 use super::world::{Value, World};
 
 /// A limit that a task is meant to exceed.
@@ -109,17 +110,26 @@ impl<'a, R: Runtime + Default> Built<'a, R> {
         let world = Arc::clone(&self.world);
         if block.plain {
             let function = move || world.plain::<u64>(task, &[]).map(drop);
-            return Member::new(self.configure(index, task, function.inputs(())));
+            let configured = self.configure(index, task, function.inputs(()));
+            return match block.fallback {
+                true => Member::new(configured.fallback(|_| ())),
+                false => Member::new(configured),
+            };
         }
         let function = move || {
             let future = world.start(task).run::<R, u64>(vec![]);
             async move { future.await.map(drop) }
         };
-        Member::new(self.configure(index, task, function.inputs(())))
+        let configured = self.configure(index, task, function.inputs(()));
+        match block.fallback {
+            true => Member::new(configured.fallback(|_| ())),
+            false => Member::new(configured),
+        }
     }
 
     fn add_task<T: Value>(&mut self, index: usize, task: usize) -> Task<T> {
         let planned = &self.world.plan.tasks[task];
+        let fallback = planned.fallback;
         let inputs: Vec<Task<u64>> = planned
             .inputs
             .iter()
@@ -133,14 +143,22 @@ impl<'a, R: Runtime + Default> Built<'a, R> {
                     true => {
                         let function = move |$($parameter: $type),*| world.plain::<T>(task, &$values);
                         let configured = self.configure(index, task, function.inputs($inputs));
-                        self.flow.add(configured.after(self.upstreams(index)))
+                        let configured = configured.after(self.upstreams(index));
+                        match fallback {
+                            true => self.flow.add(configured.fallback(move |_| T::fallback(task))),
+                            false => self.flow.add(configured),
+                        }
                     }
                     false => {
                         let function = move |$($parameter: $type),*| {
                             world.start(task).run::<R, T>($values.to_vec())
                         };
                         let configured = self.configure(index, task, function.inputs($inputs));
-                        self.flow.add(configured.after(self.upstreams(index)))
+                        let configured = configured.after(self.upstreams(index));
+                        match fallback {
+                            true => self.flow.add(configured.fallback(move |_| T::fallback(task))),
+                            false => self.flow.add(configured),
+                        }
                     }
                 }
             };
@@ -182,11 +200,21 @@ impl<'a, R: Runtime + Default> Built<'a, R> {
             });
             configured = configured.after_any(list.collect::<Vec<_>>());
         }
-        if let Some(flag) = planned.condition {
-            let Handle::Flag(flag) = self.handles[self.world.plan.tasks[flag].block] else {
-                unreachable!("it is a condition");
+        // The last one first: they are in order whatever the order of asking.
+        for (flag, test) in planned.conditions.iter().rev() {
+            let handle = self.handles[self.world.plan.tasks[*flag].block];
+            configured = match (handle, test) {
+                (Handle::Flag(flag), Test::If) => configured.run_if(flag),
+                (Handle::Flag(flag), Test::Unless) => configured.run_unless(flag),
+                (Handle::Number(task), Test::When) => {
+                    configured.run_when(task, |value| when(*value))
+                }
+                _ => unreachable!("it is a condition of this kind"),
             };
-            configured = configured.run_if(flag);
+        }
+        configured = configured.priority(block.priority);
+        if block.allowed {
+            configured = configured.allow_failure();
         }
         for (lock, count) in &block.permits {
             configured = configured.with_lock(self.permits(*lock, *count));
@@ -212,6 +240,10 @@ impl<'a, R: Runtime + Default> Built<'a, R> {
                 configured = configured.with_lock(&own);
             }
             configured = configured.retry(pauses);
+            if let Some(patience) = block.patience {
+                let world = Arc::clone(&self.world);
+                configured = configured.retry_when(move |_| world.may_retry(task, patience));
+            }
         }
         match planned.always {
             true => configured.always(),

@@ -16,6 +16,8 @@ pub(crate) struct Planned {
     pub(crate) fate: Fate,
     pub(crate) fails: u32,
     pub(crate) retries: u32,
+    pub(crate) fallback: bool,
+    pub(crate) allowed: bool,
     pub(crate) plain: bool,
     pub(crate) always: bool,
     pub(crate) flag: Option<bool>,
@@ -24,9 +26,18 @@ pub(crate) struct Planned {
     /// One of each list; a list is of groups of tasks, which succeed together.
     pub(crate) any: Vec<Vec<Vec<usize>>>,
     pub(crate) inputs: Vec<usize>,
-    pub(crate) condition: Option<usize>,
+    /// In the order of the tasks.
+    pub(crate) conditions: Vec<(usize, Test)>,
     /// Permits of each lock that it holds.
     pub(crate) permits: Vec<(usize, usize)>,
+}
+
+/// What the output of a task has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Test {
+    If,
+    Unless,
+    When,
 }
 
 impl Case {
@@ -66,6 +77,14 @@ impl Plan {
             let block = index.checked_sub(*distance)?;
             Some(self.ends(case, block))
         };
+        let condition = block.condition.and_then(|(distance, wanted)| {
+            let test = if wanted { Test::If } else { Test::Unless };
+            Some((flag(distance)?, test))
+        });
+        let when = block.when.and_then(|distance| values(&distance));
+        let when = when.map(|task| (task, Test::When));
+        let mut conditions: Vec<(usize, Test)> = condition.into_iter().chain(when).collect();
+        conditions.sort_by_key(|(task, _)| *task);
         let any = |list: &Vec<usize>| list.iter().filter_map(ends).collect::<Vec<_>>();
         let task = Planned {
             block: index,
@@ -81,7 +100,12 @@ impl Plan {
                 Fate::Hang if block.plain || block.work != Work::None => u32::MAX,
                 _ => block.fails,
             },
-            retries: block.retries.unwrap_or(0),
+            retries: match (block.retries, block.patience) {
+                (Some(retries), Some(patience)) => retries.min(patience - 1),
+                (retries, _) => retries.unwrap_or(0),
+            },
+            fallback: block.fallback,
+            allowed: block.allowed,
             plain: block.plain,
             always: block.always,
             flag: block.flag.filter(|_| single),
@@ -93,7 +117,7 @@ impl Plan {
                 .filter(|list| !list.is_empty())
                 .collect(),
             inputs,
-            condition: block.condition.and_then(flag),
+            conditions,
             permits: merged(&block.permits),
         };
         let count = match block.shape {
@@ -161,7 +185,7 @@ impl Planned {
             .after
             .iter()
             .chain(&self.inputs)
-            .chain(&self.condition)
+            .chain(self.conditions.iter().map(|(task, _)| task))
             .chain(any);
         all.copied()
     }
@@ -176,7 +200,7 @@ impl Planned {
         self.after
             .iter()
             .chain(inputs)
-            .chain(&self.condition)
+            .chain(self.conditions.iter().map(|(task, _)| task))
             .copied()
     }
 }

@@ -3,12 +3,13 @@
 use asyncflow::TaskStatus;
 
 use super::case::{Case, Fate, Round};
-use super::plan::{Plan, Planned};
+use super::plan::{Plan, Planned, Test};
 
 /// What became of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     Succeeded,
+    Recovered,
     Failed,
     Panicked,
     TimedOut,
@@ -21,7 +22,7 @@ pub(crate) enum Status {
 
 impl Status {
     pub(crate) fn is_success(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Given)
+        matches!(self, Self::Succeeded | Self::Recovered | Self::Given)
     }
 
     pub(crate) fn is_failure(self) -> bool {
@@ -35,6 +36,7 @@ impl Status {
     ) -> Option<Self> {
         Some(match status {
             TaskStatus::Succeeded => Self::Succeeded,
+            TaskStatus::Recovered => Self::Recovered,
             TaskStatus::Failed => Self::Failed,
             TaskStatus::Panicked => Self::Panicked,
             TaskStatus::TimedOut => Self::TimedOut,
@@ -57,7 +59,7 @@ enum Cause {
 impl Cause {
     fn of(task: usize, status: Status) -> Option<Self> {
         match status {
-            Status::Succeeded | Status::Given | Status::NotSelected => None,
+            Status::Succeeded | Status::Recovered | Status::Given | Status::NotSelected => None,
             Status::Failed | Status::Panicked | Status::TimedOut => Some(Self::Task(task)),
             Status::Skipped(because) => Some(Self::Task(because)),
             Status::Cancelled => Some(Self::Cancelled),
@@ -104,14 +106,7 @@ impl<'a> Reference<'a> {
                     selected[task] = true;
                 }
             }
-            // Upstreams have smaller numbers.
-            for task in (0..plan.tasks.len()).rev() {
-                if selected[task] && !given[task] {
-                    for upstream in plan.tasks[task].upstreams() {
-                        selected[upstream] = true;
-                    }
-                }
-            }
+            select(plan, &given, &mut selected);
         }
         Self {
             plan,
@@ -141,16 +136,19 @@ impl<'a> Reference<'a> {
             return only(cause.status());
         }
         let cancellable = !planned.always;
-        if let Some(flag) = planned.condition.filter(|flag| self.selected[*flag]) {
-            match self.flag(flag, statuses[flag]) {
+        for (task, test) in &planned.conditions {
+            if !self.selected[*task] {
+                continue;
+            }
+            match self.holds(*task, *test, statuses) {
                 Some(true) => {}
                 Some(false) => {
                     return Allowed {
-                        regular: Status::Skipped(flag),
+                        regular: Status::Skipped(*task),
                         cancellable,
                     };
                 }
-                None => return only(cause.expect("the flag has none").status()),
+                None => return only(cause.expect("its task has none").status()),
             }
         }
         Allowed {
@@ -186,8 +184,21 @@ impl<'a> Reference<'a> {
         }
     }
 
+    /// Whether a condition holds; `None` if there is no output to decide by.
+    fn holds(&self, task: usize, test: Test, statuses: &[Status]) -> Option<bool> {
+        let status = statuses[task];
+        match test {
+            Test::If => self.flag(task, status),
+            Test::Unless => self.flag(task, status).map(|flag| !flag),
+            Test::When => status
+                .is_success()
+                .then(|| when(self.value(task, statuses))),
+        }
+    }
+
     pub(crate) fn flag(&self, flag: usize, status: Status) -> Option<bool> {
         match status {
+            Status::Recovered => Some(fallback_flag(flag)),
             Status::Given => Some(given_flag(flag)),
             Status::Succeeded => self.plan.tasks[flag].flag,
             _ => None,
@@ -196,8 +207,10 @@ impl<'a> Reference<'a> {
 
     /// The output of a task that succeeded.
     pub(crate) fn value(&self, task: usize, statuses: &[Status]) -> u64 {
-        if self.given[task] {
-            return given_value(task);
+        match statuses[task] {
+            Status::Given => return given_value(task),
+            Status::Recovered => return fallback_value(task),
+            _ => {}
         }
         let inputs = self.plan.tasks[task].inputs.iter();
         let inputs = inputs.map(|input| {
@@ -205,6 +218,34 @@ impl<'a> Reference<'a> {
             success.then(|| self.value(*input, statuses))
         });
         output(task, &inputs.collect::<Vec<_>>())
+    }
+}
+
+/// Selects what the selected tasks need, and the clean-up of all of it, until nothing changes.
+fn select(plan: &Plan, given: &[bool], selected: &mut [bool]) {
+    let mut needed = selected.to_vec();
+    loop {
+        let before = (selected.to_vec(), needed.clone());
+        // Upstreams have smaller numbers.
+        for task in (0..plan.tasks.len()).rev() {
+            if needed[task] && !given[task] {
+                for upstream in plan.tasks[task].upstreams() {
+                    needed[upstream] = true;
+                }
+            }
+            selected[task] |= needed[task];
+        }
+        for (task, planned) in plan.tasks.iter().enumerate() {
+            if planned.always && planned.upstreams().any(|upstream| selected[upstream]) {
+                selected[task] = true;
+                for (condition, _) in planned.conditions.iter().filter(|_| !given[task]) {
+                    needed[*condition] = true;
+                }
+            }
+        }
+        if before == (selected.to_vec(), needed.clone()) {
+            return;
+        }
     }
 }
 
@@ -224,9 +265,10 @@ impl Planned {
             Fate::Hang => Status::TimedOut,
             Fate::Ok => return (Status::Succeeded, 1),
         };
-        match self.fails <= self.retries {
-            true => (Status::Succeeded, self.fails + 1),
-            false => (failure, self.retries + 1),
+        match (self.fails <= self.retries, self.fallback) {
+            (true, _) => (Status::Succeeded, self.fails + 1),
+            (false, true) => (Status::Recovered, self.retries + 1),
+            (false, false) => (failure, self.retries + 1),
         }
     }
 }
@@ -238,6 +280,19 @@ pub(crate) fn output(task: usize, inputs: &[Option<u64>]) -> u64 {
         output = output.rotate_left(7).wrapping_mul(31) ^ input.unwrap_or(u64::MAX);
     }
     output
+}
+
+/// Whether a number lets a task run that asks for it.
+pub(crate) fn when(value: u64) -> bool {
+    !value.is_multiple_of(3)
+}
+
+pub(crate) fn fallback_value(task: usize) -> u64 {
+    2_000_000 + task as u64
+}
+
+pub(crate) fn fallback_flag(task: usize) -> bool {
+    task.is_multiple_of(3)
 }
 
 pub(crate) fn given_value(task: usize) -> u64 {

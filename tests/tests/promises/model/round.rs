@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use asyncflow::{Execute, FlowError, Run, Runtime};
+use asyncflow::{Execute, FlowError, FlowErrorKind, Run, Runtime, StopHandle};
 use asyncflow_tests::{eventually, poll_times, yield_now};
 
-use super::case::{Ending, Round};
+use super::case::{Ending, FAR, Round};
 use super::check;
 use super::flow::{Built, Handle};
 use super::reference::{Reference, Status, given_flag, given_value};
@@ -31,6 +32,18 @@ pub(crate) async fn run<R: Runtime + Default>(
                 yield_now().await;
             }
             Some(running.cancel().await)
+        }
+        Ending::StopAfter(turns) => {
+            let handle = StopHandle::new();
+            if turns == 0 {
+                handle.stop();
+            }
+            let running = execute.stop_with(&handle).start();
+            for _ in 0..turns {
+                yield_now().await;
+            }
+            handle.stop();
+            Some(running.await)
         }
         Ending::DropAfter(polls) => poll_times(Box::pin(execute).as_mut(), polls).await,
         Ending::DropRunningAfter(turns) => {
@@ -114,6 +127,12 @@ fn configure<'f, R: Runtime + Default>(built: &'f Built<'_, R>, round: &Round) -
             Handle::Group(_) => unreachable!("groups are not given"),
         };
     }
+    if round.keep_outputs {
+        execute = execute.keep_outputs();
+    }
+    if let Some(micros) = round.deadline {
+        execute = execute.deadline(Duration::from_micros(micros));
+    }
     if round.observed {
         execute = execute.observe(Watcher(Arc::clone(&built.world)));
     }
@@ -133,12 +152,14 @@ fn result_of<R: Runtime + Default>(
         Ok(run) => run,
         Err(error) => error.outputs().ok_or_else(|| format!("refused: {error}"))?,
     };
-    let cancelled = matches!(round.ending, Ending::CancelAfter(_));
-    let statuses = check::report(round, &built.world, reference, run.report(), cancelled)?;
+    let cancelled = matches!(round.ending, Ending::CancelAfter(_) | Ending::StopAfter(_));
+    let limited = round.deadline.is_some_and(|deadline| deadline < FAR);
+    let stopped = cancelled || limited;
+    let statuses = check::report(round, &built.world, reference, run.report(), stopped)?;
 
     // The failures are those that were reported, in the order of declaration.
     let failed: Vec<usize> = (0..statuses.len())
-        .filter(|task| statuses[*task].is_failure())
+        .filter(|task| statuses[*task].is_failure() && !built.world.plan.tasks[*task].allowed)
         .collect();
     let cut_short = statuses.contains(&Status::Cancelled);
     if result.is_ok() != (failed.is_empty() && !cut_short) {
@@ -153,11 +174,15 @@ fn result_of<R: Runtime + Default>(
         if told != expected {
             return Err(format!("failures {told:?}, not {expected:?}"));
         }
-        if error.is_cancelled() != failed.is_empty() {
-            return Err(format!(
-                "cancelled: {}, with {failed:?}",
-                error.is_cancelled()
-            ));
+        let kind = error.kind();
+        let right = match kind {
+            FlowErrorKind::Failed => !failed.is_empty(),
+            FlowErrorKind::Cancelled => cancelled && failed.is_empty(),
+            FlowErrorKind::TimedOut => limited && failed.is_empty(),
+            _ => false,
+        };
+        if !right {
+            return Err(format!("{kind:?}, with {failed:?}"));
         }
     }
 
@@ -165,9 +190,10 @@ fn result_of<R: Runtime + Default>(
     let targets = built.world.plan.targets(round);
     for (block, handle) in built.handles.iter().enumerate() {
         let task = built.world.plan.blocks[block].0;
-        let kept = targets
-            .as_ref()
-            .is_none_or(|targets| targets.contains(&block));
+        let kept = round.keep_outputs
+            || targets
+                .as_ref()
+                .is_none_or(|targets| targets.contains(&block));
         let expected = kept && statuses[task].is_success();
         let right = match handle {
             Handle::Number(handle) => {

@@ -11,7 +11,7 @@ use asyncflow_tests::{Guard, Guards, pause, yield_now};
 
 use super::case::{CAPACITIES, Case, Fate, Round, Work};
 use super::plan::Plan;
-use super::reference::output;
+use super::reference::{fallback_flag, fallback_value, output};
 
 /// Async tasks that yield so often are the ones that get stuck.
 const STUCK: u32 = 3;
@@ -22,6 +22,8 @@ pub(crate) struct World {
     work: Vec<Work>,
     pub(crate) guards: Guards,
     attempts: Vec<AtomicU32>,
+    /// How many failures of each task `retry_when` was asked about.
+    asked: Vec<AtomicU32>,
     log: Mutex<Vec<Event>>,
     seen: Mutex<Vec<Seen>>,
     inside: [AtomicUsize; CAPACITIES.len()],
@@ -94,17 +96,27 @@ impl std::error::Error for Oops {}
 /// An output: a number, or whether a condition holds.
 pub(crate) trait Value: Send + Sync + 'static {
     fn of(number: u64, flag: Option<bool>) -> Self;
+    /// What the fallback of a task makes.
+    fn fallback(task: usize) -> Self;
 }
 
 impl Value for u64 {
     fn of(number: u64, _: Option<bool>) -> Self {
         number
     }
+
+    fn fallback(task: usize) -> Self {
+        fallback_value(task)
+    }
 }
 
 impl Value for bool {
     fn of(_: u64, flag: Option<bool>) -> Self {
         flag.expect("a condition has a flag")
+    }
+
+    fn fallback(task: usize) -> Self {
+        fallback_flag(task)
     }
 }
 
@@ -121,6 +133,7 @@ impl World {
             plan,
             guards: Guards::new(),
             attempts: (0..tasks).map(|_| AtomicU32::new(0)).collect(),
+            asked: (0..tasks).map(|_| AtomicU32::new(0)).collect(),
             log: Mutex::default(),
             seen: Mutex::default(),
             inside: Default::default(),
@@ -140,7 +153,7 @@ impl World {
 
     /// Before an execution.
     pub(crate) fn begin_round(&self, round: &Round) {
-        for attempts in &self.attempts {
+        for attempts in self.attempts.iter().chain(&self.asked) {
             attempts.store(0, Ordering::SeqCst);
         }
         self.log.lock().unwrap().clear();
@@ -270,6 +283,11 @@ impl World {
         if waited.timed_out() {
             self.find_wrong(format!("task {task} was not timed out"));
         }
+    }
+
+    /// Whether a failed task may be attempted again that is to fail so often.
+    pub(crate) fn may_retry(&self, task: usize, patience: u32) -> bool {
+        self.asked[task].fetch_add(1, Ordering::SeqCst) + 1 < patience
     }
 
     fn give_up(&self, task: usize) {
