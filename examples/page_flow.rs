@@ -1,9 +1,9 @@
 //! The example `page` as a type: the tasks are methods, and share the client that they ask with.
 //!
 //! ```text
-//!             ╭──▶ posts ────╮
-//!  id ──▶ user ──┼───────────┼──▶ html
-//!             ╰──▶ friends ──╯
+//!                ╭──▶ posts ────╮
+//!  id ──▶ user ──┼──────────────┼──▶ html
+//!                ╰──▶ friends ──╯
 //! ```
 //!
 //! ```text
