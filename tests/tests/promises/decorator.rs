@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use asyncflow::prelude::*;
-use asyncflow_tests::{LONG, Log, at_once, on_every_backend, yield_now};
+use asyncflow_tests::{LONG, Log, at_once, on_every_backend, skipped, yield_now};
 
 struct User(&'static str);
 
@@ -112,6 +112,71 @@ on_every_backend! {
         assert_eq!(run.report().task(third).name(), "3-th");
         assert_eq!(run.report().status(skipped), TaskStatus::Skipped { because: no.into() });
         assert_eq!(run.report().status(joined), TaskStatus::Succeeded);
+    }
+
+    async fn what_becomes_of_it<R>() {
+        let mut flow = Flow::<R>::new();
+        let yes = flow.input::<bool>("yes");
+
+        #[task(
+            flow,
+            retry = at_once(2),
+            retry_when = |failure| failure.status() == TaskStatus::Panicked,
+            fallback = |failure| failure.to_string().len(),
+            priority = 3
+        )]
+        async fn recovered() -> Result<usize, &'static str> {
+            Err("no luck")
+        }
+
+        #[task(flow, allow_failure)]
+        fn allowed() -> Result<u8, &'static str> {
+            Err("no luck")
+        }
+
+        #[task(flow, run_unless = yes)]
+        fn unless_yes() {}
+
+        #[task(flow, run_when = (recovered, |length| *length > 1000))]
+        fn when_long() {}
+
+        assert_eq!(flow.structure().task(recovered).priority(), 3);
+        let run = flow.execute().given(yes, true).await.unwrap();
+        let report = run.report();
+        assert_eq!(report.status(recovered), TaskStatus::Recovered);
+        assert_eq!(report.task(recovered).attempts(), 1, "no panic, no retry");
+        assert_eq!(run[recovered], "task `recovered` failed: no luck".len());
+        assert_eq!(report.status(allowed), TaskStatus::Failed);
+        assert_eq!(report.status(unless_yes), skipped(yes));
+        assert_eq!(report.status(when_long), skipped(recovered));
+    }
+
+    async fn inputs_from_elsewhere<R>() {
+        let mut flow = Flow::<R>::new();
+        let numbers: Vec<Task<u32>> = (1..4_u32).map(|n| flow.add(move || n)).collect();
+
+        #[task(flow)]
+        fn broken() -> Result<u32, &'static str> {
+            Err("broken")
+        }
+
+        #[task(flow)]
+        fn one(#[from(numbers[1])] number: &u32, #[context] cx: &TaskContext) -> String {
+            format!("{} of {}", number, cx.name())
+        }
+
+        #[task(flow)]
+        async fn present(
+            #[from(broken, numbers[0])] some: Vec<Option<&u32>>,
+            numbers: Vec<Option<&u32>>,
+        ) -> usize {
+            yield_now().await;
+            some.into_iter().chain(numbers).flatten().count()
+        }
+
+        let error = flow.execute().keep_going().await.unwrap_err();
+        let outputs = error.outputs().unwrap();
+        assert_eq!((&*outputs[one], outputs[present]), ("2 of one", 4));
     }
 
     async fn results_are_known_by_their_type<R>() {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow_tests::{Guard, Guards, LONG, Log, at_once, on_every_backend, yield_now};
+use asyncflow_tests::{Guard, Guards, LONG, Log, at_once, on_every_backend, skipped, yield_now};
 use futures::future::join_all;
 
 static AUDIT_LOG: Lock = Lock::named("audit log");
@@ -313,7 +313,13 @@ impl Arguments {
     #[task(run_if = yes)]
     fn if_yes() {}
 
-    #[task(after_any = [allowed, if_yes])]
+    #[task(run_unless = yes)]
+    fn unless_yes() {}
+
+    #[task(run_when = (recovered, |length| *length > 1000))]
+    fn when_long() {}
+
+    #[task(after_any = [if_yes, unless_yes])]
     async fn joined() {}
 }
 
@@ -336,6 +342,8 @@ on_every_backend! {
         assert_eq!(run[flow.recovered], "task `2-th` failed: no luck".len());
         assert_eq!(report.status(flow.allowed), TaskStatus::Failed);
         assert_eq!(report.status(flow.if_yes), TaskStatus::Succeeded);
+        assert_eq!(report.status(flow.unless_yes), skipped(flow.yes));
+        assert_eq!(report.status(flow.when_long), skipped(flow.recovered));
         assert_eq!(report.status(flow.joined), TaskStatus::Succeeded);
     }
 }
