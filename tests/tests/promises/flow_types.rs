@@ -152,15 +152,14 @@ on_every_backend! {
         assert_eq!(guards.live(), 0);
     }
 
-    // In a run that is stopped before it starts as well, as this one is where there is one thread.
-    async fn clean_up_borrows_the_state<R>() {
+    async fn clean_up_borrows_the_state_of_a_run_that_never_started<R>() {
         let _guard = Guards::new().guard();
         let shared = SharedFlow::<R>::new(Shared { calls: AtomicUsize::new(0), _guard });
-        let ended = shared.start().cancel().await;
-        let report = match &ended {
-            Ok(run) => run.report(),
-            Err(error) => error.report().unwrap(),
-        };
+        let stop = StopHandle::new();
+        stop.stop();
+        let error = shared.execute().stop_with(&stop).await.unwrap_err();
+        let report = error.report().unwrap();
+        assert_eq!(report.status(shared.first), TaskStatus::Cancelled);
         assert_eq!(report.status(shared.second), TaskStatus::Succeeded);
     }
 }
