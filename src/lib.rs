@@ -259,6 +259,11 @@ pub use asyncflow_view as view;
 #[doc(inline)]
 pub use asyncflow_durable as durable;
 
+/// Tasks on other machines, by Restate.
+#[cfg(feature = "restate")]
+#[doc(inline)]
+pub use asyncflow_restate as restate;
+
 /// What a program that declares flows imports: extension traits, macros, handles.
 ///
 /// The flow types of the backends are not part of it: `use asyncflow::TokioFlow` is the one line

@@ -4,14 +4,18 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::declare::configure::{Configured, TaskExt};
+use crate::declare::function::TaskFn;
 use crate::declare::inputs::Input;
 use crate::execute::Execute;
 use crate::flow::Flow;
-use crate::graph::body::{Call, InputUse};
+use crate::graph::body::{Body, Call, InputUse};
 use crate::handle::TaskId;
+use crate::output::BoxError;
 use crate::run::attempt::AttemptState;
 use crate::run::validate::Owner;
 use crate::runtime::Runtime;
+use crate::sealed::Sealed;
 use crate::task::outputs::Outputs;
 
 /// An input that is no task: the function receives a `&`[`TaskContext`]. Made by [`context`].
@@ -191,6 +195,52 @@ impl TaskContext {
     pub fn execute<'f, R: Runtime>(&self, flow: &'f Flow<R>) -> Execute<'f, R> {
         let owner = Owner::Attempt(Arc::clone(&self.attempt));
         flow.execute().within(owner)
+    }
+}
+
+/// What a later execution of the run finds the task by: what identifies the run, and the path of the
+/// task. `None` if the run has no recorder.
+#[doc(hidden)]
+impl TaskContext {
+    pub async fn identity(&self) -> Option<Result<(String, String), BoxError>> {
+        let (run, task) = (self.attempt.run()?, self.attempt.task());
+        run.identity(task).await
+    }
+}
+
+/// A function that receives the context of its task before its one input, without the user asking for
+/// it.
+pub struct InContext<F>(F);
+
+/// Wraps a function of a context and an input, so that it is a task function of the input.
+pub fn in_context<F>(function: F) -> InContext<F> {
+    InContext(function)
+}
+
+impl<F> fmt::Debug for InContext<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "in_context({})", std::any::type_name::<F>())
+    }
+}
+
+impl<F, I, Marker> TaskFn<I, InContext<Marker>> for InContext<F>
+where
+    I: Input,
+    F: TaskFn<(ContextInput, I), Marker>,
+{
+    type Value = F::Value;
+
+    const CONTEXT: bool = true;
+
+    fn into_body(self, input: I) -> Body {
+        self.0.into_body((context(), input))
+    }
+}
+
+impl<F> TaskExt<InContext<()>> for InContext<F> {
+    #[track_caller]
+    fn configured(self, _: Sealed) -> Configured<Self> {
+        Configured::new(self)
     }
 }
 

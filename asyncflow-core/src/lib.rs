@@ -96,6 +96,14 @@ pub mod recording {
     pub use crate::record::{Codec, Key, Opening, RecordFuture, Recorder};
 }
 
+/// What the tasks of other machines are built on; see the crate `asyncflow-restate`.
+#[doc(hidden)]
+pub mod remote {
+    pub use crate::context::{InContext, in_context};
+    pub use crate::declare::function::{CallAsync, CallPlain};
+    pub use crate::output::settle;
+}
+
 /// The policies that [`retry`](TaskExt::retry) takes.
 pub use backon;
 

@@ -87,6 +87,12 @@ pub trait Outcome<Kind> {
     fn settle(self, _: Sealed) -> Result<Self::Value, BoxError>;
 }
 
+/// What a task function returned, as a `Result`.
+#[doc(hidden)]
+pub fn settle<Kind, O: Outcome<Kind>>(outcome: O) -> Result<O::Value, BoxError> {
+    outcome.settle(Sealed)
+}
+
 /// The kind of outcome that cannot fail.
 #[derive(Debug)]
 pub struct Value;

@@ -20,6 +20,9 @@ pub trait Recorder: Send + Sync + 'static {
     /// [`load`](Self::load), even if the process is killed.
     fn store<'a>(&'a self, key: &'a Key, output: Vec<u8>) -> RecordFuture<'a, ()>;
 
+    /// Returns what identifies the run: the same in all its executions, and in no other run.
+    fn identity(&self) -> RecordFuture<'_, String>;
+
     /// Returns the error of a task whose record cannot be decoded because of `error`.
     fn unreadable(&self, key: &Key, error: BoxError) -> BoxError;
 }

@@ -1,5 +1,8 @@
 //! Executions with a journal.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use asyncflow_core::recording::{Key, RecordFuture, Recorder};
 use asyncflow_core::{BoxError, Execute, Runtime};
 
@@ -63,20 +66,40 @@ impl<R: Runtime> JournalExt for Execute<'_, R> {
         let (journal, id) = (journal.clone(), id.into());
         self.recorded(Box::pin(async move {
             let session = journal.begin(&id).await?;
+            let (identity, is_stored) = match session.load(IDENTITY).await? {
+                Some(identity) => (String::from_utf8_lossy(&identity).into_owned(), true),
+                None => (random(), false),
+            };
             let recorder: Box<dyn Recorder> = Box::new(JournalRecorder {
                 journal: journal.name(),
                 run: id,
                 session,
+                identity,
+                is_identity_stored: AtomicBool::new(is_stored),
             });
             Ok(recorder)
         }))
     }
 }
 
+/// The key of the record that has the identity of a run. No task has it, because a `[` in a name is
+/// escaped.
+const IDENTITY: &str = "[identity]";
+
+/// A text that no other run has: the same id in another journal, or after it was forgotten, is another
+/// run.
+fn random() -> String {
+    let number = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", number(), number())
+}
+
 struct JournalRecorder<S> {
     journal: String,
     run: String,
     session: S,
+    /// Stored when it is first asked for, since few runs need it.
+    identity: String,
+    is_identity_stored: AtomicBool,
 }
 
 impl<S: Session> Recorder for JournalRecorder<S> {
@@ -100,6 +123,18 @@ impl<S: Session> Recorder for JournalRecorder<S> {
         Box::pin(async move {
             let record = with_version(key.version, &output);
             Ok(self.session.store(&key.path, record).await?)
+        })
+    }
+
+    fn identity(&self) -> RecordFuture<'_, String> {
+        Box::pin(async move {
+            // Several may ask at once, and store the same.
+            if !self.is_identity_stored.load(Ordering::Acquire) {
+                let identity = self.identity.clone().into_bytes();
+                self.session.store(IDENTITY, identity).await?;
+                self.is_identity_stored.store(true, Ordering::Release);
+            }
+            Ok(self.identity.clone())
         })
     }
 

@@ -44,6 +44,10 @@ pub trait TaskFn<I, Marker>: Send + Sync + 'static {
     /// The output of the task.
     type Value: Send + Sync + 'static;
 
+    /// Whether its function receives the context of the task, which is not among the inputs.
+    #[doc(hidden)]
+    const CONTEXT: bool = false;
+
     #[doc(hidden)]
     fn into_body(self, inputs: I) -> Body;
 }
@@ -265,6 +269,8 @@ where
     T: Send + Sync + 'static,
 {
     type Value = T;
+
+    const CONTEXT: bool = F::CONTEXT;
 
     fn into_body(self, inputs: I) -> Body {
         self.function.into_body(inputs)

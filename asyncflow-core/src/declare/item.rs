@@ -75,7 +75,7 @@ where
 
     fn into_member(self, _: Sealed) -> Member {
         let mut request = self.request;
-        if I::CONTEXT {
+        if I::CONTEXT || F::CONTEXT {
             request.config().context = true;
         }
         self.inputs.visit(&mut |task, how| match how {

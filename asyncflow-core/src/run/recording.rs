@@ -72,6 +72,16 @@ impl Execution {
         Some((&*recording.recorder, Key::new(path, version)))
     }
 
+    /// What identifies the run, and the path of a task in it; `None` if the run has no recorder.
+    pub(crate) async fn identity(
+        &self,
+        task: NodeIndex,
+    ) -> Option<Result<(String, String), BoxError>> {
+        let recording = self.recording.as_ref()?;
+        let identity = recording.recorder.identity().await;
+        Some(identity.map(|run| (run, recording.path_of(self.graph().name(task)))))
+    }
+
     /// Stores the output of an earlier execution, if there is one.
     pub(super) async fn restore(&self, task: NodeIndex) -> Result<bool, BoxError> {
         let Some((recorder, key)) = self.record_of(task) else {
