@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 for feature in tokio smol async-std; do
-    cargo build --locked --quiet --examples --features "$feature,progress,tracing,conformance,async-lock"
+    cargo build --locked --quiet --examples --features "$feature,progress,tracing,conformance,async-lock,durable,restate"
     for path in examples/*.rs examples/*/main.rs; do
         case "$path" in
             */main.rs) name=$(basename "$(dirname "$path")") ;;

@@ -182,6 +182,7 @@
 //! | `view` | the module [`view`]: diagrams and timelines |
 //! | `progress`, `tracing` | a progress bar and spans in the module [`view`] |
 //! | `durable` | the module [`durable`]: journals, by which a run goes on after a crash |
+//! | `restate` | the module [`restate`]: tasks on other machines (needs Rust 1.90) |
 //! | `serde` | `Serialize` for [`Report`] |
 //! | `conformance`, `async-lock` | in the module [`runtime`]: a suite that checks a runtime of your own, and locks for it |
 //!

@@ -176,6 +176,11 @@ fn journals_and_what_they_need_are_optional() {
         let tree = dependencies(&["asyncflow", "--features", features]);
         assert_has_none(&tree, &journal);
     }
+    let tree = dependencies(&["asyncflow", "--features", "tokio,durable,serde"]);
+    assert_has_none(&tree, &["asyncflow-restate", "restate-sdk", "hyper"]);
+    let tree = dependencies(&["asyncflow", "--features", "restate"]);
+    assert_has(&tree, &["asyncflow-restate", "restate-sdk"]);
+    assert_has_none(&tree, &["redb"]);
     let tree = dependencies(&["asyncflow", "--features", "durable"]);
     assert_has(&tree, &journal);
     assert_has_none(&tree, &["tokio", "smol", "async-std"]);

@@ -37,6 +37,7 @@ mod panics;
 mod pictures;
 mod progress;
 mod rate_limits;
+mod remote;
 mod report;
 mod retries;
 mod running;

@@ -1,0 +1,157 @@
+//! Tasks on other machines: here with a local cluster, which has the same encoding. Those with a real
+//! engine are in `asyncflow-restate`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use asyncflow::Failure;
+use asyncflow::durable::{FileJournal, JournalExt};
+use asyncflow::prelude::*;
+use asyncflow::restate::{Cluster, Job, RemoteError, RemoteErrorKind};
+use asyncflow_tests::{Gate, Inside, at_once, eventually, on_every_backend};
+
+const LENGTH: Job<String, u64> = Job::new("length", 1);
+const SQUARE: Job<u64, u64> = Job::new("square", 2);
+const NEWER: Job<u64, u64> = Job::new("square", 3);
+
+/// The kind of the error of the only task that failed.
+fn kind(error: &FlowError) -> RemoteErrorKind {
+    let failure = error.failures().next().unwrap();
+    failure
+        .error()
+        .downcast_ref::<RemoteError>()
+        .unwrap()
+        .kind()
+}
+
+on_every_backend! {
+    async fn functions_of_all_kinds<R>() {
+        async fn length(text: &String) -> u64 {
+            text.len() as u64
+        }
+
+        fn square(number: u64) -> Result<u64, String> {
+            number.checked_mul(number).ok_or_else(|| format!("{number} is too large"))
+        }
+
+        let cluster = Cluster::local().job(LENGTH, length).job(SQUARE, square);
+        let mut flow = Flow::<R>::new();
+        let text = flow.input::<String>("text");
+        let length = flow.add(cluster.remote(LENGTH).inputs(text).named("length"));
+        let square = flow.add(cluster.remote(SQUARE).inputs(length).named("square"));
+        let run = flow.execute().given(text, "seven".into()).await.unwrap();
+        assert_eq!((run[length], run[square]), (5, 25));
+        assert_eq!(run.report().task(square).note(), Some("on this process"));
+
+        let async_owned = Cluster::local().job(LENGTH, async |text: String| Ok::<_, String>(text.len() as u64));
+        let plain_borrowed = async_owned.job(SQUARE, |number: &u64| number + 1);
+        let square = flow.add(plain_borrowed.remote(SQUARE).inputs(length));
+        let run = flow.execute().given(text, "seven".into()).await.unwrap();
+        assert_eq!(run[square], 6);
+    }
+
+    async fn errors_and_panics_are_failures_of_the_task<R>() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let cluster = Cluster::local().job(SQUARE, move |number: &u64| {
+            match counted.fetch_add(1, Ordering::SeqCst) {
+                0 => Err("no luck"),
+                1 => panic!("out of cheese"),
+                _ => Ok(number * number),
+            }
+        });
+        let mut flow = Flow::<R>::new();
+        let number = flow.add(|| 3_u64);
+        let once = flow.add(cluster.remote(SQUARE).inputs(number).named("square"));
+        let error = flow.execute().await.unwrap_err();
+        let text = "task `square` failed: job `square` (version 2) failed: no luck";
+        assert_eq!((error.to_string().as_str(), kind(&error)), (text, RemoteErrorKind::Failed));
+        let again = cluster.remote(SQUARE).inputs(number).after(once).retry(at_once(3)).named("again");
+        let again = flow.add(again);
+        let error = flow.execute().await.unwrap_err();
+        assert!(error.to_string().contains("failed: panicked: out of cheese"), "{error}");
+        let run = flow.execute().await.unwrap();
+        assert_eq!((run[once], run[again]), (9, 9));
+    }
+
+    async fn unknown_jobs_and_other_versions_are_errors<R>() {
+        let cluster = Cluster::local().job(SQUARE, |number: &u64| *number);
+        let mut flow = Flow::<R>::new();
+        let number = flow.add(|| 3_u64);
+        flow.add(cluster.remote(NEWER).inputs(number).named("newer"));
+        let error = flow.execute().await.unwrap_err();
+        assert_eq!(kind(&error), RemoteErrorKind::UnknownJob);
+        assert!(error.to_string().contains("does not offer job `square` (version 3)"), "{error}");
+    }
+
+    async fn a_value_of_another_type_is_an_error<R>() {
+        const TEXT: Job<u64, String> = Job::new("square", 2);
+        const OF_TEXT: Job<String, u64> = Job::new("square", 2);
+        let cluster = Cluster::local().job(SQUARE, |number: &u64| *number);
+        let mut flow = Flow::<R>::new();
+        let number = flow.add(|| 3_u64);
+        flow.add(cluster.remote(TEXT).inputs(number));
+        let error = flow.execute().await.unwrap_err();
+        assert_eq!(kind(&error), RemoteErrorKind::Unfit);
+        assert!(error.to_string().contains("raise the version of the job"), "{error}");
+        let mut flow = Flow::<R>::new();
+        let text = flow.add(|| String::from("three"));
+        flow.add(cluster.remote(OF_TEXT).inputs(text));
+        let error = flow.execute().await.unwrap_err();
+        assert!(error.to_string().contains("the worker cannot read the input"), "{error}");
+    }
+
+    async fn never_more_jobs_than_the_limit<R>() {
+        let inside = Inside::new();
+        let visits = inside.clone();
+        let cluster = Cluster::local().concurrency(2).job(SQUARE, move |number: u64| {
+            let visit = visits.enter(1);
+            let future = tokio::time::sleep(Duration::from_millis(1));
+            async move {
+                future.await;
+                drop(visit);
+                number * number
+            }
+        });
+        let mut flow = Flow::<R>::new();
+        let number = flow.add(|| 3_u64);
+        let squares: Vec<_> = (0..20).map(|_| flow.add(cluster.remote(SQUARE).inputs(number))).collect();
+        let run = flow.execute().await.unwrap();
+        assert!(squares.iter().all(|square| run[*square] == 9));
+        assert_eq!(inside.most(), 2);
+    }
+
+    async fn a_run_that_is_cancelled_drops_its_jobs<R>() {
+        let (started, dropped) = (Gate::new(), Gate::new());
+        let (opens, drops) = (started.clone(), dropped.clone());
+        let cluster = Cluster::local().job(SQUARE, move |number: u64| {
+            let held = drops.opener();
+            opens.open();
+            async move {
+                std::future::pending::<()>().await;
+                drop(held);
+                number
+            }
+        });
+        let mut flow = Flow::<R>::new();
+        let number = flow.add(|| 3_u64);
+        flow.add(cluster.remote(SQUARE).inputs(number));
+        let running = flow.execute().start();
+        started.pass().await;
+        assert!(running.cancel().await.unwrap_err().is_cancelled());
+        eventually::<R>("the job is dropped", || dropped.is_open()).await;
+    }
+
+    async fn with_a_journal_and_a_fallback<R>() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = FileJournal::open(folder.path().join("runs.db")).unwrap();
+        let cluster = Cluster::local().job(SQUARE, |_: &u64| Err::<u64, _>("no luck"));
+        let mut flow = Flow::<R>::new();
+        let number = flow.add(|| 3_u64);
+        let square = cluster.remote(SQUARE).inputs(number);
+        let square = flow.add(square.fallback(|_: &Failure| 0_u64));
+        let run = flow.execute().journal(&journal, "run").await.unwrap();
+        assert_eq!((run[square], run.report().status(square)), (0, TaskStatus::Recovered));
+    }
+}
