@@ -6,6 +6,7 @@ use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use asyncflow_core::TaskContext;
@@ -55,7 +56,8 @@ pub struct Cluster {
 
 #[derive(Clone)]
 enum Engine {
-    Remote(Client),
+    /// Shared, because it is large.
+    Remote(Arc<Client>),
     Local(Local),
 }
 
@@ -92,7 +94,7 @@ impl Cluster {
             let text = format!("`{url}` is not the address of an engine: {why}");
             io::Error::new(io::ErrorKind::InvalidInput, text)
         })?;
-        Ok(Self::new(Engine::Remote(client), threads))
+        Ok(Self::new(Engine::Remote(Arc::new(client)), threads))
     }
 
     /// Does jobs in this process, with the same encoding, for tests and for one machine. No server is
@@ -267,7 +269,7 @@ impl Cluster {
 
     async fn call_remote(
         &self,
-        client: &Client,
+        client: &Arc<Client>,
         cx: &TaskContext,
         job: JobId,
         input: &[u8],
@@ -296,7 +298,7 @@ impl Cluster {
         for generation in 1.. {
             let called = Called {
                 task: self.threads.spawn({
-                    let (client, call) = (client.clone(), call.clone());
+                    let (client, call) = (Arc::clone(client), call.clone());
                     async move { client.call(&call).await }
                 }),
                 cluster: self,
@@ -345,7 +347,7 @@ fn gone(job: JobId) -> RemoteError {
 struct Called<'a> {
     task: Spawned<Result<Answer, RemoteError>>,
     cluster: &'a Cluster,
-    client: &'a Client,
+    client: &'a Arc<Client>,
     /// Present until it is answered.
     call: Option<Call>,
 }
@@ -361,7 +363,7 @@ impl Called<'_> {
 impl Drop for Called<'_> {
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
-            let client = self.client.clone();
+            let client = Arc::clone(self.client);
             self.cluster
                 .threads
                 .detach(async move { client.cancel(call).await });

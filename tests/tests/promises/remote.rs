@@ -27,6 +27,7 @@ fn kind(error: &FlowError) -> RemoteErrorKind {
 
 on_every_backend! {
     async fn functions_of_all_kinds<R>() {
+        #[expect(clippy::ptr_arg, reason = "a `String` is the input of the job")]
         async fn length(text: &String) -> u64 {
             text.len() as u64
         }
