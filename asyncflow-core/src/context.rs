@@ -223,6 +223,7 @@ impl<F> fmt::Debug for InContext<F> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F, I, Marker> TaskFn<I, InContext<Marker>> for InContext<F>
 where
     I: Input,
