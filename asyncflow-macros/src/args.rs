@@ -49,11 +49,12 @@ pub(crate) enum Kind {
     RunWhen,
     AfterAny,
     Priority,
+    Durable,
     Output,
 }
 
 /// The name of each argument, and an example for error messages.
-const KINDS: [(Kind, &str, &str); 15] = [
+const KINDS: [(Kind, &str, &str); 16] = [
     (Kind::Upstream, "upstream", "upstream = task"),
     (Kind::Lock, "lock", "lock = disk"),
     (Kind::Name, "name", "name = \"work\""),
@@ -80,11 +81,12 @@ const KINDS: [(Kind, &str, &str); 15] = [
     ),
     (Kind::AfterAny, "after_any", "after_any = [left, right]"),
     (Kind::Priority, "priority", "priority = 1"),
+    (Kind::Durable, "durable", "durable"),
     (Kind::Output, "output", "output = Vec<String>"),
 ];
 
 /// What a user may write instead, who knows the names of the methods or of another library.
-const OTHER_NAMES: [(&str, Kind); 24] = [
+const OTHER_NAMES: [(&str, Kind); 25] = [
     ("after", Kind::Upstream),
     ("upstreams", Kind::Upstream),
     ("depends_on", Kind::Upstream),
@@ -108,6 +110,7 @@ const OTHER_NAMES: [(&str, Kind); 24] = [
     ("condition", Kind::RunIf),
     ("unless", Kind::RunUnless),
     ("any", Kind::AfterAny),
+    ("version", Kind::Durable),
     ("returns", Kind::Output),
 ];
 
@@ -124,9 +127,14 @@ impl Kind {
         found.map_or("", |(.., example)| example)
     }
 
-    /// Whether the argument takes no value.
+    /// Whether the argument can be written without a value.
     fn is_flag(self) -> bool {
-        matches!(self, Self::Always | Self::AllowFailure)
+        matches!(self, Self::Always | Self::AllowFailure | Self::Durable)
+    }
+
+    fn takes_value(self) -> bool {
+        // The version of a durable task.
+        !self.is_flag() || self == Self::Durable
     }
 }
 
@@ -247,7 +255,12 @@ impl Parse for Setting {
             return Err(Error::new(key.span(), unknown(&key)));
         };
         let assigned = input.peek(Token![=]);
-        if assigned == kind.is_flag() {
+        let allowed = if assigned {
+            kind.takes_value()
+        } else {
+            kind.is_flag()
+        };
+        if !allowed {
             return Err(Error::new(key.span(), misused(kind)));
         }
         if !assigned {
@@ -427,7 +440,7 @@ mod tests {
         assert!(refusal("flow, timout = a").contains("write `timeout = "));
         assert!(refusal("flow, falback = a").contains("write `fallback = "));
         assert!(refusal("flow, inputs = a").contains("parameters of the function"));
-        assert!(refusal("flow, colour = a").ends_with("`after_any`, `priority`, `output`"));
+        assert!(refusal("flow, colour = a").ends_with("`priority`, `durable`, `output`"));
     }
 
     #[test]
@@ -444,6 +457,7 @@ mod tests {
             refusal("flow, lock = "),
             "this argument needs a value: write `lock = disk`"
         );
+        assert!(parse("flow, durable").is_ok() && parse("flow, durable = 2").is_ok());
         assert!(refusal("flow, lock = a, lock = b").contains("`lock = [a, b]`"));
     }
 

@@ -20,6 +20,7 @@ const MAX_TUPLE: usize = 12;
 pub(crate) struct Call<'a> {
     pub(crate) signature: &'a Signature,
     pub(crate) params: &'a Params,
+    pub(crate) settings: &'a Settings,
     /// What is called: `html`, or `Page::html`.
     pub(crate) path: TokenStream,
     /// The handle of the state that `&self` borrows, and its type.
@@ -39,10 +40,23 @@ impl Call<'_> {
         let here = self.here();
         let parameters = self.inputs().into_iter().map(|input| input.parameter);
         let parameters = quote_spanned!(here=> #(#parameters),*);
-        let function = self.closure(&parameters);
+        let function = self.durable(self.closure(&parameters));
         match self.params.element() {
             Some(_) => quote_spanned!(here=> ::asyncflow::each(#function)),
             None => function,
+        }
+    }
+
+    /// The function, with its output recorded if that is asked for.
+    fn durable(&self, function: TokenStream) -> TokenStream {
+        let Some(Setting { key, value, .. }) = self.settings.find(Kind::Durable) else {
+            return function;
+        };
+        let here = hygienic(key.span());
+        let durable = quote_spanned!(here=> ::asyncflow::durable::durable(#function));
+        match value.expr() {
+            Some(version) => quote_spanned!(here=> #durable.version(#version)),
+            None => durable,
         }
     }
 
@@ -246,8 +260,8 @@ impl Kind {
 }
 
 impl Setting {
-    /// The method call that an argument stands for; `None` for the name, which [`task_name`] reads, and
-    /// for the output, which calls nothing.
+    /// The method call that an argument stands for; `None` for those that are no method of a configured
+    /// function: the name, the output, and what is durable.
     pub(crate) fn call(&self) -> Option<TokenStream> {
         let Setting { kind, key, value } = self;
         let here = hygienic(key.span());
@@ -260,7 +274,7 @@ impl Setting {
                 let any = value.map(any_of);
                 quote_spanned!(here=> .after_any(#any))
             }
-            Kind::Name | Kind::Output => return None,
+            Kind::Name | Kind::Output | Kind::Durable => return None,
             Kind::Timeout => quote_spanned!(here=> .timeout(#value)),
             Kind::Retry => quote_spanned!(here=> .retry(#value)),
             Kind::RetryWhen => quote_spanned!(here=> .retry_when(#value)),

@@ -82,6 +82,7 @@ fn declare(args: TokenStream, function: &mut Function) -> Result<TokenStream> {
     let call = Call {
         signature: &function.signature,
         params: &params,
+        settings: &args.settings,
         path: name.to_token_stream(),
         state: None,
     };

@@ -90,6 +90,7 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// | `run_if = flag`, `run_unless = flag` | runs only if the output of `flag`, a `Task<bool>`, is `true`, or `false` |
 /// | `run_when = (task, \|value\| ..)` | runs only if this is `true` for the output of `task` |
 /// | `after_any = [a, b]` | runs as soon as any one of them has succeeded |
+/// | `durable`, `durable = 2` | its output is recorded in the journal of the run, if it has one; the number is the version of the function (feature `durable`) |
 /// | `priority = 1` | starts before ready tasks of a lower priority; the default is 0 |
 ///
 /// Each does what the corresponding method of `TaskExt` does. Lists and locks are borrowed, so they

@@ -170,6 +170,7 @@ impl Method {
         Call {
             signature: &self.signature,
             params: &self.params,
+            settings: &self.settings,
             path: quote_spanned!(here=> <#state_type>::#name),
             state: self
                 .params

@@ -138,6 +138,31 @@ fn the_journal_of_these_tests_is_one() {
     smol::block_on(asyncflow::durable::conformance::check(Memory::default()));
 }
 
+/// A flow as a type, whose methods count how often they are called.
+struct Nightly {
+    calls: AtomicUsize,
+}
+
+#[flow]
+impl Nightly {
+    #[task(durable)]
+    async fn list(&self) -> Result<Vec<u32>, String> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        Ok(vec![1, 2])
+    }
+
+    #[task(durable = 2)]
+    fn sum(&self, list: &Vec<u32>) -> u32 {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        list.iter().sum()
+    }
+
+    #[task(upstream = sum)]
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+}
+
 on_every_backend! {
     async fn what_has_succeeded_is_restored<R>() {
         let folder = tempfile::tempdir().unwrap();
@@ -270,6 +295,26 @@ on_every_backend! {
         let failure = error.failures().next().unwrap();
         let cause = failure.error().downcast_ref::<JournalError>().unwrap();
         assert_eq!(cause.kind(), JournalErrorKind::Unfit);
+    }
+
+    async fn as_an_argument_of_the_attributes<R>() {
+        let mut nightly = NightlyFlow::<R>::new(Nightly { calls: AtomicUsize::new(0) });
+        let sum = nightly.sum;
+
+        #[task(nightly, durable)]
+        async fn double(sum: &u32) -> Result<u32, String> {
+            Ok(sum * 2)
+        }
+
+        let journal = Memory::default();
+        for status in [TaskStatus::Succeeded, TaskStatus::Restored] {
+            let run = nightly.execute().journal(&journal, "run").await.unwrap();
+            assert_eq!(run[double], 6);
+            for task in [nightly.list.id(), sum.id(), double.id()] {
+                assert_eq!(run.report().status(task), status);
+            }
+            assert_eq!(run[nightly.calls], 2, "each was called once");
+        }
     }
 
     async fn a_second_execution_at_once_is_refused<R>() {
