@@ -192,7 +192,7 @@
 pub use asyncflow_core::{
     Execute, Failure, Flow, FlowError, FlowErrorKind, Group, Lock, Observer, Output, Parallel,
     RateLimit, Report, Run, Running, Runtime, Semaphore, Series, StopHandle, Task, TaskContext,
-    TaskExt, TaskId, TaskRef, TaskStatus, backon, context, once, parallel, series, with_lock,
+    TaskExt, TaskId, TaskRef, TaskStatus, backon, context, each, once, parallel, series, with_lock,
 };
 
 /// What a run tells afterwards, beside the [`Report`] and the [`FlowError`] themselves.
@@ -227,8 +227,9 @@ pub mod runtime {
 pub mod types {
     #[doc(inline)]
     pub use asyncflow_core::{
-        Configured, ContextInput, Input, Inputs, Item, Lockable, Member, Moved, Once, Optional,
-        Outcome, Permits, TaskFn, Upstreams, WithFallback, WithLock,
+        Configured, ContextInput, Each, EachInputs, ElementRef, Input, Inputs, Item, List,
+        ListInput, Lockable, Member, Moved, Once, Optional, Outcome, OwnedList, Permits,
+        SharedInput, TaskFn, Upstreams, WithFallback, WithLock,
     };
 }
 

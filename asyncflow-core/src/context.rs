@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::declare::configure::{Configured, TaskExt};
 use crate::declare::function::TaskFn;
+use crate::declare::each::SharedInput;
 use crate::declare::inputs::Input;
 use crate::execute::Execute;
 use crate::flow::Flow;
@@ -51,6 +52,8 @@ pub struct ContextInput(());
 pub fn context() -> ContextInput {
     ContextInput(())
 }
+
+impl SharedInput for ContextInput {}
 
 impl Input for ContextInput {
     type Arg<'a> = &'a TaskContext;
@@ -124,7 +127,8 @@ pub struct TaskContext {
 }
 
 impl TaskContext {
-    /// Returns the name of the task, which is unique in its flow.
+    /// Returns the name of the task, which is unique in its flow. For an element of an
+    /// [`each`](crate::each()), it is like `fetch[17]`.
     pub fn name(&self) -> &str {
         self.attempt.name()
     }
@@ -156,12 +160,16 @@ impl TaskContext {
 
     /// Tells [observers](crate::Observer::task_progress) how far the task is: `done` of `total`.
     ///
-    /// Takes integers of any type. A negative one counts as 0.
+    /// Takes integers of any type. A negative one counts as 0. Elements of an [`each`](crate::each()) are
+    /// counted themselves, so what they tell is ignored.
     pub fn progress(&self, done: impl TryInto<u64>, total: impl TryInto<u64>) {
         let (done, total) = (done.try_into(), total.try_into());
         if let Some(run) = self.attempt.run() {
             let (done, total) = (done.unwrap_or(0), total.unwrap_or(0));
-            run.progress(self.attempt.task(), done, total);
+            // Elements are counted themselves.
+            if self.attempt.element().is_none() {
+                run.progress(self.attempt.task(), done, total);
+            }
         }
     }
 
@@ -171,7 +179,12 @@ impl TaskContext {
     /// told of it. A further one replaces it.
     pub fn note(&self, note: impl Into<String>) {
         if let Some(run) = self.attempt.run() {
-            run.note(self.attempt.task(), note.into());
+            let note = note.into();
+            let note = match self.attempt.element() {
+                Some(index) => format!("[{index}]: {note}"),
+                None => note,
+            };
+            run.note(self.attempt.task(), note);
         }
     }
 

@@ -55,6 +55,7 @@ mod weighted_semaphore;
 
 pub use context::{ContextInput, TaskContext, context};
 pub use declare::configure::{Configured, TaskExt};
+pub use declare::each::{Each, EachInputs, List, ListInput, OwnedList, SharedInput, each};
 pub use declare::function::{Once, TaskFn, WithFallback, once};
 pub use declare::group::{Parallel, Series};
 pub use declare::inputs::{Input, Inputs};
@@ -64,7 +65,7 @@ pub use flow::Flow;
 pub use graph::structure::{GroupKind, GroupNodes, Node, NodeKind, Structure};
 pub use handle::{Group, Moved, Optional, Task, TaskId, Upstreams};
 pub use lock::{Lock, Lockable, Permits, RateLimit, Semaphore};
-pub use observer::{Observer, TaskRef};
+pub use observer::{ElementRef, Observer, TaskRef};
 pub use outcome::critical::CriticalPath;
 pub use outcome::error::{FlowError, FlowErrorKind};
 pub use outcome::report::{Report, TaskReport};
@@ -83,6 +84,7 @@ pub use weighted_semaphore::{WeightedPermits, WeightedSemaphore};
 #[doc(hidden)]
 pub mod marker {
     pub use crate::declare::configure::Callable;
+    pub use crate::declare::each::{EachAsync, EachPlain};
     pub use crate::declare::function::{Async, Plain, Recoverable};
     pub use crate::declare::item::{Function, Ready};
     pub use crate::nested::Nested;
@@ -111,7 +113,7 @@ pub use backon;
 pub mod prelude {
     pub use crate::{
         Flow, FlowError, Group, Lock, Output, Parallel, RateLimit, Run, Semaphore, Series,
-        StopHandle, Task, TaskContext, TaskExt, TaskId, TaskStatus, context, once, parallel,
+        StopHandle, Task, TaskContext, TaskExt, TaskId, TaskStatus, context, each, once, parallel,
         series, with_lock,
     };
 }

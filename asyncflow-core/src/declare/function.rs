@@ -43,6 +43,8 @@ use super::inputs::Inputs;
 pub trait TaskFn<I, Marker>: Send + Sync + 'static {
     /// The output of the task.
     type Value: Send + Sync + 'static;
+    /// What one call of the function makes of it: all, or one element of the list.
+    type Single: Send + Sync + 'static;
 
     /// Whether its function receives the context of the task, which is not among the inputs.
     #[doc(hidden)]
@@ -206,6 +208,7 @@ where
     Kind: 'static,
 {
     type Value = T;
+    type Single = T;
 
     fn into_body(self, inputs: I) -> Body {
         Body::Async(Box::new(AsyncTask {
@@ -224,6 +227,7 @@ where
     Kind: 'static,
 {
     type Value = T;
+    type Single = T;
 
     fn into_body(self, inputs: I) -> Body {
         Body::Plain(Box::new(PlainTask {
@@ -265,10 +269,11 @@ pub struct Recoverable<Marker>(PhantomData<fn() -> Marker>);
 #[diagnostic::do_not_recommend]
 impl<F, I, T, Marker> TaskFn<I, Recoverable<Marker>> for WithFallback<F, T>
 where
-    F: TaskFn<I, Marker, Value = T>,
+    F: TaskFn<I, Marker, Single = T>,
     T: Send + Sync + 'static,
 {
-    type Value = T;
+    type Value = F::Value;
+    type Single = T;
 
     const CONTEXT: bool = F::CONTEXT;
 

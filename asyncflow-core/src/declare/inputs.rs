@@ -326,10 +326,11 @@ macro_rules! inputs_for_tuple {
 crate::tuples::each_tuple!(inputs_for_tuple);
 
 /// The message of a bug of the engine.
-const STARTED_EARLY: &str = "a task starts only after the tasks whose outputs it needs succeeded";
+pub(super) const STARTED_EARLY: &str =
+    "a task starts only after the tasks whose outputs it needs succeeded";
 
 #[inline]
-fn borrow<'a, A: Send + Sync + 'static>(
+pub(super) fn borrow<'a, A: Send + Sync + 'static>(
     node: NodeIndex,
     outputs: Outputs<'a>,
     held: &'a Option<Arc<A>>,

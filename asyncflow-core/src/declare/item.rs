@@ -25,6 +25,7 @@ use super::inputs::Inputs;
     label = "not a task function, group or flow",
     note = "add a function or closure (async or not), a configured one (`f.after(..)`), a `Series`, a `Parallel` or an `Arc<Flow<_>>`",
     note = "a function with parameters needs `.inputs(..)` with a handle for each: `&T` for a `Task<T>`, `Option<&T>` for `task.optional()`, `T` for `task.moved()`",
+    note = "`each(f)` needs the list as its first input: `each(f).inputs(list)`, where `f` receives `&Item`, or `Item` for `list.moved()`",
     note = "a fallback must return the output of its task: `T` if the function returns `T` or `Result<T, _>`",
     note = "a function must be `Fn + Send + Sync + 'static`, its future `Send`, and it must return a type that implements `asyncflow::Output` (add `#[derive(Output)]`) or a `Result`"
 )]

@@ -6,6 +6,7 @@
 //! [`Flow::add`](crate::Flow::add) takes.
 
 pub(crate) mod configure;
+pub(crate) mod each;
 pub(crate) mod function;
 pub(crate) mod group;
 pub(crate) mod inputs;

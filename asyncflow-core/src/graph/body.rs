@@ -28,6 +28,8 @@ pub enum Body {
     Async(Box<dyn AsyncBody>),
     /// Called on a blocking thread.
     Plain(Box<dyn PlainBody>),
+    /// Called, or its future polled, for every element of a list.
+    Each(Box<dyn EachBody>),
     /// No function: the value is given to each execution. Boxed, because few tasks are inputs.
     Input(Box<InputBody>),
     /// No function: the output of every run is the same value, which the flow owns.
@@ -41,6 +43,7 @@ impl fmt::Debug for Body {
         match self {
             Self::Async(_) => f.write_str("Async"),
             Self::Plain(_) => f.write_str("Plain"),
+            Self::Each(_) => f.write_str("Each"),
             Self::Input(_) => f.write_str("Input"),
             Self::Value(_) => f.write_str("Value"),
             Self::Gate(gate) => gate.fmt(f),
@@ -232,6 +235,35 @@ pub trait PlainBody: AnyBody {
         wanted: &dyn Fn() -> bool,
     ) -> Result<(), BoxError>;
 }
+
+/// A function that is applied to every element of a list.
+pub trait EachBody: AnyBody {
+    /// Whether it returns a future.
+    fn is_async(&self) -> bool;
+    /// The elements of one run, which own the storage of that run together with others.
+    fn begin(&self, storage: Arc<RunStorage>, node: NodeIndex) -> Arc<dyn Elements>;
+}
+
+/// The elements of a task in one run, and their outputs.
+pub trait Elements: Send + Sync + 'static {
+    fn count(&self) -> usize;
+    /// The future of one element, whose function is async.
+    fn start(self: Arc<Self>, index: usize, attempt: Option<&AnyAttempt>) -> ElementJob;
+    /// Calls a plain function for one element. Stores the output if it is still `wanted` by then.
+    fn call(
+        &self,
+        index: usize,
+        attempt: Option<&AnyAttempt>,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<(), BoxError>;
+    /// Stores an output that a fallback made.
+    fn put(&self, index: usize, value: Box<dyn Any + Send + Sync>);
+    /// Stores the list of all outputs as the output of the task. Returns `false` if not all are there.
+    fn finish(self: Arc<Self>) -> bool;
+}
+
+/// The future of one element: stores the output, or returns an error.
+pub(crate) type ElementJob = Pin<Box<dyn Future<Output = Option<BoxError>> + Send>>;
 
 /// Claims a `once` task for an execution; returns `false` if another has claimed it before.
 pub(crate) fn claim(flag: &AtomicBool) -> bool {

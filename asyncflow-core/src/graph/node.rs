@@ -21,6 +21,7 @@ impl Node {
         match &self.body {
             Body::Async(body) => Some(body.as_any_body()),
             Body::Plain(body) => Some(body.as_any_body()),
+            Body::Each(body) => Some(body.as_any_body()),
             Body::Input(_) | Body::Value(_) | Body::Gate(_) => None,
         }
     }
@@ -31,6 +32,15 @@ impl Node {
         match &self.config {
             None => true,
             Some(config) => config.only_named,
+        }
+    }
+
+    /// Whether its function returns a future.
+    pub(crate) fn is_async(&self) -> bool {
+        match &self.body {
+            Body::Async(_) => true,
+            Body::Each(body) => body.is_async(),
+            _ => false,
         }
     }
 
@@ -80,6 +90,7 @@ impl Node {
         match &self.body {
             Body::Async(body) => body.facts(),
             Body::Plain(body) => body.facts(),
+            Body::Each(body) => body.facts(),
             Body::Input(input) => Facts {
                 column: input.column,
                 ..Facts::default()

@@ -65,6 +65,16 @@ impl RunStorage {
             .expect("a job is started by the body of its own task")
     }
 
+    /// The body of a task that is many, which has the type `B`.
+    pub(crate) fn each_body<B: Any>(&self, node: NodeIndex) -> &B {
+        let Body::Each(body) = &self.graph.node(node).body else {
+            unreachable!("elements are those of their own task");
+        };
+        body.as_any()
+            .downcast_ref()
+            .expect("elements are made by the body of their own task")
+    }
+
     /// Tells the tasks which run they are in; called before the first one starts.
     pub(crate) fn set_run(&self, run: Weak<dyn Any + Send + Sync>) {
         // Called once, so there is none yet.

@@ -257,6 +257,8 @@ impl<'a> Node<'a> {
     pub fn kind(&self) -> NodeKind {
         match &self.graph.node(self.index).body {
             Body::Async(_) => NodeKind::Async,
+            Body::Each(body) if body.is_async() => NodeKind::Async,
+            Body::Each(_) => NodeKind::Plain,
             Body::Plain(_) => NodeKind::Plain,
             Body::Input(_) => NodeKind::Input,
             Body::Value(_) => NodeKind::Value,
@@ -340,6 +342,11 @@ impl<'a> Node<'a> {
     /// Returns the time limit of each attempt; see [`timeout`](crate::TaskExt::timeout).
     pub fn timeout(&self) -> Option<Duration> {
         self.graph.node(self.index).config.as_ref()?.timeout
+    }
+
+    /// Returns `true` if the task is a function for [each](crate::each()) element of a list.
+    pub fn is_each(&self) -> bool {
+        matches!(self.graph.node(self.index).body, Body::Each(_))
     }
 
     /// Returns `true` if the task is attempted again after a failure; see

@@ -9,7 +9,7 @@ use crate::task::status::TaskStatus;
 use crate::tuples::each_tuple;
 use crate::unwind;
 
-use super::{Observer, TaskRef};
+use super::{ElementRef, Observer, TaskRef};
 
 /// Calls a macro with the given tokens and the signature of every method, so that no implementation
 /// below can miss one.
@@ -25,6 +25,9 @@ macro_rules! with_every_method {
             task_entered(task: TaskRef<'_>, attempt: u32),
             task_left(task: TaskRef<'_>, attempt: u32),
             attempt_failed(task: TaskRef<'_>, attempt: u32, why: &dyn fmt::Display),
+            element_started(element: ElementRef<'_>, attempt: u32),
+            element_failed(element: ElementRef<'_>, attempt: u32, why: &dyn fmt::Display),
+            element_ended(element: ElementRef<'_>, status: TaskStatus),
             task_noted(task: TaskRef<'_>, note: &str),
             task_progress(task: TaskRef<'_>, done: u64, total: u64),
             task_ended(task: TaskRef<'_>, status: TaskStatus),

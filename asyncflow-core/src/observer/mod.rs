@@ -42,6 +42,37 @@ impl<'a> TaskRef<'a> {
     }
 }
 
+/// An element of an [`each`](crate::each()), as passed to the methods of an [`Observer`].
+///
+/// `Display` writes a name like `fetch[17]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ElementRef<'a> {
+    task: TaskRef<'a>,
+    index: usize,
+}
+
+impl<'a> ElementRef<'a> {
+    pub(crate) fn new(task: TaskRef<'a>, index: usize) -> Self {
+        Self { task, index }
+    }
+
+    /// Returns the task that it is an element of.
+    pub fn task(self) -> TaskRef<'a> {
+        self.task
+    }
+
+    /// Returns the index of the element in the list.
+    pub fn index(self) -> usize {
+        self.index
+    }
+}
+
+impl fmt::Display for ElementRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.task.name, self.index)
+    }
+}
+
 /// Is notified of what happens in a run, as it happens. Passed to
 /// [`Execute::observe`](crate::Execute::observe).
 ///
@@ -92,13 +123,15 @@ impl<'a> TaskRef<'a> {
 /// * Between ready and started, a task may wait for [permits](Self::task_waiting), for a
 ///   [slot](Self::task_queued), or for a thread, for which there is no method.
 /// * A task gives its permits back after `task_left` and before `task_ended` is called.
+/// * The elements of an [`each`](crate::each()) start and end between its `started` and its `ended`, with
+///   [methods](Self::element_started) of their own; `entered` and `left` are called for its task.
 /// * A plain function that timed out runs on and keeps its permits. So `task_left` may be called
 ///   after `task_ended` or during the next attempt, but always before `run_ended`.
 ///
 /// # Threads
 ///
-/// No two methods are called at the same time for the same task, except after a timeout as described
-/// above. For different tasks, methods are called from different threads at the same time. A method
+/// No two methods are called at the same time for the same task, except for an [`each`](crate::each()),
+/// and after a timeout as described above. For different tasks, methods are called from different threads at the same time. A method
 /// is called on the thread where the event happens: [`task_entered`](Self::task_entered) and
 /// [`task_left`](Self::task_left) come in pairs, on the thread that calls the function or polls its
 /// future in between.
@@ -139,6 +172,13 @@ pub trait Observer: Send + Sync + 'static {
     /// An attempt failed, panicked or timed out. Next, the task ends or is
     /// [started](Self::task_started) again.
     fn attempt_failed(&self, task: TaskRef<'_>, attempt: u32, why: &dyn fmt::Display) {}
+    /// An attempt at an element of an [`each`](crate::each()) starts.
+    fn element_started(&self, element: ElementRef<'_>, attempt: u32) {}
+    /// An attempt at an element failed, panicked or timed out, and another follows, or the fallback has
+    /// made its output.
+    fn element_failed(&self, element: ElementRef<'_>, attempt: u32, why: &dyn fmt::Display) {}
+    /// An element has its final status. It has started, unless it is cancelled.
+    fn element_ended(&self, element: ElementRef<'_>, status: TaskStatus) {}
     /// A task remarked on itself; see [`TaskContext::note`](crate::TaskContext::note).
     fn task_noted(&self, task: TaskRef<'_>, note: &str) {}
     /// A task told how far it is; see [`TaskContext::progress`](crate::TaskContext::progress).

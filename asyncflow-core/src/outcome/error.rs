@@ -122,6 +122,8 @@ impl FlowError {
 
     /// Returns every task that failed, panicked or timed out, in the order of declaration.
     ///
+    /// Of an [`each`](crate::each()), every element that failed, with a name like `fetch[17]`.
+    ///
     /// A task that was cancelled after a failed attempt is not among them.
     /// [`TaskReport::failure`](crate::TaskReport::failure) has its error.
     ///

@@ -224,7 +224,7 @@ impl Report {
         failures
             .map(|(index, failure)| (self.at(*index), &**failure))
             .filter(|(task, _)| task.status().is_failure() && !task.allows_failure())
-            .map(|(_, failure)| failure)
+            .flat_map(|(_, failure)| failure.apart())
     }
 
     pub(crate) fn graph(&self) -> &Graph {

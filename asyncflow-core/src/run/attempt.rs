@@ -25,13 +25,12 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use futures_channel::oneshot;
 
 use crate::graph::Graph;
-use crate::graph::body::Body;
 use crate::graph::refusal::Refusal;
 use crate::node_index::NodeIndex;
 use crate::sync::{Mutex, lock};
@@ -43,6 +42,7 @@ use super::finish::Finished;
 use super::guard::RunGuard;
 use super::stop::Mode;
 use super::stop_list::StopKey;
+use super::supervise::Subject;
 
 /// One attempt at a task whose function receives a context.
 pub(crate) struct AttemptState {
@@ -50,6 +50,8 @@ pub(crate) struct AttemptState {
     run: Weak<Execution>,
     graph: Arc<Graph>,
     task: NodeIndex,
+    /// Present if it is an attempt at an element of the task.
+    element: Option<ElementKnown>,
     number: u32,
     /// Set when the attempt has timed out, and its plain function still runs.
     timed_out: AtomicBool,
@@ -58,6 +60,14 @@ pub(crate) struct AttemptState {
     /// Whether it gives its slot back while it has a run.
     returns_slot: bool,
     runs: Mutex<Runs>,
+}
+
+/// What is known of an element. Not the element itself, whose shares keep its task from ending.
+struct ElementKnown {
+    index: usize,
+    name: OnceLock<String>,
+    /// Set when the elements of the task are to stop.
+    stopped: Arc<AtomicBool>,
 }
 
 /// The runs that an attempt executes.
@@ -86,15 +96,22 @@ impl fmt::Debug for AttemptState {
 impl AttemptState {
     pub(super) fn new(
         guard: &RunGuard,
-        task: NodeIndex,
+        subject: Subject<'_>,
         number: u32,
         slot: Option<Slot>,
     ) -> Arc<Self> {
-        let is_plain = matches!(guard.node(task).body, Body::Plain(_));
+        let task = subject.task();
+        let is_plain = !guard.node(task).is_async();
+        let element = subject.element().map(|element| ElementKnown {
+            index: element.index(),
+            name: OnceLock::new(),
+            stopped: element.stop_flag(),
+        });
         Arc::new(Self {
             run: guard.downgrade(),
             graph: Arc::clone(&guard.storage.graph),
             task,
+            element,
             number,
             timed_out: AtomicBool::new(false),
             lends_slot: slot.is_some() && is_plain,
@@ -110,7 +127,19 @@ impl AttemptState {
     }
 
     pub(crate) fn name(&self) -> &str {
-        self.graph.name(self.task)
+        let name = self.graph.name(self.task);
+        match &self.element {
+            None => name,
+            Some(element) => {
+                let index = element.index;
+                element.name.get_or_init(|| format!("{name}[{index}]"))
+            }
+        }
+    }
+
+    /// The index of the element that it is an attempt at, if it is one.
+    pub(crate) fn element(&self) -> Option<usize> {
+        self.element.as_ref().map(|element| element.index)
     }
 
     pub(crate) fn number(&self) -> u32 {
@@ -128,7 +157,9 @@ impl AttemptState {
 
     /// Whether the function should end: its run stops, or its attempt has timed out.
     pub(crate) fn is_stopping(&self) -> bool {
+        let element = self.element.as_ref();
         self.timed_out.load(Ordering::Acquire)
+            || element.is_some_and(|element| element.stopped.load(Ordering::Acquire))
             || self.run().is_none_or(|run| run.stops_task(self.task))
     }
 
@@ -248,7 +279,7 @@ impl Owned {
         let mut key = None;
         // An async function is dropped when its run stops. A plain one goes on, so its runs are
         // stopped apart from it.
-        if let Body::Plain(_) = self.run.node(attempt.task).body {
+        if !self.run.node(attempt.task).is_async() {
             let stop = Arc::new(StopInner {
                 attempt: Arc::downgrade(&attempt),
                 inner: inner.downgrade(),

@@ -15,12 +15,14 @@ use crate::unwind;
 
 use super::attempt::AttemptState;
 use super::concurrency_limit::Slot;
+use super::each::{Element, Share, run_elements};
 use super::execution::Execution;
 use super::guard::RunGuard;
 use super::observers::Watch;
 use super::ready_queues::Injected;
 use super::settle::CollectingSink;
 use super::step::Step;
+use super::supervise::Subject;
 
 /// A plain function to be called.
 #[derive(Debug)]
@@ -33,6 +35,10 @@ pub(crate) struct BlockingCall {
 pub(crate) enum CallKind {
     /// The thread, which also gives back what the task holds.
     Simple(Holds),
+    /// The same for an element of a task that is many.
+    Element(Holds, Element),
+    /// Several elements of such a task, which need nothing but their function.
+    Elements(Share),
     /// The supervisor, which waits for the attempt, unless that has timed out.
     Attempt(Attempt),
 }
@@ -41,6 +47,8 @@ impl fmt::Debug for CallKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Simple(_) => "Simple",
+            Self::Element(..) => "Element",
+            Self::Elements(_) => "Elements",
             Self::Attempt(_) => "Attempt",
         })
     }
@@ -64,6 +72,8 @@ impl Holds {
 
 /// One attempt at a task that is supervised.
 pub(crate) struct Attempt {
+    /// Present if it is an attempt at an element of the task.
+    pub(super) element: Option<Element>,
     pub(super) holds: Holds,
     /// Set by the thread when the function returned, or by the supervisor when the attempt timed
     /// out. The first of them decides whether the attempt counts.
@@ -89,6 +99,14 @@ impl BlockingCall {
     pub(super) fn run(self, guard: &RunGuard) -> Option<NodeIndex> {
         match self.kind {
             CallKind::Simple(holds) => run_simple(guard, self.task, holds),
+            CallKind::Element(holds, element) => {
+                run_element(guard, holds, element);
+                None
+            }
+            CallKind::Elements(share) => {
+                run_elements(guard, share);
+                None
+            }
             CallKind::Attempt(attempt) => {
                 run_attempt(guard, self.task, attempt);
                 None
@@ -115,8 +133,22 @@ fn run_simple(guard: &RunGuard, task: NodeIndex, holds: Holds) -> Option<NodeInd
     }
 }
 
+fn run_element(guard: &RunGuard, holds: Holds, element: Element) {
+    let end = match element.stops(guard) {
+        true => End::Cancelled,
+        false => {
+            element.started(guard, 1);
+            element.call(guard, 1, None, &|| true)
+        }
+    };
+    let slot = holds.give_back_permits();
+    element.ended(guard, end);
+    drop(slot);
+}
+
 fn run_attempt(guard: &RunGuard, task: NodeIndex, attempt: Attempt) {
     let Attempt {
+        element,
         mut holds,
         decided,
         started,
@@ -126,22 +158,23 @@ fn run_attempt(guard: &RunGuard, task: NodeIndex, attempt: Attempt) {
     } = attempt;
     let known = state.as_ref().map(|state| Arc::clone(state) as AnyAttempt);
     let wanted = || !decided.swap(true, Ordering::AcqRel);
-    let end = match guard.stops_task(task) {
+    let subject = match &element {
+        Some(element) => Subject::Element(element),
+        None => Subject::Task(task),
+    };
+    let end = match subject.stops(guard) {
         true => End::Cancelled,
         false => {
-            if number > 1 {
-                guard.note_attempts(task, number);
-            }
-            if let Some(watch) = &guard.watch {
-                watch.started(task, number);
-            }
+            subject.started(guard, number);
             // Last, since the attempt may time out from here on. It fails if the attempt was dropped.
             let _ = started.send(());
-            match &guard.watch {
-                Some(watch) => {
-                    watch.inside(task, number, || call(guard, task, known.as_ref(), &wanted))
+            let known = known.as_ref();
+            match (&element, &guard.watch) {
+                (Some(element), _) => element.call(guard, number, known, &wanted),
+                (None, Some(watch)) => {
+                    watch.inside(task, number, || call(guard, task, known, &wanted))
                 }
-                None => call(guard, task, known.as_ref(), &wanted),
+                (None, None) => call(guard, task, known, &wanted),
             }
         }
     };

@@ -127,6 +127,17 @@ impl Drive {
         }
     }
 
+    /// A drive for a future that waits, and settles its task itself, if at all.
+    pub(crate) fn of_job(guard: RunGuard, task: NodeIndex, job: Job) -> Self {
+        let waiting = Waiting {
+            task,
+            job,
+            key: None,
+            sees_stop: true,
+        };
+        Self::new(guard, Role::Waiting, Some(waiting))
+    }
+
     pub(crate) fn guard(&self) -> &RunGuard {
         &self.guard
     }

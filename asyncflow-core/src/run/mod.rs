@@ -17,6 +17,7 @@
 //!   [`blocking_thread_count`]: the threads for them, and how many;
 //! * [`supervise`]: permits, slots and several attempts; [`concurrency_limit`]: `max_concurrency`;
 //!   [`time_limit`]: one attempt within its time limit; [`attempt`]: what its function knows of it;
+//! * [`each`]: the elements of a task that is many;
 //! * [`settle`]: what its end makes ready; [`time_slice`]: when others get a turn;
 //! * [`observers`]: clocks and observers.
 //!
@@ -39,6 +40,7 @@ pub(crate) mod current;
 pub(crate) mod deadline;
 pub(crate) mod drive;
 pub(crate) mod driver_count;
+pub(crate) mod each;
 pub(crate) mod execution;
 pub(crate) mod finish;
 pub(crate) mod future;

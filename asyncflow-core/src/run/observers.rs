@@ -15,13 +15,15 @@ use crate::graph::body::{AnyAttempt, AsyncBody, Body, Job};
 use crate::graph::structure::Structure;
 use crate::lock::Permits;
 use crate::node_index::NodeIndex;
-use crate::observer::{Observer, TaskRef};
+use crate::observer::{ElementRef, Observer, TaskRef};
 use crate::outcome::times::Times;
 use crate::task::failure::Cause;
 use crate::task::status::TaskStatus;
+use crate::task::statuses::Status;
 use crate::unwind;
 
 use super::backend::Backend;
+use super::each::ElementAt;
 use super::execution::Execution;
 
 /// Stands for what has not happened.
@@ -152,6 +154,42 @@ impl Watch {
                 observer.attempt_failed(task, attempt, &why)
             });
         }
+    }
+
+    fn tell_of_element(&self, at: ElementAt, event: impl Fn(&dyn Observer, ElementRef<'_>)) {
+        let (node, index) = at;
+        self.tell_of(node, |observer, task| {
+            event(observer, ElementRef::new(task, index));
+        });
+    }
+
+    pub(crate) fn element_started(&self, at: ElementAt, attempt: u32) {
+        self.tell_of_element(at, |observer, element| {
+            observer.element_started(element, attempt);
+        });
+    }
+
+    pub(crate) fn element_failed(&self, at: ElementAt, attempt: u32, cause: &Cause) {
+        if self.is_observed() {
+            let why = cause.to_string();
+            self.tell_of_element(at, |observer, element| {
+                observer.element_failed(element, attempt, &why);
+            });
+        }
+    }
+
+    pub(crate) fn element_ended(&self, at: ElementAt, status: Status) {
+        let status = match status {
+            Status::Succeeded => TaskStatus::Succeeded,
+            Status::Recovered => TaskStatus::Recovered,
+            Status::Failed => TaskStatus::Failed,
+            Status::Panicked => TaskStatus::Panicked,
+            Status::TimedOut => TaskStatus::TimedOut,
+            _ => TaskStatus::Cancelled,
+        };
+        self.tell_of_element(at, |observer, element| {
+            observer.element_ended(element, status);
+        });
     }
 
     pub(crate) fn noted(&self, node: NodeIndex, note: &str) {

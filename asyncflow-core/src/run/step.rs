@@ -32,7 +32,7 @@ impl Execution {
             match &node.body {
                 Body::Async(body) => return Step::Poll(&**body),
                 Body::Plain(_) => return Step::Call,
-                Body::Input(_) | Body::Value(_) | Body::Gate(_) => {}
+                Body::Each(_) | Body::Input(_) | Body::Value(_) | Body::Gate(_) => {}
             }
         }
         self.step_with_care(index, node)
@@ -66,6 +66,7 @@ impl Execution {
             (Body::Input(_), _) => {
                 unreachable!("an input that is not given is refused at the start")
             }
+            (Body::Each(_), _) => Step::Supervise,
             _ if supervised => Step::Supervise,
             (Body::Async(body), Some(watch)) => Step::PollWatched(&**body, watch),
             (Body::Async(body), None) => Step::Poll(&**body),

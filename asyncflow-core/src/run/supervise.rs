@@ -20,6 +20,7 @@ use crate::unwind;
 use super::attempt::AttemptState;
 use super::blocking_call::{BlockingCall, CallKind, Holds};
 use super::concurrency_limit::Slot;
+use super::each::{self, Element};
 use super::guard::RunGuard;
 use super::rate_limit::admit;
 use super::stop::Mode;
@@ -28,6 +29,9 @@ use super::time_limit::{attempt_async, attempt_plain};
 /// The future of a supervised task. `None` if the task was parked until a slot is free.
 pub(crate) fn start(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Option<Job> {
     let node = guard.node(task);
+    if let Body::Each(_) = node.body {
+        return Some(each::start(guard, task, slot));
+    }
     // A nested flow takes no slot; its tasks do. A task that needs permits takes those first.
     let slot_alone =
         node.nested().is_none() && node.permits().is_empty() && node.rates().is_empty();
@@ -37,7 +41,7 @@ pub(crate) fn start(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Op
     };
     let guard = guard.clone();
     Some(Box::pin(async move {
-        let (end, slot) = attempts(&guard, task, slot).await;
+        let (end, slot) = attempts(&guard, Subject::Task(task), slot, None).await;
         let not_stored = match (end, slot) {
             (Some(end), None) => NotStored::unless_succeeded(end),
             (Some(end), Some(slot)) => {
@@ -50,14 +54,79 @@ pub(crate) fn start(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Op
     }))
 }
 
+/// What is attempted.
+#[derive(Clone, Copy)]
+pub(super) enum Subject<'a> {
+    Task(NodeIndex),
+    /// An element of a task that is many.
+    Element(&'a Element),
+}
+
+impl<'a> Subject<'a> {
+    /// The task itself, or the one of the element.
+    pub(super) fn task(self) -> NodeIndex {
+        match self {
+            Self::Task(task) => task,
+            Self::Element(element) => element.task(),
+        }
+    }
+
+    pub(super) fn element(self) -> Option<&'a Element> {
+        match self {
+            Self::Task(_) => None,
+            Self::Element(element) => Some(element),
+        }
+    }
+
+    pub(super) fn stops(self, guard: &RunGuard) -> bool {
+        match self {
+            Self::Task(task) => guard.stops_task(task),
+            Self::Element(element) => element.stops(guard),
+        }
+    }
+
+    /// Takes note that an attempt starts.
+    pub(super) fn started(self, guard: &RunGuard, number: u32) {
+        match (self, &guard.watch) {
+            (Self::Element(element), _) => element.started(guard, number),
+            (Self::Task(task), watch) => {
+                if number > 1 {
+                    guard.note_attempts(task, number);
+                }
+                if let Some(watch) = watch {
+                    watch.started(task, number);
+                }
+            }
+        }
+    }
+
+    fn failure(self, guard: &RunGuard, cause: Cause) -> Failure {
+        match self {
+            Self::Task(task) => guard.failure(task, cause),
+            Self::Element(element) => element.failure(guard, cause),
+        }
+    }
+
+    fn attempt_failed(self, guard: &RunGuard, number: u32, cause: &Cause) {
+        match (self, &guard.watch) {
+            (Self::Element(element), _) => element.attempt_failed(guard, number, cause),
+            (Self::Task(task), Some(watch)) => watch.attempt_failed(task, number, cause),
+            (Self::Task(_), None) => {}
+        }
+    }
+}
+
 /// Attempts a task until it succeeds, or may not be attempted again. In a pause it holds neither
 /// permits nor a slot. Returns how it ended and the
-/// slot that it holds, or no end if a blocking thread goes on with it.
-async fn attempts(
+/// slot that it holds, or no end if a blocking thread goes on with it. `first` is what it holds for the
+/// first attempt, if that has been acquired.
+pub(super) async fn attempts(
     guard: &RunGuard,
-    task: NodeIndex,
+    subject: Subject<'_>,
     mut slot: Option<Slot>,
+    mut first: Option<Holds>,
 ) -> (Option<End>, Option<Slot>) {
+    let task = subject.task();
     let node = guard.node(task);
     let config = node.config.as_deref();
     // A nested flow stops itself, and cleans up.
@@ -76,20 +145,27 @@ async fn attempts(
     let mut number = 0_u32;
     loop {
         number = number.saturating_add(1);
-        let Some(mut holds) = admit(guard, task, slot.take()).await else {
+        let holds = match first.take() {
+            Some(holds) => Some(holds),
+            None => {
+                let holds = admit(guard, task, slot.take());
+                until_stop(guard, subject, holds).await.flatten()
+            }
+        };
+        let Some(mut holds) = holds else {
             return (Some(End::Cancelled), None);
         };
-        if guard.stops_task(task) {
+        if subject.stops(guard) {
             return (Some(End::Cancelled), holds.slot.take());
         }
-        if let Some(watch) = &guard.watch {
+        if let (Some(watch), Subject::Task(_)) = (&guard.watch, subject) {
             watch.permitted(task);
         }
         let state = config.is_some_and(|config| config.context);
-        let state = state.then(|| AttemptState::new(guard, task, number, holds.slot.take()));
+        let state = state.then(|| AttemptState::new(guard, subject, number, holds.slot.take()));
         let end = match &node.body {
-            Body::Async(body) => {
-                let end = attempt_async(guard, task, number, &**body, limit, state.as_ref()).await;
+            _ if node.is_async() => {
+                let end = attempt_async(guard, subject, number, limit, state.as_ref()).await;
                 if let Some(state) = &state {
                     state.end().await;
                     holds.slot = state.take_slot();
@@ -103,13 +179,16 @@ async fn attempts(
                 && !records
                 && !config.is_some_and(Config::handles_failure) =>
             {
-                let kind = CallKind::Simple(holds);
+                let kind = match subject {
+                    Subject::Task(_) => CallKind::Simple(holds),
+                    Subject::Element(element) => CallKind::Element(holds, element.clone()),
+                };
                 guard.call_blocking(BlockingCall { task, kind });
                 return (None, None);
             }
             _ => {
                 let end;
-                (end, slot) = attempt_plain(guard, task, holds, number, limit, state).await;
+                (end, slot) = attempt_plain(guard, subject, holds, number, limit, state).await;
                 end
             }
         };
@@ -120,7 +199,7 @@ async fn attempts(
                     return (Some(End::Failed(Cause::Error(error))), slot);
                 }
             }
-            if let (End::Succeeded, 2..) = (&end, number) {
+            if let (End::Succeeded, 2.., Subject::Task(_)) = (&end, number, subject) {
                 guard.forget_failure(task);
             }
             return (Some(end), slot);
@@ -128,7 +207,7 @@ async fn attempts(
         let Some(config) = config.filter(|config| config.handles_failure()) else {
             return (Some(End::Failed(cause)), slot);
         };
-        let failure = guard.failure(task, cause);
+        let failure = subject.failure(guard, cause);
         let length = match unwind::catch(|| may_retry(config, &failure)) {
             Ok(true) => pauses.as_mut().and_then(|pauses| pauses.next()),
             Ok(false) => None,
@@ -138,17 +217,17 @@ async fn attempts(
             }
         };
         let Some(length) = length else {
-            return (Some(recover(guard, config, number, failure)), slot);
+            return (Some(recover(guard, subject, config, number, failure)), slot);
         };
         drop(slot.take());
-        if let Some(watch) = &guard.watch {
-            watch.attempt_failed(task, number, failure.cause());
+        subject.attempt_failed(guard, number, failure.cause());
+        if let Subject::Task(_) = subject {
+            // For the report of a task that is cancelled before its next attempt is over.
+            guard.keep_failure(failure);
+            // Noted even if there is no next attempt because the run stops.
+            guard.note_attempts(task, number);
         }
-        // For the report of a task that is cancelled before its next attempt is over.
-        guard.keep_failure(failure);
-        // Noted even if there is no next attempt because the run stops.
-        guard.note_attempts(task, number);
-        if until_stop(guard, task, pause(guard, length))
+        if until_stop(guard, subject, pause(guard, length))
             .await
             .is_none()
         {
@@ -164,23 +243,33 @@ fn may_retry(config: &Config, failure: &Failure) -> bool {
 
 /// The end of a task that is not attempted again. Its fallback is not called if the run was dropped,
 /// because nothing would receive the output.
-fn recover(guard: &RunGuard, config: &Config, number: u32, failure: Failure) -> End {
+fn recover(
+    guard: &RunGuard,
+    subject: Subject<'_>,
+    config: &Config,
+    number: u32,
+    failure: Failure,
+) -> End {
     let fallback = config.fallback.as_ref();
     let Some(fallback) = fallback.filter(|_| guard.mode() != Mode::Dropped) else {
         return End::Failed(failure.into_cause());
     };
     let task = failure.task().index;
-    let store = || fallback.store(&failure, guard.outputs(), task);
+    let store = || match subject {
+        Subject::Task(task) => fallback.store(&failure, guard.outputs(), task),
+        Subject::Element(element) => element.put(fallback.make(&failure)),
+    };
     let stored = unwind::catch(|| match &guard.watch {
         Some(watch) => watch.inside(task, number, store),
         None => store(),
     });
     match stored {
         Ok(()) => {
-            if let Some(watch) = &guard.watch {
-                watch.attempt_failed(task, number, failure.cause());
+            subject.attempt_failed(guard, number, failure.cause());
+            match subject {
+                Subject::Task(_) => guard.keep_failure(failure),
+                Subject::Element(element) => element.recovered(failure),
             }
-            guard.keep_failure(failure);
             End::Recovered
         }
         Err(payload) => End::Failed(Cause::panic_after(failure, payload)),
@@ -216,7 +305,7 @@ pub(super) async fn acquire(
                 if let Some(watch) = &guard.watch {
                     watch.waits(task, permits);
                 }
-                until_stop(guard, task, guard.backend.acquire(permits)).await?
+                until_stop(guard, Subject::Task(task), guard.backend.acquire(permits)).await?
             }
         };
         holds.permits.push(held);
@@ -227,7 +316,7 @@ pub(super) async fn acquire(
         holds.slot = Some(
             match limit.wait(limiter, guard, task, !holds.permits.is_empty()) {
                 Ok(slot) => slot,
-                Err(free) => until_stop(guard, task, free).await?.ok()?,
+                Err(free) => until_stop(guard, Subject::Task(task), free).await?.ok()?,
             },
         );
     }
@@ -237,11 +326,11 @@ pub(super) async fn acquire(
 /// Waits for `future`. `None` if the run stops before it is ready.
 pub(super) async fn until_stop<F: Future>(
     guard: &RunGuard,
-    task: NodeIndex,
+    subject: Subject<'_>,
     future: F,
 ) -> Option<F::Output> {
     let mut future = pin!(future);
-    poll_fn(|cx| match guard.stops_task(task) {
+    poll_fn(|cx| match subject.stops(guard) {
         true => Poll::Ready(None),
         false => future.as_mut().poll(cx).map(Some),
     })

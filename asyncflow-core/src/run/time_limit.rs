@@ -4,13 +4,12 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_channel::oneshot;
 
-use crate::graph::body::{AnyAttempt, AsyncBody, NotStored};
-use crate::node_index::NodeIndex;
+use crate::graph::body::{AnyAttempt, Body, ElementJob, Job, NotStored};
 use crate::task::end::End;
 use crate::task::failure::{Cause, TimedOut};
 use crate::unwind;
@@ -18,47 +17,40 @@ use crate::unwind;
 use super::attempt::AttemptState;
 use super::blocking_call::{Attempt, BlockingCall, CallKind, Holds};
 use super::concurrency_limit::Slot;
+use super::each::Element;
 use super::guard::RunGuard;
 use super::observers::Observed;
+use super::supervise::Subject;
 
 /// One attempt of an async function. An attempt that times out is dropped at its await point.
 pub(super) async fn attempt_async(
     guard: &RunGuard,
-    task: NodeIndex,
+    subject: Subject<'_>,
     number: u32,
-    body: &dyn AsyncBody,
     limit: Option<Duration>,
     state: Option<&Arc<AttemptState>>,
 ) -> End {
+    let task = subject.task();
+    let sees_stop = matches!(&guard.node(task).body, Body::Async(body) if body.sees_stop());
     let mut job = None;
     let mut timer = limit.map(|limit| (limit, guard.backend.sleep(limit)));
     let end = poll_fn(|cx| {
-        if !body.sees_stop() && guard.stops_task(task) {
-            if job.is_some() {
+        if !sees_stop && subject.stops(guard) {
+            if let (Some(_), Subject::Task(_)) = (&job, subject) {
                 guard.note_attempts(task, number);
             }
             return Poll::Ready(End::Cancelled);
         }
         let polled = unwind::catch(|| {
             let start = || {
-                if number > 1 {
-                    guard.note_attempts(task, number);
-                }
-                if let Some(watch) = &guard.watch {
-                    watch.started(task, number);
-                }
+                subject.started(guard, number);
                 let known = state.map(|state| Arc::clone(state) as AnyAttempt);
-                Observed::start(body, guard.share(), task, number, known)
+                AttemptJob::start(guard, subject, number, known)
             };
-            job.get_or_insert_with(start).as_mut().poll(cx)
+            job.get_or_insert_with(start).poll(cx)
         });
         match polled {
-            Ok(Poll::Ready((_, not_stored))) => {
-                return Poll::Ready(match not_stored.map(|not_stored| *not_stored) {
-                    Some(NotStored::Ended(end)) => end,
-                    Some(NotStored::HandedOver) | None => End::Succeeded,
-                });
-            }
+            Ok(Poll::Ready(end)) => return Poll::Ready(end),
             Ok(Poll::Pending) => {}
             Err(payload) => return Poll::Ready(End::Failed(Cause::panic(payload))),
         }
@@ -75,11 +67,65 @@ pub(super) async fn attempt_async(
     end
 }
 
+/// The future of an attempt.
+enum AttemptJob<'a> {
+    Task(Job),
+    Element(Option<ElementJob>, &'a RunGuard, &'a Element, u32),
+}
+
+impl<'a> AttemptJob<'a> {
+    fn start(
+        guard: &'a RunGuard,
+        subject: Subject<'a>,
+        number: u32,
+        known: Option<AnyAttempt>,
+    ) -> Self {
+        match (subject, &guard.node(subject.task()).body) {
+            (Subject::Element(element), _) => {
+                Self::Element(Some(element.job(known.as_ref())), guard, element, number)
+            }
+            (Subject::Task(task), Body::Async(body)) => {
+                Self::Task(Observed::start(&**body, guard.share(), task, number, known))
+            }
+            (Subject::Task(_), _) => unreachable!("only async functions have futures"),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        match self {
+            Self::Task(job) => {
+                let (_, not_stored) = ready!(job.as_mut().poll(cx));
+                Poll::Ready(match not_stored.map(|not_stored| *not_stored) {
+                    Some(NotStored::Ended(end)) => end,
+                    Some(NotStored::HandedOver) | None => End::Succeeded,
+                })
+            }
+            Self::Element(job, guard, element, number) => {
+                let job = job.as_mut().expect("it is there until it is dropped");
+                let poll = || job.as_mut().poll(cx);
+                let polled = element.inside(guard, *number, poll);
+                polled.map(|error| match error {
+                    None => End::Succeeded,
+                    Some(error) => End::Failed(Cause::Error(error)),
+                })
+            }
+        }
+    }
+}
+
+impl Drop for AttemptJob<'_> {
+    fn drop(&mut self) {
+        if let Self::Element(job, guard, element, number) = self {
+            element.inside(guard, *number, || drop(job.take()));
+        }
+    }
+}
+
 /// One attempt on a blocking thread. An attempt that times out is not waited for: the thread runs to
 /// its end, and gives back what it holds then.
 pub(super) async fn attempt_plain(
     guard: &RunGuard,
-    task: NodeIndex,
+    subject: Subject<'_>,
     holds: Holds,
     number: u32,
     mut limit: Option<Duration>,
@@ -89,8 +135,9 @@ pub(super) async fn attempt_plain(
     let (started, mut starting) = oneshot::channel();
     let (done, mut ending) = oneshot::channel();
     guard.call_blocking(BlockingCall {
-        task,
+        task: subject.task(),
         kind: CallKind::Attempt(Attempt {
+            element: subject.element().cloned(),
             holds,
             decided: Arc::clone(&decided),
             started,

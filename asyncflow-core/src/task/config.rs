@@ -68,21 +68,37 @@ pub(crate) type Backoffs = dyn Fn() -> Box<dyn Iterator<Item = Duration> + Send>
 pub(crate) type RetryWhen = dyn Fn(&Failure) -> bool + Send + Sync;
 
 /// Makes the output of a task from its failure, and stores it.
-pub(crate) struct Fallback(Box<StoreFallback>);
+pub(crate) struct Fallback(Box<MakeFallback>);
 
-type StoreFallback = dyn Fn(&Failure, Outputs<'_>, NodeIndex) + Send + Sync;
+type MakeFallback =
+    dyn Fn(&Failure, Option<(Outputs<'_>, NodeIndex)>) -> Option<AnyOutput> + Send + Sync;
+
+/// An output without its type.
+pub(crate) type AnyOutput = Box<dyn Any + Send + Sync>;
 
 impl Fallback {
     pub(crate) fn new<T: Any + Send + Sync>(
         make: impl Fn(&Failure) -> T + Send + Sync + 'static,
     ) -> Self {
-        Self(Box::new(move |failure, outputs, task| {
-            outputs.set(task, make(failure));
+        Self(Box::new(move |failure, place| {
+            let output = make(failure);
+            match place {
+                Some((outputs, task)) => outputs.set(task, output),
+                None => return Some(Box::new(output)),
+            }
+            None
         }))
     }
 
+    /// Makes the output of a task, and stores it.
     pub(crate) fn store(&self, failure: &Failure, outputs: Outputs<'_>, task: NodeIndex) {
-        (self.0)(failure, outputs, task);
+        (self.0)(failure, Some((outputs, task)));
+    }
+
+    /// Makes the output of an element.
+    pub(crate) fn make(&self, failure: &Failure) -> AnyOutput {
+        let output = (self.0)(failure, None);
+        output.expect("it is returned unless there is a place for it")
     }
 }
 

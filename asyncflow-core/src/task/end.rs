@@ -26,9 +26,7 @@ impl End {
             Self::Succeeded => Status::Succeeded,
             Self::Recovered => Status::Recovered,
             Self::Restored => Status::Restored,
-            Self::Failed(Cause::Error(_)) => Status::Failed,
-            Self::Failed(Cause::Panic(_)) => Status::Panicked,
-            Self::Failed(Cause::Timeout(_)) => Status::TimedOut,
+            Self::Failed(cause) => cause.status(),
             Self::Cancelled => Status::Cancelled,
         }
     }

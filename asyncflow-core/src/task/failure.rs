@@ -12,6 +12,7 @@ use crate::output::BoxError;
 use crate::unwind::{self, Payload};
 
 use super::status::TaskStatus;
+use super::statuses::Status;
 
 /// A task that failed, and the cause. From [`FlowError::failures`](crate::FlowError::failures) and
 /// [`TaskReport::failure`](crate::TaskReport::failure).
@@ -74,15 +75,54 @@ impl Failure {
             Cause::Error(_) => TaskStatus::Failed,
             Cause::Panic(_) => TaskStatus::Panicked,
             Cause::Timeout(_) => TaskStatus::TimedOut,
+            Cause::Elements(elements) => elements[0].status(),
         }
     }
 
-    /// Returns the error that the function returned, or a [`Panic`] or [`TimedOut`].
+    /// Returns the failures of the elements that failed, if the task is an [`each`](crate::each()): at least
+    /// one, in the order of the list. Returns none for any other task.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let texts = flow.value(vec!["1", "two", "3", "four"]);
+    /// let parse = |text: &&str| text.parse::<u8>();
+    /// let parse = flow.add(each(parse).inputs(texts).named("parse"));
+    /// let error = flow.execute().keep_going().await.unwrap_err();
+    /// let report = error.report().unwrap();
+    /// let failed = report.task(parse).failure().unwrap().elements();
+    /// let names: Vec<_> = failed.iter().map(|failure| failure.name()).collect();
+    /// assert_eq!(names, ["parse[1]", "parse[3]"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn elements(&self) -> &[Failure] {
+        match &self.cause {
+            Cause::Elements(elements) => elements,
+            _ => &[],
+        }
+    }
+
+    /// The failures of its elements, or this failure itself if it has none.
+    pub(crate) fn apart(&self) -> &[Self] {
+        match &self.cause {
+            Cause::Elements(elements) => elements,
+            _ => std::slice::from_ref(self),
+        }
+    }
+
+    /// Returns the error that the function returned, or a [`Panic`] or [`TimedOut`]. Of several
+    /// [elements](Self::elements), that of the first.
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         match &self.cause {
             Cause::Error(error) => &**error,
             Cause::Panic(panic) => panic,
             Cause::Timeout(timeout) => timeout,
+            Cause::Elements(elements) => elements[0].error(),
         }
     }
 
@@ -105,6 +145,7 @@ impl Failure {
     pub fn panic(&self) -> Option<&Panic> {
         match &self.cause {
             Cause::Panic(panic) => Some(panic),
+            Cause::Elements(elements) => elements[0].panic(),
             _ => None,
         }
     }
@@ -117,6 +158,7 @@ impl fmt::Display for Failure {
             Cause::Error(error) => write!(f, "task `{name}` failed: {}", Quoted(&**error)),
             Cause::Panic(panic) => write!(f, "task `{name}` panicked: {}", panic.message()),
             Cause::Timeout(timeout) => write!(f, "task `{name}` {timeout}"),
+            Cause::Elements(_) => self.cause.fmt(f),
         }
     }
 }
@@ -161,11 +203,22 @@ pub enum Cause {
     Error(BoxError),
     Panic(Panic),
     Timeout(TimedOut),
+    /// Elements of the task failed, at least one.
+    Elements(Box<[Failure]>),
 }
 
 impl Cause {
     pub(crate) fn panic(payload: Payload) -> Self {
         Self::Panic(Panic::new(payload, None))
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Error(_) => Status::Failed,
+            Self::Panic(_) => Status::Panicked,
+            Self::Timeout(_) => Status::TimedOut,
+            Self::Elements(elements) => elements[0].cause.status(),
+        }
     }
 
     /// A panic of what was to decide what follows a failure.
@@ -184,6 +237,13 @@ impl fmt::Display for Cause {
                 None => f.write_str(panic.message()),
             },
             Self::Timeout(timeout) => timeout.fmt(f),
+            Self::Elements(elements) => {
+                for (position, element) in elements.iter().enumerate() {
+                    let separator = if position == 0 { "" } else { "; " };
+                    write!(f, "{separator}{element}")?;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ mod deep;
 mod diagrams;
 mod documented;
 mod durable;
+mod each;
 mod ending;
 mod failures;
 mod fairness;

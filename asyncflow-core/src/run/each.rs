@@ -1,0 +1,469 @@
+//! The elements of an [`each`](crate::each): a task that is many.
+//!
+//! A *worker* takes one element after the other, in the order of the list, and polls its future once. If
+//! that is pending, the element goes on by itself. The first worker is the future of the task. Each
+//! worker invites one more while elements are left, up to the parallelism of the runtime. Elements of a
+//! plain function are called by blocking threads in the same way.
+//!
+//! A worker waits for the permits and the slot of its next element before it takes a further one. So
+//! there is nothing in memory of an element that has not started.
+//!
+//! Workers and elements each have a [`Share`]. The task ends when the last share is dropped, in
+//! whatever way: [`Arc::into_inner`] gives the state to exactly one thread, as for the end of a run. An
+//! element without an output then shows that the task was cut short.
+
+use std::any::Any;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::ops::Deref;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use futures_channel::oneshot;
+
+use crate::graph::body::{AnyAttempt, Body, ElementJob, Elements, Job, JobEnd, NotStored};
+use crate::node_index::NodeIndex;
+use crate::pace::yield_now;
+use crate::sync::{Mutex, lock};
+use crate::task::end::End;
+use crate::task::failure::{Cause, Failure};
+use crate::unwind;
+
+use super::blocking_call::{BlockingCall, CallKind};
+use super::concurrency_limit::Slot;
+use super::drive::Drive;
+use super::guard::RunGuard;
+use super::observers::Watch;
+use super::rate_limit::admit;
+use super::supervise::{Subject, attempts};
+use super::time_slice::TimeSlice;
+
+/// The elements of one task in one run.
+pub(crate) struct EachState {
+    task: NodeIndex,
+    elements: Arc<dyn Elements>,
+    count: usize,
+    /// Whether elements need permits, a slot, a time limit and so on.
+    supervised: bool,
+    /// The next element to be taken.
+    next: AtomicUsize,
+    workers: AtomicUsize,
+    /// Set by the first failure, unless the run keeps going. Shared with attempts, which outlive this.
+    stopped: Arc<AtomicBool>,
+    failures: Mutex<Vec<(usize, Failure)>>,
+    /// Of elements that have a fallback.
+    recovered: Mutex<Vec<(usize, Failure)>>,
+    done: oneshot::Sender<Ended>,
+}
+
+/// How a task ended that is many, and the failures of its elements that recovered.
+struct Ended {
+    end: End,
+    recovered: Vec<Failure>,
+}
+
+/// A share in the elements of a task, which keeps it from ending.
+pub(crate) struct Share(
+    /// Present until it is dropped.
+    Option<Arc<EachState>>,
+);
+
+impl Clone for Share {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl Deref for Share {
+    type Target = EachState;
+
+    fn deref(&self) -> &EachState {
+        let state = self.0.as_deref();
+        state.expect("a share has its state until it is dropped")
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if let Some(state) = self.0.take().and_then(Arc::into_inner) {
+            state.end();
+        }
+    }
+}
+
+impl EachState {
+    fn end(self) {
+        let in_order = |failures: Mutex<Vec<(usize, Failure)>>| {
+            let mut failures = std::mem::take(&mut *lock(&failures));
+            failures.sort_unstable_by_key(|(index, _)| *index);
+            failures
+                .into_iter()
+                .map(|(_, failure)| failure)
+                .collect::<Vec<_>>()
+        };
+        let failures = in_order(self.failures);
+        let recovered = in_order(self.recovered);
+        // Drops what the elements shared, whose `Drop` may panic.
+        let complete = unwind::catch(|| self.elements.finish());
+        let end = match complete {
+            _ if !failures.is_empty() => End::Failed(Cause::Elements(failures.into())),
+            Err(payload) => End::Failed(Cause::panic(payload)),
+            Ok(true) if recovered.is_empty() => End::Succeeded,
+            Ok(true) => End::Recovered,
+            Ok(false) => End::Cancelled,
+        };
+        if let Err(unwanted) = self.done.send(Ended { end, recovered }) {
+            unwanted.end.discard();
+        }
+    }
+
+    /// Takes the next element, unless the task stops.
+    fn take(&self, guard: &RunGuard) -> Option<usize> {
+        if self.stops(guard) || !self.has_more() {
+            return None;
+        }
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        (index < self.count).then_some(index)
+    }
+
+    fn has_more(&self) -> bool {
+        self.next.load(Ordering::Relaxed) < self.count
+    }
+
+    pub(super) fn stops(&self, guard: &RunGuard) -> bool {
+        self.stopped.load(Ordering::Acquire) || guard.stops_task(self.task)
+    }
+}
+
+/// One element of a task.
+#[derive(Clone)]
+pub(crate) struct Element {
+    share: Share,
+    index: usize,
+}
+
+impl fmt::Debug for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Element").field(&self.index).finish()
+    }
+}
+
+impl Element {
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    pub(super) fn task(&self) -> NodeIndex {
+        self.share.task
+    }
+
+    /// The future of its function.
+    pub(super) fn job(&self, attempt: Option<&AnyAttempt>) -> ElementJob {
+        Arc::clone(&self.share.elements).start(self.index, attempt)
+    }
+
+    /// Calls its function, which is a plain one.
+    pub(super) fn call(
+        &self,
+        guard: &RunGuard,
+        number: u32,
+        attempt: Option<&AnyAttempt>,
+        wanted: &dyn Fn() -> bool,
+    ) -> End {
+        let call = || self.share.elements.call(self.index, attempt, wanted);
+        match unwind::catch(|| self.inside(guard, number, call)) {
+            Ok(Ok(())) => End::Succeeded,
+            Ok(Err(error)) => End::Failed(Cause::Error(error)),
+            Err(payload) => End::Failed(Cause::panic(payload)),
+        }
+    }
+
+    /// Calls code of its function, and tells the observers before and after.
+    pub(super) fn inside<T>(&self, guard: &RunGuard, number: u32, code: impl FnOnce() -> T) -> T {
+        match &guard.watch {
+            Some(watch) => watch.inside(self.share.task, number, code),
+            None => code(),
+        }
+    }
+
+    /// Stores an output that a fallback made.
+    pub(super) fn put(&self, value: Box<dyn Any + Send + Sync>) {
+        self.share.elements.put(self.index, value);
+    }
+
+    pub(super) fn stops(&self, guard: &RunGuard) -> bool {
+        self.share.stops(guard)
+    }
+
+    pub(super) fn stop_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.share.stopped)
+    }
+
+    pub(super) fn failure(&self, guard: &RunGuard, cause: Cause) -> Failure {
+        let (id, name) = (
+            guard.graph().task_id(self.share.task),
+            guard.graph().name(self.share.task),
+        );
+        Failure::new(id, format!("{name}[{}]", self.index), cause)
+    }
+
+    /// Takes note of a failure after which the fallback has made the output.
+    pub(super) fn recovered(&self, failure: Failure) {
+        lock(&self.share.recovered).push((self.index, failure));
+    }
+
+    fn tell<T>(&self, guard: &RunGuard, event: impl FnOnce(&Watch, ElementAt) -> T) {
+        if let Some(watch) = &guard.watch {
+            event(watch, (self.share.task, self.index));
+        }
+    }
+
+    pub(super) fn started(&self, guard: &RunGuard, attempt: u32) {
+        self.tell(guard, |watch, at| watch.element_started(at, attempt));
+    }
+
+    pub(super) fn attempt_failed(&self, guard: &RunGuard, attempt: u32, cause: &Cause) {
+        self.tell(guard, |watch, at| watch.element_failed(at, attempt, cause));
+    }
+
+    /// Takes note of how the element ended. Its failure stops the others, unless the run keeps going.
+    pub(super) fn ended(self, guard: &RunGuard, end: End) {
+        let status = end.status();
+        if let End::Failed(cause) = end {
+            let failure = self.failure(guard, cause);
+            lock(&self.share.failures).push((self.index, failure));
+            if !guard.keep_going {
+                self.share.stopped.store(true, Ordering::Release);
+                guard.wake_all();
+            }
+        }
+        self.tell(guard, |watch, at| watch.element_ended(at, status));
+    }
+}
+
+/// The task of an element, and its index.
+pub(super) type ElementAt = (NodeIndex, usize);
+
+/// The future of a task that is many.
+pub(super) fn start(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Job {
+    let guard = guard.clone();
+    Box::pin(async move {
+        let end = run(&guard, task, slot).await;
+        (Arc::clone(&guard.storage), NotStored::unless_succeeded(end))
+    })
+}
+
+async fn run(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> End {
+    if guard.stops_task(task) {
+        return End::Cancelled;
+    }
+    let node = guard.node(task);
+    let Body::Each(body) = &node.body else {
+        unreachable!("only tasks that are many come here");
+    };
+    if let Some(watch) = &guard.watch {
+        watch.permitted(task);
+        watch.started(task, 1);
+    }
+    let elements = body.begin(Arc::clone(&guard.storage), task);
+    let config = node.config.as_ref();
+    let (done, ending) = oneshot::channel();
+    let share = Share(Some(Arc::new(EachState {
+        task,
+        count: elements.count(),
+        elements,
+        supervised: guard.limited || config.is_some_and(|config| config.supervised()),
+        next: AtomicUsize::new(0),
+        workers: AtomicUsize::new(1),
+        stopped: Arc::new(AtomicBool::new(false)),
+        failures: Mutex::new(Vec::new()),
+        recovered: Mutex::new(Vec::new()),
+        done,
+    })));
+    match body.is_async() || share.supervised {
+        true => work(guard, share, slot).await,
+        false => call_elements(guard, share),
+    }
+    match ending.await {
+        Ok(Ended { end, recovered }) => {
+            if let (End::Recovered, false) = (&end, recovered.is_empty()) {
+                guard.keep_failure(guard.failure(task, Cause::Elements(recovered.into())));
+            }
+            end
+        }
+        Err(oneshot::Canceled) => End::Cancelled,
+    }
+}
+
+/// Starts elements until there are no more.
+async fn work(guard: &RunGuard, share: Share, mut slot: Option<Slot>) {
+    let mut slice = TimeSlice::of_driver();
+    invite(guard, &share);
+    while share.has_more() && !share.stops(guard) {
+        let first = match share.supervised {
+            false => None,
+            true => {
+                match until_stop(guard, &share, admit(guard, share.task, slot.take())).await {
+                    Some(holds) => Some(holds),
+                    None => return,
+                }
+            }
+        };
+        // Only now, so that elements start in the order of the list.
+        let Some(index) = share.take(guard) else {
+            return;
+        };
+        let element = Element {
+            share: share.clone(),
+            index,
+        };
+        match first {
+            Some(holds) => {
+                let guard_of_it = guard.clone();
+                let mut job: Job = Box::pin(async move {
+                    let guard = guard_of_it;
+                    let subject = Subject::Element(&element);
+                    let (end, slot) = attempts(&guard, subject, None, Some(holds)).await;
+                    // `None` if a blocking thread goes on with it.
+                    if let Some(end) = end {
+                        element.ended(&guard, end);
+                    }
+                    drop(slot);
+                    handed_over(&guard)
+                });
+                if poll_once(&mut job).await.is_pending() {
+                    guard.spawn(Drive::of_job(guard.clone(), share.task, job));
+                }
+            }
+            None => {
+                element.started(guard, 1);
+                let mut job = None;
+                let polled = poll_fn(|cx| Poll::Ready(poll(guard, &element, &mut job, cx))).await;
+                match polled {
+                    Poll::Ready(end) => {
+                        unwind::contain(|| drop(job));
+                        element.ended(guard, end);
+                    }
+                    Poll::Pending => {
+                        let job = wait(guard.clone(), element, job);
+                        guard.spawn(Drive::of_job(guard.clone(), share.task, Box::pin(job)));
+                    }
+                }
+            }
+        }
+        if slice.is_over() {
+            yield_now().await;
+            slice.begin();
+        }
+    }
+}
+
+/// Has one more worker take elements, if there are some for it.
+fn invite(guard: &RunGuard, share: &Share) {
+    let parallelism = guard.backend.parallelism();
+    if share.next.load(Ordering::Relaxed) + 1 >= share.count
+        || share.workers.fetch_add(1, Ordering::Relaxed) >= parallelism
+    {
+        return;
+    }
+    let (worker, share) = (guard.clone(), share.clone());
+    let task = share.task;
+    let job = Box::pin(async move {
+        work(&worker, share, None).await;
+        handed_over(&worker)
+    });
+    guard.spawn(Drive::of_job(guard.clone(), task, job));
+}
+
+/// What the future of a worker or an element comes to: its task is settled by another.
+fn handed_over(guard: &RunGuard) -> JobEnd {
+    (
+        Arc::clone(&guard.storage),
+        Some(Box::new(NotStored::HandedOver)),
+    )
+}
+
+/// Waits for an element that needs nothing but its future.
+async fn wait(guard: RunGuard, element: Element, mut job: Option<ElementJob>) -> JobEnd {
+    let end = poll_fn(|cx| match element.stops(&guard) {
+        true => Poll::Ready(End::Cancelled),
+        false => poll(&guard, &element, &mut job, cx),
+    })
+    .await;
+    unwind::contain(|| element.inside(&guard, 1, || drop(job)));
+    element.ended(&guard, end);
+    handed_over(&guard)
+}
+
+/// Polls the future of an element. Makes it first if there is none.
+fn poll(
+    guard: &RunGuard,
+    element: &Element,
+    job: &mut Option<ElementJob>,
+    cx: &mut Context<'_>,
+) -> Poll<End> {
+    let poll = || {
+        let job = job.get_or_insert_with(|| element.job(None));
+        job.as_mut().poll(cx)
+    };
+    let polled = unwind::catch(|| element.inside(guard, 1, poll));
+    match polled {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(None)) => Poll::Ready(End::Succeeded),
+        Ok(Poll::Ready(Some(error))) => Poll::Ready(End::Failed(Cause::Error(error))),
+        Err(payload) => Poll::Ready(End::Failed(Cause::panic(payload))),
+    }
+}
+
+async fn poll_once(job: &mut Job) -> Poll<JobEnd> {
+    poll_fn(|cx| Poll::Ready(job.as_mut().poll(cx))).await
+}
+
+/// Waits for `future`. `None` if the task stops before it is ready.
+async fn until_stop<F, T>(guard: &RunGuard, share: &Share, future: F) -> Option<T>
+where
+    F: Future<Output = Option<T>>,
+{
+    let mut future = pin!(future);
+    poll_fn(|cx| match share.stops(guard) {
+        true => Poll::Ready(None),
+        false => future.as_mut().poll(cx),
+    })
+    .await
+}
+
+/// Has a blocking thread call elements.
+fn call_elements(guard: &RunGuard, share: Share) {
+    guard.call_blocking(BlockingCall {
+        task: share.task,
+        kind: CallKind::Elements(share),
+    });
+}
+
+/// Calls elements on this blocking thread, until there are no more or it has done so for long.
+pub(super) fn run_elements(guard: &RunGuard, share: Share) {
+    let mut slice = TimeSlice::of_blocking_thread();
+    let mut alone = true;
+    while let Some(index) = share.take(guard) {
+        if alone && share.has_more() {
+            // Another thread takes the next one, in case this one takes long.
+            call_elements(guard, share.clone());
+            alone = false;
+        }
+        let element = Element {
+            share: share.clone(),
+            index,
+        };
+        element.started(guard, 1);
+        let end = element.call(guard, 1, None, &|| true);
+        element.ended(guard, end);
+        if slice.is_over() {
+            break;
+        }
+    }
+    if share.has_more() && !share.stops(guard) {
+        call_elements(guard, share);
+    }
+}
