@@ -78,6 +78,9 @@
 //! once, serves many requests at the same time. [`Flow::value`] is what all runs share: a client, a
 //! pool, a configuration.
 //!
+//! [`each(f)`](each()) applies a function to every element of a list: one task, whatever the length of the
+//! list. [`Flow::add_graph`] adds a graph that is data, such as the targets of a build.
+//!
 //! A loop, or a flow that is made at run time, is plain Rust in a function that
 //! [executes](TaskContext::execute) it through its context.
 //!
@@ -190,7 +193,7 @@
 
 #[doc(inline)]
 pub use asyncflow_core::{
-    Execute, Failure, Flow, FlowError, FlowErrorKind, Group, Lock, Observer, Output, Parallel,
+    Execute, Failure, Flow, FlowError, FlowErrorKind, GraphError, Group, Lock, Observer, Output, Parallel,
     RateLimit, Report, Run, Running, Runtime, Semaphore, Series, StopHandle, Task, TaskContext,
     TaskExt, TaskId, TaskRef, TaskStatus, backon, context, each, once, parallel, series, with_lock,
 };

@@ -1,9 +1,12 @@
 //! The flow: functions and their dependencies.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::declare::add_graph::{GraphError, Keyed, sort};
 use crate::declare::group::{self, Parallel, Series};
 use crate::declare::item::{Item, Member};
 use crate::execute::Execute;
@@ -192,6 +195,58 @@ impl<R: Runtime> Flow<R> {
         let body = Body::Value(Box::new(SharedValue::new(value)));
         let index = self.declared.add_task(body, Request::default(), &[]);
         Task::new(self.declared.task_id(index))
+    }
+
+    /// Adds a graph from data: tasks that name their upstreams by keys, in any order.
+    ///
+    /// `tasks` yields the key of each task and the keys of its upstreams. `add` adds one task, and receives
+    /// the handles of its upstreams, in the order of their keys. It is called once for each task, after the
+    /// calls for its upstreams, and otherwise in the order of the data. Returns the handle of each task.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut flow = TokioFlow::new();
+    /// let makefile = [("app", vec!["main.o", "lib.o"]), ("main.o", vec![]), ("lib.o", vec![])];
+    /// let targets = flow.add_graph(makefile, |flow, target, upstreams| {
+    ///     let target = target.to_string();
+    ///     let name = target.clone();
+    ///     flow.add((move || println!("makes {target}")).after(upstreams).named(name))
+    /// })?;
+    /// flow.execute().only(targets["app"]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error, and adds nothing, if tasks depend on each other in a circle, if an upstream is not
+    /// among the tasks, or if two tasks have the same key.
+    pub fn add_graph<K, Keys, H>(
+        &mut self,
+        tasks: impl IntoIterator<Item = (K, Keys)>,
+        mut add: impl FnMut(&mut Self, &K, Vec<H>) -> H,
+    ) -> Result<HashMap<K, H>, GraphError<K>>
+    where
+        K: Clone + Eq + Hash,
+        Keys: IntoIterator<Item = K>,
+        H: Clone,
+    {
+        let (tasks, order) = sort(tasks)?;
+        let mut handles: Vec<Option<H>> = vec![None; tasks.len()];
+        for place in order {
+            let Keyed { key, upstreams } = &tasks[place];
+            let upstreams = upstreams.iter().map(|upstream| handles[*upstream].clone());
+            let upstreams =
+                upstreams.map(|handle| handle.expect("a task comes after its upstreams"));
+            let upstreams = upstreams.collect();
+            handles[place] = Some(add(self, key, upstreams));
+        }
+        let keys = tasks.into_iter().map(|task| task.key);
+        Ok(keys.zip(handles.into_iter().flatten()).collect())
     }
 
     /// Returns the handle of the task with a name, or `None` if there is none.

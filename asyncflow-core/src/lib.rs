@@ -54,6 +54,7 @@ mod unwind;
 mod weighted_semaphore;
 
 pub use context::{ContextInput, TaskContext, context};
+pub use declare::add_graph::GraphError;
 pub use declare::configure::{Configured, TaskExt};
 pub use declare::each::{Each, EachInputs, List, ListInput, OwnedList, SharedInput, each};
 pub use declare::function::{Once, TaskFn, WithFallback, once};

@@ -5,6 +5,7 @@
 //! whether it is async and erases its type, [`group`] arranges several, and [`item`] defines what
 //! [`Flow::add`](crate::Flow::add) takes.
 
+pub(crate) mod add_graph;
 pub(crate) mod configure;
 pub(crate) mod each;
 pub(crate) mod function;

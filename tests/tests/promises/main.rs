@@ -26,6 +26,7 @@ mod failures;
 mod fairness;
 mod fallbacks;
 mod flow_types;
+mod graph_from_data;
 mod groups;
 mod locks;
 mod memory;
