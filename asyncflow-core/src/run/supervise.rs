@@ -135,7 +135,7 @@ pub(super) async fn attempts(
     let mut pauses = config.and_then(|config: &Config| config.retry.as_ref().map(|retry| retry()));
     let records = guard.records(task);
     if records {
-        match until_stop(guard, task, guard.restore(task)).await {
+        match until_stop(guard, subject, guard.restore(task)).await {
             None => return (Some(End::Cancelled), slot),
             Some(Ok(true)) => return (Some(End::Restored), slot),
             Some(Ok(false)) => {}
