@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::declare::add_graph::{GraphError, Keyed, sort};
+use crate::declare::add_graph::{GraphError, Keyed, Sorted, sort};
 use crate::declare::group::{self, Parallel, Series};
 use crate::declare::item::{Item, Member};
 use crate::execute::Execute;
@@ -235,7 +235,7 @@ impl<R: Runtime> Flow<R> {
         Keys: IntoIterator<Item = K>,
         H: Clone,
     {
-        let (tasks, order) = sort(tasks)?;
+        let Sorted { tasks, order } = sort(tasks)?;
         let mut handles: Vec<Option<H>> = vec![None; tasks.len()];
         for place in order {
             let Keyed { key, upstreams } = &tasks[place];

@@ -73,11 +73,16 @@ pub(crate) struct Keyed<K> {
     pub(crate) upstreams: Vec<usize>,
 }
 
-/// Finds the upstreams of every task. Returns the tasks, and an order of their places in which each comes
-/// after its upstreams, and otherwise in the order of the data.
+/// Tasks, and an order of their places in which each comes after its upstreams.
+pub(crate) struct Sorted<K> {
+    pub(crate) tasks: Vec<Keyed<K>>,
+    pub(crate) order: Vec<usize>,
+}
+
+/// Finds the upstreams of every task, and an order that is otherwise that of the data.
 pub(crate) fn sort<K, Keys>(
     tasks: impl IntoIterator<Item = (K, Keys)>,
-) -> Result<(Vec<Keyed<K>>, Vec<usize>), GraphError<K>>
+) -> Result<Sorted<K>, GraphError<K>>
 where
     K: Clone + Eq + Hash,
     Keys: IntoIterator<Item = K>,
@@ -102,7 +107,7 @@ where
         tasks.push(Keyed { key, upstreams });
     }
     match order(&tasks) {
-        Ok(order) => Ok((tasks, order)),
+        Ok(order) => Ok(Sorted { tasks, order }),
         Err(cycle) => {
             let keys = cycle.into_iter().map(|place| tasks[place].key.clone());
             Err(GraphError::Cycle(keys.collect()))
@@ -173,7 +178,7 @@ mod tests {
         let tasks = tasks
             .iter()
             .map(|(key, upstreams)| (*key, upstreams.to_vec()));
-        let (tasks, order) = sort(tasks)?;
+        let Sorted { tasks, order } = sort(tasks)?;
         Ok(order.into_iter().map(|place| tasks[place].key).collect())
     }
 
@@ -213,7 +218,7 @@ mod tests {
     fn long_chains_and_cycles_need_no_stack() {
         let count = 300_000;
         let chain = |from: u32| (from..count).rev().map(|n| (n, (n > 0).then(|| n - 1)));
-        let (_, order) = sort(chain(0)).unwrap();
+        let order = sort(chain(0)).unwrap().order;
         assert!(order.into_iter().eq((0..count as usize).rev()));
         let closed = chain(1).chain([(0, Some(count - 1))]);
         assert!(

@@ -394,13 +394,16 @@ struct EachTask<F, I, Marker> {
     marker: PhantomData<fn() -> Marker>,
 }
 
+/// The marker of the task that elements are those of.
+type OfTask<F, I, Marker> = PhantomData<fn() -> EachTask<F, I, Marker>>;
+
 /// The elements of one attempt at a task.
 struct Run<F, I: EachInputs, Marker, T> {
     storage: Arc<RunStorage>,
     node: NodeIndex,
     shared: I::Shared,
     outputs: Vec<Cell<T>>,
-    task: PhantomData<fn() -> EachTask<F, I, Marker>>,
+    task: OfTask<F, I, Marker>,
 }
 
 impl<F, I, Marker, T> Run<F, I, Marker, T>
