@@ -193,9 +193,10 @@
 
 #[doc(inline)]
 pub use asyncflow_core::{
-    Execute, Failure, Flow, FlowError, FlowErrorKind, GraphError, Group, Lock, Observer, Output, Parallel,
-    RateLimit, Report, Run, Running, Runtime, Semaphore, Series, StopHandle, Task, TaskContext,
-    TaskExt, TaskId, TaskRef, TaskStatus, backon, context, each, once, parallel, series, with_lock,
+    Execute, Failure, Flow, FlowError, FlowErrorKind, GraphError, Group, Lock, Observer, Output,
+    Parallel, RateLimit, Report, Run, Running, Runtime, Semaphore, Series, StopHandle, Task,
+    TaskContext, TaskExt, TaskId, TaskRef, TaskStatus, backon, context, each, once, parallel,
+    series, with_lock,
 };
 
 /// What a run tells afterwards, beside the [`Report`] and the [`FlowError`] themselves.
@@ -230,8 +231,8 @@ pub mod runtime {
 pub mod types {
     #[doc(inline)]
     pub use asyncflow_core::{
-        Configured, ContextInput, Each, EachInputs, ElementRef, Input, Inputs, Item, List,
-        ListInput, Lockable, Member, Moved, Once, Optional, Outcome, OwnedList, Permits,
+        Configured, ContextInput, Each, EachInputs, ElementRef, InnerRun, Input, Inputs, Item,
+        List, ListInput, Lockable, Member, Moved, Once, Optional, Outcome, OwnedList, Permits,
         SharedInput, TaskFn, Upstreams, WithFallback, WithLock,
     };
 }

@@ -198,6 +198,8 @@ impl TaskContext {
     /// * A limit of [`max_concurrency`](Execute::max_concurrency) counts the inner tasks, and not this
     ///   task while its function has an inner run. A plain function lends its place to its inner run
     ///   instead, whose tasks then run one at a time.
+    /// * The [observers](Execute::observe) of the outer run are told of the inner one, and it is
+    ///   [timed](Execute::timed) if the outer one is.
     /// * If the outer run is [keeping going](Execute::keep_going), so does the inner one.
     ///
     /// # Errors

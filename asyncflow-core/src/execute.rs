@@ -258,7 +258,8 @@ impl<'f, R: Runtime> Execute<'f, R> {
         self.with(|options| options.given.push((task.id, value)))
     }
 
-    /// Measures when each task became ready, had its permits, started and ended.
+    /// Measures when each task became ready, had its permits, started and ended. Runs inside of this one, of
+    /// nested flows and of [`TaskContext::execute`](crate::TaskContext::execute), are measured as well.
     ///
     /// Off by default, because reading the clock costs more than a small task. The clock is that of
     /// [the runtime](crate::Runtime::now), so that a pause of Tokio's clock shows in the times.
@@ -280,7 +281,8 @@ impl<'f, R: Runtime> Execute<'f, R> {
         self.with(|options| options.timed = true)
     }
 
-    /// Calls `observer` whenever something happens in the run. Can be repeated.
+    /// Calls `observer` whenever something happens in the run, or in a
+    /// [run inside](crate::TaskRef::inside) of it. Can be repeated.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -66,7 +66,7 @@ pub use flow::Flow;
 pub use graph::structure::{GroupKind, GroupNodes, Node, NodeKind, Structure};
 pub use handle::{Group, Moved, Optional, Task, TaskId, Upstreams};
 pub use lock::{Lock, Lockable, Permits, RateLimit, Semaphore};
-pub use observer::{ElementRef, Observer, TaskRef};
+pub use observer::{ElementRef, InnerRun, Observer, TaskRef};
 pub use outcome::critical::CriticalPath;
 pub use outcome::error::{FlowError, FlowErrorKind};
 pub use outcome::report::{Report, TaskReport};

@@ -220,8 +220,16 @@ impl Progress {
     }
 
     fn set(&self, task: TaskRef<'_>, state: State) {
-        if let Some(run) = self.0.run.get() {
+        if let Some(run) = self.run_of(task) {
             run.set(task.number(), state);
+        }
+    }
+
+    /// The run of a task, unless that is inside of another task, which has the row.
+    fn run_of(&self, task: TaskRef<'_>) -> Option<&Arc<Run>> {
+        match task.inside() {
+            None => self.0.run.get(),
+            Some(_) => None,
         }
     }
 }
@@ -275,13 +283,13 @@ impl Observer for Progress {
 
     fn task_started(&self, task: TaskRef<'_>, attempt: u32) {
         self.set(task, State::Runs);
-        if let (true, Some(run)) = (attempt > 1, self.0.run.get()) {
+        if let (true, Some(run)) = (attempt > 1, self.run_of(task)) {
             run.retries.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     fn attempt_failed(&self, task: TaskRef<'_>, _: u32, why: &dyn fmt::Display) {
-        if let Some(run) = self.0.run.get() {
+        if let Some(run) = self.run_of(task) {
             run.set(task.number(), State::Idle);
             let why = clean(&why.to_string(), text::LONG);
             lock(&run.failures).reasons.insert(task.number(), why);
@@ -298,7 +306,7 @@ impl Observer for Progress {
                 _ => State::NotRun,
             },
         );
-        if let (true, Some(run)) = (status.is_failure(), self.0.run.get()) {
+        if let (true, Some(run)) = (status.is_failure(), self.run_of(task)) {
             let mut failures = lock(&run.failures);
             failures.count += 1;
             let why = failures.reasons.remove(&task.number()).unwrap_or_default();

@@ -1,12 +1,13 @@
 //! Spans for a run, its tasks and their attempts, with the crate `tracing`.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use ::tracing::field::Empty;
 use ::tracing::{Span, debug, error, info_span, warn};
-use asyncflow_core::{Observer, Permits, Structure, TaskRef, TaskStatus};
+use asyncflow_core::{InnerRun, Observer, Permits, Structure, TaskRef, TaskStatus};
 
 use crate::lock::lock;
 use crate::text::{LONG, clean};
@@ -40,7 +41,8 @@ use crate::text::{LONG, clean};
 ///
 /// So the time that a task waits for permits is in its `task` span, but in no `attempt` span. A
 /// task that is not started has a `task` span that ends at once, with its `status`. A task that is
-/// not selected has no span.
+/// not selected has no span. The tasks of a run inside of a task, such as a nested flow, have spans within
+/// the `attempt` span of that task. The elements of an `each` are in the `attempt` span of their task.
 ///
 /// The `run` span is a child of the span that was current when the tracer was created. In
 /// `flow.execute().observe(Tracer::new())` that is the span of the caller. The `attempt` span is
@@ -68,6 +70,8 @@ pub struct Tracer {
     opentelemetry: bool,
     /// Set when the run starts.
     run: OnceLock<Run>,
+    /// The runs inside of tasks, by their numbers.
+    inner: Mutex<HashMap<u64, Arc<Run>>>,
 }
 
 /// The spans of a run.
@@ -129,6 +133,7 @@ impl Tracer {
             parent,
             opentelemetry: false,
             run: OnceLock::new(),
+            inner: Mutex::default(),
         }
     }
 
@@ -155,7 +160,13 @@ impl Tracer {
 
     /// Calls `change` with the spans of a task, which are locked meanwhile.
     fn with<T>(&self, task: TaskRef<'_>, change: impl FnOnce(&Run, &mut Option<Box<Spans>>) -> T) {
-        let run = self.run.get();
+        let inner = task
+            .inside()
+            .map(|run| lock(&self.inner).get(&run.number()).cloned());
+        let run = match &inner {
+            None => self.run.get(),
+            Some(inner) => inner.as_deref(),
+        };
         if let Some((run, spans)) = run.and_then(|run| Some((run, run.tasks.get(task.number())?))) {
             change(run, &mut lock(spans));
         }
@@ -193,6 +204,17 @@ impl Tracer {
     }
 }
 
+impl Run {
+    fn new(flow: &Structure, span: Span) -> Self {
+        Self {
+            flow: flow.clone(),
+            span: Mutex::new(span),
+            failed: AtomicUsize::new(0),
+            tasks: (0..flow.len()).map(|_| Mutex::new(None)).collect(),
+        }
+    }
+}
+
 impl Spans {
     fn attempt(&mut self, number: u32) -> Option<&mut Attempt> {
         let mut attempts = self.attempts.iter_mut();
@@ -226,12 +248,24 @@ impl Observer for Tracer {
         let span =
             info_span!(target: "asyncflow", parent: &self.parent, "run", tasks, failed = Empty);
         // Fails if the tracer was used for a run before. Then it keeps tracing the first run only.
-        let _ = self.run.set(Run {
-            flow: flow.clone(),
-            span: Mutex::new(span),
-            failed: AtomicUsize::new(0),
-            tasks: (0..flow.len()).map(|_| Mutex::new(None)).collect(),
+        let _ = self.run.set(Run::new(flow, span));
+    }
+
+    // The spans of its tasks are children of that of the attempt that it is inside of.
+    fn inner_run_started(&self, run: &InnerRun, flow: &Structure) {
+        let mut parent = Span::none();
+        self.with(run.task(), |outer, spans| {
+            let spans = self.open(outer, run.task(), spans);
+            let attempt = spans.attempts.last().map(|attempt| &attempt.span);
+            parent = attempt.unwrap_or(&spans.task).clone();
         });
+        let inner = Arc::new(Run::new(flow, parent));
+        lock(&self.inner).insert(run.number(), inner);
+    }
+
+    fn inner_run_ended(&self, run: &InnerRun) {
+        let inner = lock(&self.inner).remove(&run.number());
+        drop(inner);
     }
 
     fn task_ready(&self, task: TaskRef<'_>) {

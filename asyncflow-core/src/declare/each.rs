@@ -83,7 +83,7 @@ impl<F> fmt::Debug for Each<F> {
 /// `fetch[17]`.
 ///
 /// A function that can be called only once, made with [`once`](crate::once()), cannot be called for each
-/// element.
+/// element: the execution is refused.
 pub fn each<F>(function: F) -> Each<F> {
     Each(function)
 }
@@ -462,6 +462,7 @@ where
 
 macro_rules! each_task {
     ($marker:ident, $call:ident, $is_async:literal, $($elements:tt)*) => {
+        #[diagnostic::do_not_recommend]
         impl<F, I, Kind, T> TaskFn<I, $marker<Kind, T>> for Each<F>
         where
             I: EachInputs,
@@ -506,7 +507,7 @@ macro_rules! each_task {
             }
 
             fn claim(&self) -> Option<&AtomicBool> {
-                None
+                $call::claim(&self.function)
             }
 
             fn facts(&self) -> Facts {
@@ -516,6 +517,7 @@ macro_rules! each_task {
                 Facts {
                     column: ColumnType::of::<Vec<T>>(),
                     moves,
+                    once: $call::claim(&self.function).is_some(),
                     ..Facts::default()
                 }
             }

@@ -145,6 +145,7 @@ async fn find_mistake(
         validate::task(graph, *index)?;
         pace.spend(1).await;
     }
+    validate::once(graph)?;
     validate::nested(graph)?;
     validate::moved(graph)
 }

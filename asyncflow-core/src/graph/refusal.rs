@@ -69,6 +69,9 @@ pub(crate) enum Refusal {
         task: String,
         once: String,
     },
+    OnceForEach {
+        task: String,
+    },
     AlwaysNeedsOptional {
         task: String,
         input: String,
@@ -178,6 +181,11 @@ impl fmt::Display for Refusal {
                 f,
                 "task `{task}` has `retry_when` without `retry`, so nothing is attempted again: \
                  add `.retry(policy)` or leave `retry_when` out"
+            ),
+            Self::OnceForEach { task } => write!(
+                f,
+                "task `{task}` calls a function for each element of a list, but it was made with `once` and \
+                 can be called only once: give it an `Fn`"
             ),
             Self::OnceWithRetry { task } => write!(
                 f,

@@ -62,6 +62,17 @@ pub(super) fn task(graph: &Graph, index: NodeIndex) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Checks that no function that can be called only once is to be called for each element of a list.
+pub(super) fn once(graph: &Graph) -> Result<(), Refusal> {
+    let is_each = |index: &&NodeIndex| matches!(graph.node(**index).body, Body::Each(_));
+    match graph.once.iter().find(is_each) {
+        Some(task) => Err(Refusal::OnceForEach {
+            task: graph.name(*task).to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
 /// Checks the flows that are tasks. If a flow holds permits, its tasks must not take any: they could
 /// wait for the permits that their flow holds, or for a task that waits for those.
 pub(super) fn nested(graph: &Graph) -> Result<(), Refusal> {

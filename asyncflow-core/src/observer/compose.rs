@@ -9,7 +9,7 @@ use crate::task::status::TaskStatus;
 use crate::tuples::each_tuple;
 use crate::unwind;
 
-use super::{ElementRef, Observer, TaskRef};
+use super::{ElementRef, InnerRun, Observer, TaskRef};
 
 /// Calls a macro with the given tokens and the signature of every method, so that no implementation
 /// below can miss one.
@@ -31,6 +31,8 @@ macro_rules! with_every_method {
             task_noted(task: TaskRef<'_>, note: &str),
             task_progress(task: TaskRef<'_>, done: u64, total: u64),
             task_ended(task: TaskRef<'_>, status: TaskStatus),
+            inner_run_started(run: &InnerRun, flow: &Structure),
+            inner_run_ended(run: &InnerRun),
             run_ended(),
         }
     };

@@ -3,6 +3,8 @@
 mod compose;
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::graph::structure::Structure;
 use crate::handle::TaskId;
@@ -15,12 +17,23 @@ pub struct TaskRef<'a> {
     id: TaskId,
     name: &'a str,
     number: usize,
+    inside: Option<&'a Arc<InnerRun>>,
 }
 
 impl<'a> TaskRef<'a> {
-    pub(crate) fn new(id: TaskId, name: &'a str) -> Self {
-        let number = id.index.get();
-        Self { id, name, number }
+    pub(crate) fn new(id: TaskId, name: &'a str, inside: Option<&'a Arc<InnerRun>>) -> Self {
+        Self {
+            id,
+            name,
+            number: id.index.get(),
+            inside,
+        }
+    }
+
+    /// Returns the run that the task is in, if that is not the observed run itself but one inside of it: the
+    /// run of a nested flow, or one that a task [executes](crate::TaskContext::execute).
+    pub fn inside(self) -> Option<&'a InnerRun> {
+        self.inside.map(|run| &**run)
     }
 
     /// Returns the handle of the task.
@@ -33,12 +46,51 @@ impl<'a> TaskRef<'a> {
         self.name
     }
 
-    /// Returns the number of the task's node in the [`Structure`].
+    /// Returns the number of the task's node in the [`Structure`] of its run; see
+    /// [`inside`](Self::inside).
     ///
     /// It is less than [`Structure::len`], so an observer can keep its data in a `Vec` with an
     /// element for each node.
     pub fn number(self) -> usize {
         self.number
+    }
+}
+
+/// A run inside of the observed one; see [`TaskRef::inside`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct InnerRun {
+    number: u64,
+    task: TaskId,
+    name: Box<str>,
+    outer: Option<Arc<Self>>,
+}
+
+impl InnerRun {
+    /// A number that no other run of the process has.
+    pub(crate) fn next_number() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The run with this number inside of a task.
+    pub(crate) fn new(number: u64, task: TaskRef<'_>) -> Self {
+        Self {
+            number,
+            task: task.id,
+            name: task.name.into(),
+            outer: task.inside.cloned(),
+        }
+    }
+
+    /// Returns a number that no other run of the process has. A flow may be executed at several places, and
+    /// by one task several times, so the handle of its tasks does not tell its runs apart.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Returns the task that the run is a part of.
+    pub fn task(&self) -> TaskRef<'_> {
+        TaskRef::new(self.task, &self.name, self.outer.as_ref())
     }
 }
 
@@ -128,6 +180,15 @@ impl fmt::Display for ElementRef<'_> {
 /// * A plain function that timed out runs on and keeps its permits. So `task_left` may be called
 ///   after `task_ended` or during the next attempt, but always before `run_ended`.
 ///
+/// # Runs inside
+///
+/// What happens in runs inside of the observed one is told by the same methods: in nested flows, and in
+/// flows that a task [executes](crate::TaskContext::execute) through its context. [`TaskRef::inside`] tells
+/// where. Such a run begins with [`inner_run_started`](Self::inner_run_started) and ends with
+/// [`inner_run_ended`](Self::inner_run_ended), in place of `run_started` and `run_ended`. An observer that
+/// keeps data by the [number](TaskRef::number) of a task keeps it for each run. Flows that a task executes
+/// by [`Flow::execute`](crate::Flow::execute) are runs apart.
+///
 /// # Threads
 ///
 /// No two methods are called at the same time for the same task, except for an [`each`](crate::each()),
@@ -185,6 +246,10 @@ pub trait Observer: Send + Sync + 'static {
     fn task_progress(&self, task: TaskRef<'_>, done: u64, total: u64) {}
     /// A task has its final status.
     fn task_ended(&self, task: TaskRef<'_>, status: TaskStatus) {}
+    /// A run inside of a task has started. `flow` is the structure of its flow.
+    fn inner_run_started(&self, run: &InnerRun, flow: &Structure) {}
+    /// A run inside of a task is over.
+    fn inner_run_ended(&self, run: &InnerRun) {}
     /// The run is over. Nothing of it is running any more.
     fn run_ended(&self) {}
 }

@@ -23,7 +23,7 @@ use super::times::Times;
 /// timed, the table also shows how long each task ran, a small chart of when it waited and ran, and
 /// a `*` at the tasks on the [critical path](Self::critical_path). Of a large flow, it shows 60
 /// tasks, among them up to 20 that failed and the last 20 of the critical path, and counts the
-/// others; `{:#}` shows all. Long names are shortened, and control characters in names are replaced.
+/// others; `{:#}` shows all. What a task [noted](crate::TaskContext::note) is behind its row. Long names are shortened, and control characters in names are replaced.
 ///
 /// ```
 /// use asyncflow::TokioFlow;

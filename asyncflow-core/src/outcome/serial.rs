@@ -24,10 +24,10 @@ const VERSION: u32 = 2;
 ///   "wall_ns": 1500000,
 ///   "tasks": [
 ///     { "number": 0, "name": "fetch", "status": "succeeded", "because": null, "attempts": 1,
-///       "failure": null, "allowed": false, "upstreams": [],
+///       "failure": null, "allowed": false, "upstreams": [], "note": null,
 ///       "times": { "ready_ns": 0, "permitted_ns": 10, "started_ns": 10, "ended_ns": 900000 } },
 ///     { "number": 1, "name": "parse", "status": "skipped", "because": 0, "attempts": 0,
-///       "failure": null, "allowed": false, "upstreams": [0], "times": null }
+///       "failure": null, "allowed": false, "upstreams": [0], "note": null, "times": null }
 ///   ],
 ///   "gates": [],
 ///   "critical_path": [0]
@@ -63,7 +63,7 @@ impl Serialize for TaskReport<'_> {
             TaskStatus::Skipped { because } => Some(because.index.get()),
             _ => None,
         };
-        let mut task = serializer.serialize_struct("TaskReport", 9)?;
+        let mut task = serializer.serialize_struct("TaskReport", 10)?;
         task.serialize_field("number", &number(self))?;
         task.serialize_field("name", self.name())?;
         task.serialize_field("status", &self.status().to_string())?;
@@ -74,6 +74,7 @@ impl Serialize for TaskReport<'_> {
         task.serialize_field("allowed", &self.allows_failure())?;
         let upstreams: Vec<usize> = self.upstreams().map(NodeIndex::get).collect();
         task.serialize_field("upstreams", &upstreams)?;
+        task.serialize_field("note", &self.note())?;
         task.serialize_field("times", &self.times().map(Times))?;
         task.end()
     }

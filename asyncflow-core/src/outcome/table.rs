@@ -106,6 +106,12 @@ fn more(left_out: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
+/// How many columns a note has at least. If a row has no room for it, it has a line of its own.
+const LEAST_NOTE: usize = 20;
+
+/// Where such a line begins.
+const NOTE_INDENT: usize = 4;
+
 /// What all rows have in common.
 struct Table<'a> {
     report: &'a Report,
@@ -160,6 +166,16 @@ impl<'a> Table<'a> {
             rest -= "  because of ``".len();
             let cause = self.report.at(because.index).name();
             row.push_str(&format!("  because of `{}`", printable(cause, rest)));
+        }
+        if let Some(note) = task.note() {
+            let rest = WIDTH.saturating_sub(columns(&row) + 2);
+            match rest {
+                ..LEAST_NOTE => {
+                    let note = printable(note, WIDTH - NOTE_INDENT);
+                    row.push_str(&format!("\n{:NOTE_INDENT$}{note}", ""));
+                }
+                _ => row.push_str(&format!("  {}", printable(note, rest))),
+            }
         }
         write!(f, "\n{}", row.trim_end())
     }

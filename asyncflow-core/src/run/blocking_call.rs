@@ -138,7 +138,7 @@ fn run_element(guard: &RunGuard, holds: Holds, element: Element) {
         true => End::Cancelled,
         false => {
             element.started(guard, 1);
-            element.call(guard, 1, None, &|| true)
+            element.call(guard, None, &|| true)
         }
     };
     let slot = holds.give_back_permits();
@@ -170,7 +170,7 @@ fn run_attempt(guard: &RunGuard, task: NodeIndex, attempt: Attempt) {
             let _ = started.send(());
             let known = known.as_ref();
             match (&element, &guard.watch) {
-                (Some(element), _) => element.call(guard, number, known, &wanted),
+                (Some(element), _) => element.call(guard, known, &wanted),
                 (None, Some(watch)) => {
                     watch.inside(task, number, || call(guard, task, known, &wanted))
                 }

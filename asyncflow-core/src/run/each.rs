@@ -168,12 +168,11 @@ impl Element {
     pub(super) fn call(
         &self,
         guard: &RunGuard,
-        number: u32,
         attempt: Option<&AnyAttempt>,
         wanted: &dyn Fn() -> bool,
     ) -> End {
         let call = || self.share.elements.call(self.index, attempt, wanted);
-        match unwind::catch(|| self.inside(guard, number, call)) {
+        match unwind::catch(|| self.inside(guard, call)) {
             Ok(Ok(())) => End::Succeeded,
             Ok(Err(error)) => End::Failed(Cause::Error(error)),
             Err(payload) => End::Failed(Cause::panic(payload)),
@@ -181,9 +180,10 @@ impl Element {
     }
 
     /// Calls code of its function, and tells the observers before and after.
-    pub(super) fn inside<T>(&self, guard: &RunGuard, number: u32, code: impl FnOnce() -> T) -> T {
+    pub(super) fn inside<T>(&self, guard: &RunGuard, code: impl FnOnce() -> T) -> T {
         match &guard.watch {
-            Some(watch) => watch.inside(self.share.task, number, code),
+            // The task has one attempt, whatever its elements have.
+            Some(watch) => watch.inside(self.share.task, 1, code),
             None => code(),
         }
     }
@@ -392,7 +392,7 @@ async fn wait(guard: RunGuard, element: Element, mut job: Option<ElementJob>) ->
         false => poll(&guard, &element, &mut job, cx),
     })
     .await;
-    unwind::contain(|| element.inside(&guard, 1, || drop(job)));
+    unwind::contain(|| element.inside(&guard, || drop(job)));
     element.ended(&guard, end);
     handed_over(&guard)
 }
@@ -408,7 +408,7 @@ fn poll(
         let job = job.get_or_insert_with(|| element.job(None));
         job.as_mut().poll(cx)
     };
-    let polled = unwind::catch(|| element.inside(guard, 1, poll));
+    let polled = unwind::catch(|| element.inside(guard, poll));
     match polled {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(None)) => Poll::Ready(End::Succeeded),
@@ -457,7 +457,7 @@ pub(super) fn run_elements(guard: &RunGuard, share: Share) {
             index,
         };
         element.started(guard, 1);
-        let end = element.call(guard, 1, None, &|| true);
+        let end = element.call(guard, None, &|| true);
         element.ended(guard, end);
         if slice.is_over() {
             break;

@@ -15,7 +15,7 @@ use crate::graph::body::{AnyAttempt, AsyncBody, Body, Job};
 use crate::graph::structure::Structure;
 use crate::lock::Permits;
 use crate::node_index::NodeIndex;
-use crate::observer::{ElementRef, Observer, TaskRef};
+use crate::observer::{ElementRef, InnerRun, Observer, TaskRef};
 use crate::outcome::times::Times;
 use crate::task::failure::Cause;
 use crate::task::status::TaskStatus;
@@ -31,9 +31,16 @@ const NEVER: u64 = u64::MAX;
 
 pub(crate) struct Watch {
     graph: Arc<Graph>,
-    observers: Vec<Arc<dyn Observer>>,
+    observers: Vec<Watcher>,
     /// Present if the run is timed.
     clock: Option<Clock>,
+}
+
+/// An observer of a run.
+struct Watcher {
+    observer: Arc<dyn Observer>,
+    /// Where this run is, as seen from the run that the observer was passed to. `None` if it is that run.
+    inside: Option<Arc<InnerRun>>,
 }
 
 /// What measures a timed run.
@@ -62,18 +69,46 @@ impl fmt::Debug for Watch {
 }
 
 impl Watch {
-    /// Times the run by the clock of a runtime if one is given.
-    pub(crate) fn new(
-        graph: Arc<Graph>,
+    /// What watches a run, if anything does: its own observers and clock, and those of the run that it is
+    /// inside of.
+    pub(crate) fn of_run(
+        graph: &Arc<Graph>,
         timed_by: Option<&Arc<dyn Backend>>,
         observers: Vec<Arc<dyn Observer>>,
-    ) -> Self {
-        let clock = timed_by.map(|backend| Clock::start(backend, graph.len()));
-        Self {
-            graph,
+        outer: Option<(&Self, NodeIndex)>,
+    ) -> Option<Self> {
+        let own = observers.into_iter().map(|observer| Watcher {
+            observer,
+            inside: None,
+        });
+        let outer_ones = outer.map(|(outer, task)| outer.watchers_inside(task));
+        let observers: Vec<Watcher> = own.chain(outer_ones.into_iter().flatten()).collect();
+        (timed_by.is_some() || !observers.is_empty()).then(|| Self {
+            graph: Arc::clone(graph),
             observers,
-            clock,
+            clock: timed_by.map(|backend| Clock::start(backend, graph.len())),
+        })
+    }
+
+    /// The observers of a run inside of a task.
+    fn watchers_inside(&self, task: NodeIndex) -> Vec<Watcher> {
+        if self.observers.is_empty() {
+            return Vec::new();
         }
+        let (number, id) = (InnerRun::next_number(), self.graph.task_id(task));
+        let name = self.graph.name(task);
+        let observers = self.observers.iter().map(|watcher| {
+            let task = TaskRef::new(id, name, watcher.inside.as_ref());
+            Watcher {
+                observer: Arc::clone(&watcher.observer),
+                inside: Some(Arc::new(InnerRun::new(number, task))),
+            }
+        });
+        observers.collect()
+    }
+
+    pub(crate) fn is_timed(&self) -> bool {
+        self.clock.is_some()
     }
 
     fn mark(&self, node: NodeIndex, moment: impl Fn(&Moments) -> &AtomicU64) {
@@ -88,9 +123,9 @@ impl Watch {
     }
 
     /// Calls every observer. A panic in one does not stop the others.
-    fn tell(&self, event: impl Fn(&dyn Observer)) {
-        for observer in &self.observers {
-            unwind::contain(|| event(&**observer));
+    fn tell(&self, event: impl Fn(&dyn Observer, Option<&Arc<InnerRun>>)) {
+        for watcher in &self.observers {
+            unwind::contain(|| event(&*watcher.observer, watcher.inside.as_ref()));
         }
     }
 
@@ -98,13 +133,16 @@ impl Watch {
         if self.observers.is_empty() || self.graph.node(node).is_gate() {
             return;
         }
-        let task = TaskRef::new(self.graph.task_id(node), self.graph.name(node));
-        self.tell(|observer| event(observer, task));
+        let (id, name) = (self.graph.task_id(node), self.graph.name(node));
+        self.tell(|observer, inside| event(observer, TaskRef::new(id, name, inside)));
     }
 
     pub(crate) fn run_started(&self) {
         let structure = Structure::new(Arc::clone(&self.graph));
-        self.tell(|observer| observer.run_started(&structure));
+        self.tell(|observer, inside| match inside {
+            None => observer.run_started(&structure),
+            Some(run) => observer.inner_run_started(run, &structure),
+        });
     }
 
     /// All upstreams of a task have ended. The observers are told only if it is `startable`.
@@ -215,7 +253,10 @@ impl Watch {
     }
 
     pub(crate) fn run_ended(&self) {
-        self.tell(|observer| observer.run_ended());
+        self.tell(|observer, inside| match inside {
+            None => observer.run_ended(),
+            Some(run) => observer.inner_run_ended(run),
+        });
     }
 
     /// What was measured, at the end of the run. Drops the observers, which may panic in their `Drop`.

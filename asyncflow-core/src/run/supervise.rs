@@ -100,6 +100,14 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Which attempt the observers are told that a thread enters. A task that is many has one.
+    fn entered(self, number: u32) -> u32 {
+        match self {
+            Self::Task(_) => number,
+            Self::Element(_) => 1,
+        }
+    }
+
     fn failure(self, guard: &RunGuard, cause: Cause) -> Failure {
         match self {
             Self::Task(task) => guard.failure(task, cause),
@@ -260,7 +268,7 @@ fn recover(
         Subject::Element(element) => element.put(fallback.make(&failure)),
     };
     let stored = unwind::catch(|| match &guard.watch {
-        Some(watch) => watch.inside(task, number, store),
+        Some(watch) => watch.inside(task, subject.entered(number), store),
         None => store(),
     });
     match stored {

@@ -70,7 +70,7 @@ pub(super) async fn attempt_async(
 /// The future of an attempt.
 enum AttemptJob<'a> {
     Task(Job),
-    Element(Option<ElementJob>, &'a RunGuard, &'a Element, u32),
+    Element(Option<ElementJob>, &'a RunGuard, &'a Element),
 }
 
 impl<'a> AttemptJob<'a> {
@@ -82,7 +82,7 @@ impl<'a> AttemptJob<'a> {
     ) -> Self {
         match (subject, &guard.node(subject.task()).body) {
             (Subject::Element(element), _) => {
-                Self::Element(Some(element.job(known.as_ref())), guard, element, number)
+                Self::Element(Some(element.job(known.as_ref())), guard, element)
             }
             (Subject::Task(task), Body::Async(body)) => {
                 Self::Task(Observed::start(&**body, guard.share(), task, number, known))
@@ -100,10 +100,10 @@ impl<'a> AttemptJob<'a> {
                     Some(NotStored::HandedOver) | None => End::Succeeded,
                 })
             }
-            Self::Element(job, guard, element, number) => {
+            Self::Element(job, guard, element) => {
                 let job = job.as_mut().expect("it is there until it is dropped");
                 let poll = || job.as_mut().poll(cx);
-                let polled = element.inside(guard, *number, poll);
+                let polled = element.inside(guard, poll);
                 polled.map(|error| match error {
                     None => End::Succeeded,
                     Some(error) => End::Failed(Cause::Error(error)),
@@ -115,8 +115,8 @@ impl<'a> AttemptJob<'a> {
 
 impl Drop for AttemptJob<'_> {
     fn drop(&mut self) {
-        if let Self::Element(job, guard, element, number) = self {
-            element.inside(guard, *number, || drop(job.take()));
+        if let Self::Element(job, guard, element) = self {
+            element.inside(guard, || drop(job.take()));
         }
     }
 }

@@ -192,10 +192,11 @@ impl Plan {
         let deadline = deadline.transpose()?;
         // Last, since it cannot be refused any more then.
         claim_once(graph, runs)?;
-        let watched = timed || !observers.is_empty();
-        let timed_by = timed.then_some(backend);
-        let watch = watched.then(|| Watch::new(Arc::clone(graph), timed_by, observers));
         let nested = outer.as_ref().and_then(Outer::nested);
+        let outer_watch =
+            nested.and_then(|(outer, task)| outer.watch.as_deref().map(|watch| (watch, task)));
+        let timed = timed || outer_watch.is_some_and(|(watch, _)| watch.is_timed());
+        let watch = Watch::of_run(graph, timed.then_some(backend), observers, outer_watch);
         // A flow that a task executes by hand may be executed several times by it, with different
         // results. So it is not recorded, unless it has a recorder of its own.
         let recording = recording.or_else(|| match &outer {

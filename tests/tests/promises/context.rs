@@ -162,6 +162,8 @@ on_every_backend! {
         let run = flow.execute().observe(told.clone()).await.unwrap();
         assert_eq!(run.report().task(task).note(), Some("up to date"));
         assert_eq!(run.report().task(silent).note(), None);
+        let table = run.report().to_string();
+        assert!(table.ends_with("succeeded  up to date"), "{table}");
         let expected = ["build: 1/3", "build: found in the cache", "build: 0/0", "build: up to date"];
         assert_eq!(*told.0.lock().unwrap(), expected);
         // The same without observers, and the note of a task that fails.

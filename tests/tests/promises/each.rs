@@ -373,6 +373,11 @@ on_every_backend! {
         assert!(error.to_string().contains("`again` takes the output of"), "{error}");
         let mut flow = Flow::<R>::new();
         let list = flow.value(vec![1, 2]);
+        flow.add(each(once(|n: &i32| *n)).inputs(list).named("single"));
+        let error = flow.execute().await.unwrap_err();
+        assert!(error.to_string().contains("`single` calls a function for each element"), "{error}");
+        let mut flow = Flow::<R>::new();
+        let list = flow.value(vec![1, 2]);
         let few = Semaphore::new(2);
         flow.add(each(|n: &i32| *n).inputs(list).with_lock(few.permits(3)).named("many"));
         let error = flow.execute().await.unwrap_err();

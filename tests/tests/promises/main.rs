@@ -43,6 +43,7 @@ mod remote;
 mod report;
 mod retries;
 mod running;
+mod runs_inside;
 mod runtimes;
 mod selection;
 mod timelines;

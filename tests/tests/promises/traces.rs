@@ -247,6 +247,47 @@ impl fmt::Debug for Unsafe {
 impl std::error::Error for Unsafe {}
 
 on_every_backend_in_child! {
+    // Spans of what is inside of a task are children of its attempt, and no event is outside of them.
+    async fn spans_of_runs_inside<R>() {
+        async fn logs() {
+            yield_now().await;
+            info!("inside");
+        }
+        async fn executes<R: asyncflow::Runtime>(cx: &TaskContext, inner: &Flow<R>) -> Result<(), FlowError> {
+            cx.execute(inner).await.map(drop)
+        }
+        let inner = || {
+            let mut inner = Flow::<R>::new();
+            inner.add(logs.named("logs"));
+            inner.add((|| info!("inside")).named("plain"));
+            inner
+        };
+        let mut flow = Flow::<R>::new();
+        flow.add(Arc::new(inner()));
+        let value = flow.value(inner());
+        flow.add(executes::<R>.inputs((context(), value)).named("executes"));
+        let list = flow.value(vec![(); 3]);
+        flow.add(each(async |_: &()| logs().await).inputs(list).named("each"));
+        flow.add(each(|_: &()| info!("inside")).inputs(list).named("each plain"));
+        let (span, test) = caller();
+        flow.execute().observe(Tracer::within(span.clone())).await.unwrap();
+        drop(span);
+        let seen = Seen::below(&test);
+        let inside: Vec<_> = seen.events.iter().filter(|event| event.fields["message"] == "inside").collect();
+        assert_eq!(inside.len(), 2 * 2 + 2 * 3);
+        for event in inside {
+            assert_eq!(seen.spans[&event.parent.unwrap()].name, "attempt");
+        }
+        for outer in ["flow", "executes"] {
+            let (outer, _) = seen.task(outer);
+            let [(attempt, _)] = seen.attempts(outer)[..] else { panic!("not one attempt") };
+            let tasks = seen.named("task").filter(|(_, span)| span.parent == Some(attempt));
+            assert_eq!(tasks.count(), 2);
+        }
+        assert_eq!(seen.named("run").count(), 1);
+        assert!(seen.spans.values().all(|span| span.closed && span.inside == 0));
+    }
+
     async fn spans_of_a_run<R>() {
         let (span, test) = caller();
         async {
