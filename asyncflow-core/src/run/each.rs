@@ -300,7 +300,10 @@ async fn run(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> End {
 /// Starts elements until there are no more.
 async fn work(guard: &RunGuard, share: Share, mut slot: Option<Slot>) {
     let mut slice = TimeSlice::of_driver();
-    invite(guard, &share);
+    if invite(guard, &share) {
+        // A runtime may keep what was spawned for this thread, until this returns.
+        yield_now().await;
+    }
     while share.has_more() && !share.stops(guard) {
         let first = match share.supervised {
             false => None,
@@ -360,13 +363,13 @@ async fn work(guard: &RunGuard, share: Share, mut slot: Option<Slot>) {
     }
 }
 
-/// Has one more worker take elements, if there are some for it.
-fn invite(guard: &RunGuard, share: &Share) {
+/// Has one more worker take elements, if there are some for it. Returns whether it has.
+fn invite(guard: &RunGuard, share: &Share) -> bool {
     let parallelism = guard.backend.parallelism();
     if share.next.load(Ordering::Relaxed) + 1 >= share.count
         || share.workers.fetch_add(1, Ordering::Relaxed) >= parallelism
     {
-        return;
+        return false;
     }
     let (worker, share) = (guard.clone(), share.clone());
     let task = share.task;
@@ -375,6 +378,7 @@ fn invite(guard: &RunGuard, share: &Share) {
         handed_over(&worker)
     });
     guard.spawn(Drive::of_job(guard.clone(), task, job));
+    true
 }
 
 /// What the future of a worker or an element comes to: its task is settled by another.
