@@ -53,6 +53,7 @@ pub struct Nested;
 #[diagnostic::do_not_recommend]
 impl<R: Runtime> TaskFn<(), Nested> for Arc<Flow<R>> {
     type Value = Run;
+    type Single = Run;
 
     fn into_body(self, (): ()) -> Body {
         // Compiled here, from the inside out, so that deeply nested flows are not compiled
@@ -74,6 +75,7 @@ impl<R: Runtime> TaskExt<Nested> for Arc<Flow<R>> {
 #[diagnostic::do_not_recommend]
 impl<R: Runtime> TaskFn<(), Nested> for Flow<R> {
     type Value = Run;
+    type Single = Run;
 
     fn into_body(self, (): ()) -> Body {
         Arc::new(self).into_body(())

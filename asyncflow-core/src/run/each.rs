@@ -307,12 +307,10 @@ async fn work(guard: &RunGuard, share: Share, mut slot: Option<Slot>) {
     while share.has_more() && !share.stops(guard) {
         let first = match share.supervised {
             false => None,
-            true => {
-                match until_stop(guard, &share, admit(guard, share.task, slot.take())).await {
-                    Some(holds) => Some(holds),
-                    None => return,
-                }
-            }
+            true => match until_stop(guard, &share, admit(guard, share.task, slot.take())).await {
+                Some(holds) => Some(holds),
+                None => return,
+            },
         };
         // Only now, so that elements start in the order of the list.
         let Some(index) = share.take(guard) else {

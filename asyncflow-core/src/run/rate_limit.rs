@@ -27,7 +27,7 @@ use crate::weighted_semaphore::WeightedPermits;
 use super::blocking_call::Holds;
 use super::concurrency_limit::Slot;
 use super::guard::RunGuard;
-use super::supervise::{acquire, Subject, until_stop};
+use super::supervise::{Subject, acquire, until_stop};
 
 /// The turn of a rate limit whose time has come.
 struct Turn<'a> {
@@ -59,7 +59,10 @@ async fn admit_in_turn(
                 if let Some(watch) = &guard.watch {
                     watch.waits(task, rate);
                 }
-                Some((rate, until_stop(guard, Subject::Task(task), turn(guard, rate)).await?))
+                Some((
+                    rate,
+                    until_stop(guard, Subject::Task(task), turn(guard, rate)).await?,
+                ))
             }
         };
         let turns = match turns_now(guard, rates, first) {
