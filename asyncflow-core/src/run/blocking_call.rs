@@ -141,9 +141,9 @@ fn run_element(guard: &RunGuard, holds: Holds, element: Element) {
             element.call(guard, None, &|| true)
         }
     };
-    let slot = holds.give_back_permits();
+    // Before another element gets the permits: a failure stops it.
     element.ended(guard, end);
-    drop(slot);
+    drop(holds.give_back_permits());
 }
 
 fn run_attempt(guard: &RunGuard, task: NodeIndex, attempt: Attempt) {

@@ -228,16 +228,20 @@ impl Element {
         self.tell(guard, |watch, at| watch.element_failed(at, attempt, cause));
     }
 
+    /// Stops the other elements after a failure of this one, unless the run keeps going.
+    pub(super) fn stop_others(&self, guard: &RunGuard) {
+        if !guard.keep_going && !self.share.stopped.swap(true, Ordering::AcqRel) {
+            guard.wake_all();
+        }
+    }
+
     /// Takes note of how the element ended. Its failure stops the others, unless the run keeps going.
     pub(super) fn ended(self, guard: &RunGuard, end: End) {
         let status = end.status();
         if let End::Failed(cause) = end {
             let failure = self.failure(guard, cause);
             lock(&self.share.failures).push((self.index, failure));
-            if !guard.keep_going {
-                self.share.stopped.store(true, Ordering::Release);
-                guard.wake_all();
-            }
+            self.stop_others(guard);
         }
         self.tell(guard, |watch, at| watch.element_ended(at, status));
     }

@@ -178,6 +178,12 @@ pub(super) async fn attempts(
                     state.end().await;
                     holds.slot = state.take_slot();
                 }
+                if let (End::Failed(_), Subject::Element(element)) = (&end, subject) {
+                    // Before another element gets the permits.
+                    if !config.is_some_and(Config::handles_failure) {
+                        element.stop_others(guard);
+                    }
+                }
                 // Before the task is settled: a downstream may need the same lock.
                 slot = holds.give_back_permits();
                 end
