@@ -5,8 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::declare::configure::{Configured, TaskExt};
-use crate::declare::function::TaskFn;
 use crate::declare::each::SharedInput;
+use crate::declare::function::TaskFn;
 use crate::declare::inputs::Input;
 use crate::execute::Execute;
 use crate::flow::Flow;
@@ -245,6 +245,7 @@ where
     F: TaskFn<(ContextInput, I), Marker>,
 {
     type Value = F::Value;
+    type Single = F::Single;
 
     const CONTEXT: bool = true;
 
