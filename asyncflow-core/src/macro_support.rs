@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
+use crate::declare::each::List;
 use crate::handle::{Moved, Optional, Task};
 use crate::output::BoxError;
 
@@ -110,6 +111,36 @@ pub fn listed<T: ?Sized, H: Handles<T> + ?Sized>(handles: &H) -> Vec<Task<H::Out
 /// For a parameter `Vec<Option<&T>>`.
 pub fn listed_optional<T: ?Sized, H: Handles<T> + ?Sized>(handles: &H) -> Vec<Optional<H::Output>> {
     handles.tasks().into_iter().map(Task::optional).collect()
+}
+
+/// A handle of a task whose output is a list of `T`s.
+#[diagnostic::on_unimplemented(
+    message = "the output of this upstream is not a list of `{T}`s",
+    label = "this handle is a `{Self}`",
+    note = "`#[each(list)] name: &T` receives the elements of a `Task<Vec<T>>`, or of an array, a `VecDeque`, a boxed or an `Arc` slice of `T`s; `#[moved]` with it gives each as a `T`"
+)]
+pub trait ListHandle<T: ?Sized> {
+    type List;
+
+    fn list(self) -> Task<Self::List>;
+}
+
+impl<L: List> ListHandle<L::Element> for Task<L> {
+    type List = L;
+
+    fn list(self) -> Self {
+        self
+    }
+}
+
+/// For a parameter `#[each(list)] &T`.
+pub fn elements<T: ?Sized, H: ListHandle<T>>(handle: H) -> Task<H::List> {
+    handle.list()
+}
+
+/// For a parameter `#[each(list)] #[moved] T`.
+pub fn elements_moved<T: ?Sized, H: ListHandle<T>>(handle: H) -> Moved<H::List> {
+    handle.list().moved()
 }
 
 /// A handle of a task whose output is a `T`, where `T` was told from the spelling of a return type.

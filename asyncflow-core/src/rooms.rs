@@ -11,7 +11,7 @@ const ROOMS: &[&[&str]] = &[
     &["conformance"],
     // What a user calls.
     &["flow", "execute", "running", "nested", "context"],
-    &["declare"],
+    &["declare", "macro_support"],
     &["run"],
     &["outcome"],
     &["observer"],
@@ -24,7 +24,6 @@ const ROOMS: &[&[&str]] = &[
         "deep_drop",
         "handle",
         "lock",
-        "macro_support",
         "node_index",
         "output",
         "pace",

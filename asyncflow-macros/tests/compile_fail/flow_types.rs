@@ -25,6 +25,12 @@ impl Page {
     fn html(id: &u32, #[from(user, posts)] all: Vec<&User>) {}
 
     #[task]
+    fn no_list(#[each(user)] user: &User) {}
+
+    #[task]
+    async fn other_elements(#[each(posts)] post: &String) {}
+
+    #[task]
     fn not_send() -> Rc<u8> {
         Rc::new(1)
     }

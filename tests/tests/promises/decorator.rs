@@ -174,9 +174,23 @@ on_every_backend! {
             some.into_iter().chain(numbers).flatten().count()
         }
 
+        let lists = flow.add(|| vec![vec![1_u8], vec![2, 3]]);
+
+        #[task(flow, lock = Lock::new())]
+        async fn lengths(one: &String, #[each(lists)] list: &Vec<u8>) -> Result<usize, String> {
+            yield_now().await;
+            Ok(one.len() + list.len())
+        }
+
+        #[task(flow)]
+        fn doubled(#[each(lengths)] #[moved] length: usize) -> usize {
+            length * 2
+        }
+
         let error = flow.execute().keep_going().await.unwrap_err();
         let outputs = error.outputs().unwrap();
         assert_eq!((&*outputs[one], outputs[present]), ("2 of one", 4));
+        assert_eq!(outputs[doubled], [18, 20]);
     }
 
     async fn results_are_known_by_their_type<R>() {

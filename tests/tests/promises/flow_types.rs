@@ -234,16 +234,16 @@ impl Parameters {
     }
 
     #[task]
-    async fn scaled(&self, #[from(numbers)] number: &Vec<u32>, #[context] cx: &TaskContext) -> u32 {
+    async fn scaled(&self, #[each(numbers)] number: &u32, #[context] cx: &TaskContext) -> u32 {
         yield_now().await;
         assert_eq!(cx.attempt(), 1);
-        number[2] * self.factor
+        number * self.factor
     }
 
     #[task]
     fn labelled(
         taken: &String,
-        #[from(scaled)]
+        #[each(scaled)]
         #[moved]
         number: u32,
     ) -> Result<String, String> {
@@ -267,7 +267,7 @@ on_every_backend! {
         let execute = flow.execute().given(flow.suffix, "s".into()).given(flow.count, 3);
         let error = execute.keep_going().await.unwrap_err();
         let outputs = error.outputs().unwrap();
-        assert_eq!(outputs[flow.labelled], "texts 20");
+        assert_eq!(outputs[flow.labelled], ["texts 0", "texts 10", "texts 20"]);
         assert_eq!(outputs[flow.end], (false, true));
         assert_eq!(outputs[flow.present], 2);
         assert_eq!(error.failures().count(), 1);
