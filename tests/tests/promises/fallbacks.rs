@@ -163,9 +163,12 @@ on_every_backend! {
             let pauses = flow.add(fails.fallback(call.clone()));
             let fails = flow.add((|| Err::<(), _>("no")).allow_failure());
             let skips = flow.add((|| ()).after(fails).fallback(call));
+            let failed = Gate::new();
+            flow.add(opens(&failed).after(fails).always());
             let reached = async {
                 started.pass().await;
                 held.pass().await;
+                failed.pass().await;
                 while sleeps.count() == 0 { yield_now().await; }
                 turns(20).await;
             };

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow::{FlowErrorKind, Observer, Permits, Runtime, TaskRef};
+use asyncflow::{FlowErrorKind, Runtime};
 use asyncflow_tests::{
-    Clock, Gate, again, at_once, by_clock, eventually, hold, on_every_backend, passes, turns,
+    Clock, Gate, again, at_once, by_clock, eventually, hold, on_every_backend, passes, poll_times,
+    turns,
 };
 use futures::future::join_all;
 
@@ -75,16 +76,6 @@ impl Starts {
     }
 }
 
-/// Opens a gate when a task waits for permits.
-struct Waits(Gate);
-
-impl Observer for Waits {
-    fn task_waiting(&self, _: TaskRef<'_>, permits: &Permits) {
-        assert_eq!(permits.rate(), Some((1, SECOND)));
-        self.0.open();
-    }
-}
-
 on_every_backend! {
     // Async and plain functions, with and without other configuration, a flow, a group.
     async fn starts_are_spaced<R>() {
@@ -127,15 +118,14 @@ on_every_backend! {
             flow.add(starts.named(name).with_lock(rate.clone()));
             flow
         }).collect();
-        let mut running = vec![flows[0].start()];
-        eventually::<R>("the first start", || starts.count() == 1).await;
-        for flow in &flows[1..] {
-            let waits = Gate::new();
-            running.push(flow.execute().observe(Waits(waits.clone())).start());
-            waits.pass().await;
-            turns(5).await;
+        flows[0].execute().await.unwrap();
+        // The first poll asks, on this thread.
+        let others = flows[1..].iter();
+        let mut runs: Vec<_> = others.map(|flow| Box::pin(flow.execute())).collect();
+        for run in &mut runs {
+            assert!(poll_times(run.as_mut(), 1).await.is_none());
         }
-        let ((), runs) = futures::join!(starts.pass_seconds::<R>(5), join_all(running));
+        let ((), runs) = futures::join!(starts.pass_seconds::<R>(5), join_all(runs));
         assert!(runs.iter().all(Result::is_ok));
         assert_eq!((starts.names(), starts.seconds()), (names.to_vec(), vec![0, 1, 2, 3, 4]));
     }
@@ -144,8 +134,10 @@ on_every_backend! {
     async fn who_waits_holds_nothing<R>() {
         let (mut flow, clock) = by_clock::<R>();
         let (rate, lock, starts) = (RateLimit::per_second(1), Lock::new(), Starts::new(&clock));
+        // Handed the slot of the task before it.
+        let before = flow.add(|| ());
         for _ in 0..3 {
-            flow.add(starts.named("limited").with_lock(&lock).with_lock(&rate));
+            flow.add(starts.named("limited").with_lock(&lock).with_lock(&rate).after(before));
         }
         let first = flow.add(starts.named("first").with_lock(&rate));
         let free = flow.add(starts.named("free").with_lock(&lock));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use asyncflow::prelude::*;
 use asyncflow_tests::{
     Gate, Guard, Guards, Log, Meeting, at_once, hold, on_every_backend, panic_message, skipped,
-    turns,
+    slow, turns,
 };
 use futures::future::join_all;
 
@@ -531,7 +531,7 @@ on_every_backend! {
         let (mut flow, log) = (Flow::<R>::new(), Log::new());
         let server = flow.add(log.note("server"));
         let client = flow.add(log.note("client"));
-        let test = flow.add(log.note("test").after(server));
+        let test = flow.add(slow(&log, "test").after(server));
         let stop = flow.add(log.note("stop").after([test, client]).always());
         let count = flow.add(log.note("count").after(stop).always());
         let report = flow.add(log.note("report").after(stop));
