@@ -64,6 +64,9 @@
 //! | the disk is full | the task whose output cannot be recorded fails |
 //! | the file is damaged | an error, never a wrong output |
 //!
+//! The elements of [`each`](asyncflow_core::each) are not recorded: an execution with a journal is refused
+//! if their function is durable.
+//!
 //! # What a record is found by
 //!
 //! | part | what changes it |

@@ -510,6 +510,10 @@ macro_rules! each_task {
                 $call::claim(&self.function)
             }
 
+            fn recorded(&self) -> Option<u32> {
+                F::codec().map(|_| $call::version(&self.function))
+            }
+
             fn facts(&self) -> Facts {
                 let mut moves = false;
                 self.inputs

@@ -6,9 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::graph::Graph;
-use crate::graph::body::{claim, is_claimed, unclaim};
+use crate::graph::body::{Body, claim, is_claimed, unclaim};
 use crate::graph::refusal::Refusal;
+use crate::graph::{Graph, Node};
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
 use crate::observer::Observer;
@@ -184,6 +184,15 @@ impl Plan {
             Some(Owner::Attempt(attempt)) => Some(Outer::Owned(attempt.begin_run(graph)?)),
             None => current().map(Outer::ByHand),
         };
+        // A flow that a task executes by hand may be executed several times by it, with different
+        // results. So it is not recorded, unless it has a recorder of its own.
+        let recording = recording.or_else(|| match &outer {
+            Some(Outer::Nested(outer, task)) => outer.recording_inside(*task),
+            _ => None,
+        });
+        if recording.is_some() {
+            refuse_recorded_elements(graph, runs)?;
+        }
         let deadline = deadline.map(|limit| {
             let passed = began.map(|began| backend.now().saturating_duration_since(began));
             let left = limit.saturating_sub(passed.unwrap_or_default());
@@ -197,12 +206,6 @@ impl Plan {
             nested.and_then(|(outer, task)| outer.watch.as_deref().map(|watch| (watch, task)));
         let timed = timed || outer_watch.is_some_and(|(watch, _)| watch.is_timed());
         let watch = Watch::of_run(graph, timed.then_some(backend), observers, outer_watch);
-        // A flow that a task executes by hand may be executed several times by it, with different
-        // results. So it is not recorded, unless it has a recorder of its own.
-        let recording = recording.or_else(|| match &outer {
-            Some(Outer::Nested(outer, task)) => outer.recording_inside(*task),
-            _ => None,
-        });
         Ok(Self {
             keep_going: keep_going || nested.is_some_and(|(outer, _)| outer.keep_going),
             max_concurrency,
@@ -234,6 +237,25 @@ fn values(
         }
     }
     Ok(values)
+}
+
+/// The outputs of elements are not recorded. To let them run without a record, though they were to
+/// have one, would lose them without a word.
+fn refuse_recorded_elements(
+    graph: &Graph,
+    runs: impl Fn(&NodeIndex) -> bool,
+) -> Result<(), Refusal> {
+    let is_recorded = |node: &Node| {
+        let body = node.body().filter(|_| matches!(node.body, Body::Each(_)));
+        body.is_some_and(|body| body.recorded().is_some())
+    };
+    let mut tasks = graph.tasks();
+    match tasks.find(|(index, node)| is_recorded(node) && runs(index)) {
+        Some((index, _)) => Err(Refusal::RecordedElements {
+            task: graph.name(index).to_owned(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Claims every task of the run that can run only once, or none of them.

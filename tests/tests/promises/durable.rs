@@ -164,6 +164,27 @@ impl Nightly {
 }
 
 on_every_backend! {
+    // Before anything starts: what they return would be lost. Without a journal, they run.
+    async fn elements_that_cannot_be_recorded_are_refused<R>() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = FileJournal::open(folder.path().join("runs.db")).unwrap();
+        let (mut flow, calls) = (Flow::<R>::new(), Calls::default());
+        let list = {
+            let calls = calls.clone();
+            flow.add(move || { calls.call(); vec![1_u32, 2, 3] })
+        };
+        fn double(number: &u32) -> u32 {
+            number * 2
+        }
+        let double = flow.add(each(durable(double)).inputs(list).named("double"));
+        let error = flow.execute().journal(&journal, "run").await.unwrap_err();
+        assert_eq!(error.kind(), FlowErrorKind::Refused);
+        let text = error.to_string();
+        assert!(text.starts_with("task `double` calls a durable function for each element"), "{text}");
+        assert_eq!(calls.count(), 0);
+        assert_eq!(flow.execute().await.unwrap()[double], [2, 4, 6]);
+    }
+
     async fn what_has_succeeded_is_restored<R>() {
         let folder = tempfile::tempdir().unwrap();
         let journal = FileJournal::open(folder.path().join("runs.db")).unwrap();
