@@ -22,6 +22,9 @@ const ALIVE: Duration = Duration::from_secs(5);
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// A request that took longer than this had a connection that was alive: others fail sooner.
+const HELD: Duration = Duration::from_secs(2 * ALIVE.as_secs() + CONNECT.as_secs());
+
 /// The first and the longest pause before a call is repeated.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
@@ -47,6 +50,29 @@ pub(crate) enum Answer {
     Reply(Reply, Bytes),
     /// It ended the job without an output, because it was asked to.
     Cancelled,
+}
+
+/// How long the engine has not been reached, as far as failed requests tell.
+#[derive(Default)]
+struct Outage {
+    since: Option<Instant>,
+    failures: u32,
+}
+
+impl Outage {
+    /// Takes note of a request that failed now. Returns for how long the engine has not been reached,
+    /// and the pause before the next request.
+    fn go_on(&mut self, begun: Instant, now: Instant) -> (Duration, Duration) {
+        let mut since = begun;
+        if now - begun > HELD {
+            // The connection has held until now.
+            *self = Self::default();
+            since = now;
+        }
+        let pause = PAUSES.0 * (1 << self.failures.min(10));
+        self.failures += 1;
+        (now - *self.since.get_or_insert(since), pause.min(PAUSES.1))
+    }
 }
 
 /// Why a request has no answer.
@@ -90,8 +116,7 @@ impl Client {
     /// patience is over.
     pub(crate) async fn call(&self, call: &Call) -> Result<Answer, RemoteError> {
         let path = format!("{}/run", call.job.service());
-        let mut pause = PAUSES.0;
-        let mut since = None;
+        let mut outage = Outage::default();
         loop {
             let begun = Instant::now();
             let why = match self.post(&path, Some(&call.key), &call.message).await {
@@ -102,13 +127,7 @@ impl Client {
                 },
                 Err(why) => why,
             };
-            let now = Instant::now();
-            // It was reached for a while, if the connection has held.
-            if now - begun > 2 * ALIVE + CONNECT {
-                since = None;
-                pause = PAUSES.0;
-            }
-            let unreachable = now - *since.get_or_insert(begun);
+            let (unreachable, pause) = outage.go_on(begun, Instant::now());
             if unreachable + pause > call.patience {
                 return Err(RemoteError::new(
                     RemoteErrorKind::Unreachable,
@@ -120,7 +139,6 @@ impl Client {
                 ));
             }
             sleep(pause).await;
-            pause = (2 * pause).min(PAUSES.1);
         }
     }
 
@@ -242,5 +260,46 @@ pub(crate) fn check_size(job: JobId, bytes: usize) -> Result<(), RemoteError> {
             let text = format!("{job} cannot be sent: {text}");
             Err(RemoteError::new(RemoteErrorKind::TooLarge, text))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_lasts_since_the_first_request_that_failed_soon() {
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let mut outage = Outage::default();
+        assert_eq!(
+            outage.go_on(at(0), at(1)),
+            (Duration::from_secs(1), PAUSES.0)
+        );
+        assert_eq!(
+            outage.go_on(at(2), at(9)),
+            (Duration::from_secs(9), 2 * PAUSES.0)
+        );
+        for _ in 0..50 {
+            outage.go_on(at(9), at(9));
+        }
+        assert_eq!(
+            outage.go_on(at(9), at(10)),
+            (Duration::from_secs(10), PAUSES.1)
+        );
+    }
+
+    #[test]
+    fn an_outage_begins_when_a_connection_ends_that_has_held() {
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let mut outage = Outage::default();
+        outage.go_on(at(0), at(1));
+        let held = HELD.as_secs() + 2;
+        assert_eq!(outage.go_on(at(1), at(held)), (Duration::ZERO, PAUSES.0));
+        assert_eq!(
+            outage.go_on(at(held), at(held + 3)).0,
+            Duration::from_secs(3)
+        );
     }
 }

@@ -189,6 +189,18 @@ impl Engine {
     }
 }
 
+impl Drop for Engine {
+    /// Shows what the engine said, if the test fails.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let log = fs::read_to_string(self.path("log")).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines.len().saturating_sub(40);
+            eprintln!("the engine's last lines:\n{}", lines[last..].join("\n"));
+        }
+    }
+}
+
 struct WorkerProcess {
     port: u16,
     process: Process,
