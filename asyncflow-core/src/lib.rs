@@ -51,6 +51,7 @@ mod sync;
 mod task;
 mod tuples;
 mod unwind;
+mod wait_list;
 mod weighted_semaphore;
 
 pub use context::{ContextInput, TaskContext, context};

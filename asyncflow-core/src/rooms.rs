@@ -33,6 +33,7 @@ const ROOMS: &[&[&str]] = &[
         "sync",
         "tuples",
         "unwind",
+        "wait_list",
         "weighted_semaphore",
     ],
 ];

@@ -17,9 +17,11 @@ use crate::task::outputs::{Layout, NO_CELL};
 
 use super::Graph;
 use super::body::{Body, InputUse};
+use super::compiled::StartOrder;
 use super::declared::Declared;
 use super::edge::Edge;
 use super::refusal::Refusal;
+use super::turn_cost::TurnCost;
 use super::validate;
 
 /// A graph, and what is wrong with it if it cannot be executed.
@@ -45,6 +47,8 @@ pub(super) async fn compile(declared: &Declared, pace: &mut Pace) -> Compiled {
         nested: Vec::new(),
         lock_user: OnceLock::new(),
         has_gates: len > declared.tasks(),
+        start_order: None,
+        turn_cost: TurnCost::default(),
         groups: declared.groups.clone(),
         names: OnceLock::new(),
     };
@@ -99,6 +103,14 @@ pub(super) async fn compile(declared: &Declared, pace: &mut Pace) -> Compiled {
             }
             pace.spend(1).await;
         }
+    }
+    let priority = |node| graph.node(node).priority();
+    if configured.iter().any(|node| priority(*node) != 0) {
+        let order = StartOrder::new(len, priority);
+        graph.start_order = Some(Box::new(order));
+        let mut roots = std::mem::take(&mut graph.roots);
+        roots.sort_by_key(|root| graph.rank(*root));
+        graph.roots = roots;
     }
     graph.layout.moved.sort_unstable();
     graph.layout.columns = columns.finish();

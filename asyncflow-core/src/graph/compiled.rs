@@ -14,6 +14,7 @@ use super::declared::{GroupSpan, Segment};
 use super::edge::Edge;
 use super::names::Names;
 use super::node::Node;
+use super::turn_cost::TurnCost;
 
 /// The dense form of a flow: downstreams in compressed sparse rows.
 pub(crate) struct Graph {
@@ -37,9 +38,33 @@ pub(crate) struct Graph {
     /// See [`Self::lock_user`].
     pub(super) lock_user: OnceLock<Option<NodeIndex>>,
     pub(crate) has_gates: bool,
+    /// Present if any task has a priority.
+    pub(crate) start_order: Option<Box<StartOrder>>,
+    pub(crate) turn_cost: TurnCost,
     pub(super) groups: Option<Arc<Vec<GroupSpan>>>,
     /// Made when a name is first asked for.
     pub(super) names: OnceLock<Names>,
+}
+
+/// In which order ready nodes start: by priority, then in the order of declaration.
+#[derive(Debug)]
+pub(crate) struct StartOrder {
+    /// The place of each node in this order.
+    ranks: Box<[u32]>,
+    /// The node at each place.
+    nodes: Box<[NodeIndex]>,
+}
+
+impl StartOrder {
+    pub(super) fn new(len: usize, priority: impl Fn(NodeIndex) -> i32) -> Self {
+        let mut nodes: Box<[NodeIndex]> = NodeIndex::all(len).collect();
+        nodes.sort_by_key(|node| std::cmp::Reverse(priority(*node)));
+        let mut ranks = vec![0; len].into_boxed_slice();
+        for (rank, node) in NodeIndex::all(len).zip(&nodes) {
+            ranks[node.get()] = rank.to_word();
+        }
+        Self { ranks, nodes }
+    }
 }
 
 impl fmt::Debug for Graph {
@@ -93,6 +118,24 @@ impl Graph {
         let start = self.rows[index.get()] as usize;
         let end = self.rows[index.get() + 1] as usize;
         &self.downstreams[start..end]
+    }
+
+    /// The place of a node in the order in which ready nodes start.
+    #[inline]
+    pub(crate) fn rank(&self, node: NodeIndex) -> usize {
+        match &self.start_order {
+            None => node.get(),
+            Some(order) => order.ranks[node.get()] as usize,
+        }
+    }
+
+    /// The counterpart of [`rank`](Self::rank).
+    #[inline]
+    pub(crate) fn node_of_rank(&self, rank: usize) -> NodeIndex {
+        match &self.start_order {
+            None => NodeIndex::from_word(rank as u32),
+            Some(order) => order.nodes[rank],
+        }
     }
 
     /// Appends how many upstreams each of some nodes has.

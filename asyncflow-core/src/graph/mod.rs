@@ -6,7 +6,7 @@
 //!
 //! * [`declared`]: the nodes so far; [`node`]: one of them; [`edge`]: a dependency; [`body`]: its function, erased;
 //! * [`compile`]: from these to the dense form, [`compiled`];
-//! * [`storage`]: the outputs and statuses of one run of it;
+//! * [`storage`]: the outputs and statuses of one run of it; [`turn_cost`]: how long those before took;
 //! * [`validate`]: mistakes that are found before anything starts; [`refusal`]: their messages;
 //! * [`names`]: the names of tasks; [`structure`]: the graph as users see it.
 //!
@@ -22,6 +22,7 @@ pub(crate) mod node;
 pub(crate) mod refusal;
 pub(crate) mod storage;
 pub(crate) mod structure;
+pub(crate) mod turn_cost;
 mod validate;
 
 pub(crate) use compiled::Graph;

@@ -57,6 +57,10 @@ impl Node {
         self.config.as_ref().is_some_and(|config| config.always)
     }
 
+    pub(crate) fn priority(&self) -> i32 {
+        self.config.as_ref().map_or(0, |config| config.priority)
+    }
+
     pub(crate) fn retries(&self) -> bool {
         let config = self.config.as_ref();
         config.is_some_and(|config| config.retry.is_some())
@@ -78,6 +82,12 @@ impl Node {
 
     pub(crate) fn rates(&self) -> &[Permits] {
         self.config.as_ref().map_or(&[], |config| &config.rates)
+    }
+
+    /// Whether all that this needs of a limited run is a slot. The tasks of a nested flow take slots, not
+    /// itself. A task that needs permits takes those together with its slot.
+    pub(crate) fn needs_slot_alone(&self) -> bool {
+        self.nested().is_none() && self.permits().is_empty() && self.rates().is_empty()
     }
 
     pub(crate) fn conditions(&self) -> &[Condition] {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 
 use crate::node_index::NodeIndex;
-use crate::task::outputs::{OutputStore, Outputs};
+use crate::task::outputs::{Columns, OutputStore, Outputs};
 use crate::task::statuses::Statuses;
 
 use super::Graph;
@@ -33,6 +33,21 @@ impl RunStorage {
             graph,
             run: OnceLock::new(),
         }
+    }
+
+    /// The storage of a report of a run that goes on.
+    pub(crate) fn of_report(graph: Arc<Graph>, statuses: Statuses) -> Self {
+        Self {
+            outputs: OutputStore::of_report(statuses),
+            graph,
+            run: OnceLock::new(),
+        }
+    }
+
+    /// Takes out the outputs that stayed, when the run is over. What is left belongs to the report.
+    pub(crate) fn close(&mut self) -> Columns {
+        self.run = OnceLock::new();
+        self.outputs.close()
     }
 
     /// Makes room for up to `slice` more nodes, and as many outputs of each type. Returns whether

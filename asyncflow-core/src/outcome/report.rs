@@ -1,18 +1,18 @@
 //! The report of a run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::graph::Graph;
 use crate::graph::body::Body;
+use crate::graph::storage::RunStorage;
 use crate::graph::structure::Structure;
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
 use crate::task::failure::Failure;
 use crate::task::status::TaskStatus;
-use crate::task::statuses::Statuses;
 
 use super::times::Times;
 
@@ -44,10 +44,10 @@ use super::times::Times;
 /// ```
 #[derive(Clone)]
 pub struct Report {
-    graph: Arc<Graph>,
-    statuses: Arc<Statuses>,
+    /// The graph and the statuses. The outputs have been taken out.
+    storage: Arc<RunStorage>,
     /// Only of tasks with more than one attempt.
-    attempts: HashMap<NodeIndex, u32>,
+    attempts: BTreeMap<NodeIndex, u32>,
     /// How tasks last failed, in the order of declaration. Not of tasks of which an attempt succeeded.
     failures: Option<Arc<BTreeMap<NodeIndex, Arc<Failure>>>>,
     /// What tasks have remarked on themselves.
@@ -58,17 +58,15 @@ pub struct Report {
 
 impl Report {
     pub(crate) fn new(
-        graph: Arc<Graph>,
-        statuses: Statuses,
-        attempts: HashMap<NodeIndex, u32>,
+        storage: Arc<RunStorage>,
+        attempts: BTreeMap<NodeIndex, u32>,
         failures: BTreeMap<NodeIndex, Arc<Failure>>,
         notes: BTreeMap<NodeIndex, Arc<str>>,
         times: Option<(Duration, Vec<Times>)>,
     ) -> Self {
         let (wall, times) = times.unzip();
         Self {
-            graph,
-            statuses: Arc::new(statuses),
+            storage,
             attempts,
             failures: (!failures.is_empty()).then(|| Arc::new(failures)),
             notes: (!notes.is_empty()).then(|| Arc::new(notes)),
@@ -125,7 +123,7 @@ impl Report {
     pub fn task(&self, task: impl Into<TaskId>) -> TaskReport<'_> {
         let task = task.into();
         assert!(
-            task.flow == self.graph.id() && task.index.get() < self.graph.len(),
+            task.flow == self.graph().id() && task.index.get() < self.graph().len(),
             "the report was asked about a task that is not part of its run: \
              use a handle that this flow's `add` returned before it was executed"
         );
@@ -158,7 +156,7 @@ impl Report {
     /// # }
     /// ```
     pub fn tasks(&self) -> impl Iterator<Item = TaskReport<'_>> {
-        self.graph.tasks().map(|(index, _)| self.at(index))
+        self.graph().tasks().map(|(index, _)| self.at(index))
     }
 
     /// Returns the structure that the flow had when it was executed.
@@ -177,7 +175,7 @@ impl Report {
     /// # }
     /// ```
     pub fn structure(&self) -> Structure {
-        Structure::new(Arc::clone(&self.graph))
+        Structure::new(Arc::clone(&self.storage.graph))
     }
 
     /// Returns how long the run took, or `None` if it was not timed.
@@ -228,7 +226,7 @@ impl Report {
     }
 
     pub(crate) fn graph(&self) -> &Graph {
-        &self.graph
+        &self.storage.graph
     }
 }
 
@@ -260,19 +258,20 @@ pub struct TaskReport<'a> {
 impl<'a> TaskReport<'a> {
     /// Returns the handle of the task.
     pub fn id(&self) -> TaskId {
-        self.report.graph.task_id(self.index)
+        self.report.graph().task_id(self.index)
     }
 
     /// Returns the name of the task, which is unique in its flow.
     pub fn name(&self) -> &'a str {
-        self.report.graph.name(self.index)
+        self.report.graph().name(self.index)
     }
 
     /// Returns the status of the task.
     pub fn status(&self) -> TaskStatus {
         self.report
-            .statuses
-            .report(self.report.graph.id(), self.index)
+            .storage
+            .statuses()
+            .report(self.report.graph().id(), self.index)
     }
 
     /// Returns how often its function was started.
@@ -293,7 +292,7 @@ impl<'a> TaskReport<'a> {
 
     /// Whether it has a value in place of a function.
     fn is_value(&self) -> bool {
-        let node = self.report.graph.node(self.index);
+        let node = self.report.graph().node(self.index);
         matches!(node.body, Body::Value(_))
     }
 
@@ -366,12 +365,12 @@ impl<'a> TaskReport<'a> {
     }
 
     pub(crate) fn allows_failure(&self) -> bool {
-        self.report.graph.node(self.index).allows_failure()
+        self.report.graph().node(self.index).allows_failure()
     }
 
     #[cfg(feature = "serde")]
     pub(crate) fn upstreams(&self) -> impl Iterator<Item = NodeIndex> + use<'a> {
-        self.report.graph.upstreams(self.index)
+        self.report.graph().upstreams(self.index)
     }
 
     /// Returns when the task became ready, started and so on, or `None` if the run was not timed.

@@ -6,8 +6,8 @@ use std::ops::Index;
 
 use crate::deep_drop::deep_drop;
 use crate::handle::Task;
-use crate::task::column::{self, AnyColumn};
-use crate::task::outputs::{owned_unit, unit};
+use crate::task::column;
+use crate::task::outputs::{Columns, owned_unit, unit};
 
 use super::report::Report;
 
@@ -29,11 +29,11 @@ use super::report::Report;
 /// ```
 pub struct Run {
     report: Report,
-    columns: Box<[AnyColumn]>,
+    columns: Columns,
 }
 
 impl Run {
-    pub(crate) fn new(report: Report, columns: Box<[AnyColumn]>) -> Self {
+    pub(crate) fn new(report: Report, columns: Columns) -> Self {
         Self { report, columns }
     }
 

@@ -284,7 +284,7 @@ impl Owned {
                 attempt: Arc::downgrade(&attempt),
                 inner: inner.downgrade(),
             });
-            self.run.list(attempt.task, &mut key, &Waker::from(stop));
+            self.run.list(&mut key, &Waker::from(stop));
         }
         if attempt.is_stopping() {
             // Before it has started, so there is nothing to clean up.
@@ -434,7 +434,7 @@ impl Future for Stopping<'_> {
             return Poll::Ready(());
         };
         // Listed before it is asked: see the protocol in `stop_list`.
-        run.list(this.attempt.task, &mut this.key, cx.waker());
+        run.list(&mut this.key, cx.waker());
         match this.attempt.is_stopping() {
             true => Poll::Ready(()),
             false => Poll::Pending,

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::lock::Permits;
-use crate::runtime::{Runtime, RuntimeLock, RuntimeSemaphore, Unavailable};
+use crate::runtime::{Runtime, Unavailable};
 use crate::unwind;
 
 use super::blocking_threads::{AnotherThread, CommittedThread};
 use super::deadline::DeadlineTimer;
-use super::drive::{Drive, Invited};
+use super::drive::Invited;
+use super::future::Home;
+use super::permits::{LockOf, NativeLock, SemaphoreOf};
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -22,7 +24,7 @@ pub(crate) trait Backend: Send + Sync {
     fn attach(&self) -> Result<Arc<dyn Backend>, Unavailable>;
     fn enter(&self, f: &mut dyn FnMut());
     fn parallelism(&self) -> usize;
-    fn drive(&self, drive: Drive);
+    fn drive(&self, home: Home);
     fn drive_invited(&self, invited: Invited);
     fn time(&self, timer: DeadlineTimer);
     fn block(&self, thread: CommittedThread);
@@ -30,22 +32,12 @@ pub(crate) trait Backend: Send + Sync {
     fn call_blocking(&self, function: Box<dyn FnOnce() + Send>);
     fn sleep(&self, duration: Duration) -> BoxFuture<()>;
     fn now(&self) -> Instant;
-    fn try_acquire(&self, permits: &Permits) -> Option<Box<dyn Send>>;
-    fn acquire(&self, permits: &Permits) -> BoxFuture<Box<dyn Send>>;
+    /// The native form of the lock or semaphore that permits are of.
+    fn lock(&self, permits: &Permits) -> Arc<dyn NativeLock>;
 }
 
 /// A runtime as a [`Backend`].
 pub(crate) struct Erased<R>(pub(crate) R);
-
-impl<R: Runtime> Erased<R> {
-    fn lock(permits: &Permits) -> Arc<R::Lock> {
-        permits.shared.native(R::Lock::new)
-    }
-
-    fn semaphore(permits: &Permits, capacity: usize) -> Arc<R::Semaphore> {
-        permits.shared.native(|| R::Semaphore::new(capacity))
-    }
-}
 
 impl<R: Runtime> Backend for Erased<R> {
     fn attach(&self) -> Result<Arc<dyn Backend>, Unavailable> {
@@ -60,8 +52,8 @@ impl<R: Runtime> Backend for Erased<R> {
         self.0.parallelism().max(1)
     }
 
-    fn drive(&self, drive: Drive) {
-        self.0.spawn(drive);
+    fn drive(&self, home: Home) {
+        self.0.spawn(home);
     }
 
     fn drive_invited(&self, invited: Invited) {
@@ -96,26 +88,11 @@ impl<R: Runtime> Backend for Erased<R> {
         })
     }
 
-    fn try_acquire(&self, permits: &Permits) -> Option<Box<dyn Send>> {
-        match permits.shared.capacity() {
-            None => Some(Box::new(Self::lock(permits).try_acquire()?)),
-            Some(capacity) => {
-                let semaphore = Self::semaphore(permits, capacity);
-                Some(Box::new(semaphore.try_acquire(permits.count)?))
-            }
-        }
-    }
-
-    fn acquire(&self, permits: &Permits) -> BoxFuture<Box<dyn Send>> {
-        match permits.shared.capacity() {
-            None => {
-                let guard = Self::lock(permits).acquire();
-                Box::pin(async move { Box::new(guard.await) as Box<dyn Send> })
-            }
-            Some(capacity) => {
-                let held = Self::semaphore(permits, capacity).acquire(permits.count);
-                Box::pin(async move { Box::new(held.await) as Box<dyn Send> })
-            }
+    fn lock(&self, permits: &Permits) -> Arc<dyn NativeLock> {
+        let shared = &permits.shared;
+        match shared.capacity() {
+            None => shared.native(LockOf::<R::Lock>::new),
+            Some(capacity) => shared.native(|| SemaphoreOf::<R::Semaphore>::new(capacity)),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_channel::oneshot;
+use smallvec::SmallVec;
 
 use crate::graph::body::{AnyAttempt, Body, Call, PlainBody};
 use crate::node_index::NodeIndex;
@@ -19,6 +20,7 @@ use super::each::{Element, Share, run_elements};
 use super::execution::Execution;
 use super::guard::RunGuard;
 use super::observers::Watch;
+use super::permits::Held;
 use super::ready_queues::Injected;
 use super::settle::CollectingSink;
 use super::step::Step;
@@ -57,15 +59,19 @@ impl fmt::Debug for CallKind {
 /// What a task holds while it runs. Given back when dropped.
 #[derive(Default)]
 pub(crate) struct Holds {
-    pub(super) permits: Vec<Box<dyn Send>>,
+    pub(super) permits: SmallVec<[Held; 1]>,
     pub(super) slot: Option<Slot>,
 }
 
 impl Holds {
-    /// Gives back the permits, whose `Drop` is the runtime's and may panic. Returns the slot.
+    pub(super) fn new(permits: SmallVec<[Held; 1]>, slot: Option<Slot>) -> Self {
+        Self { permits, slot }
+    }
+
+    /// Gives back the permits. Returns the slot.
     pub(super) fn give_back_permits(self) -> Option<Slot> {
         let Self { permits, slot } = self;
-        unwind::contain(|| drop(permits));
+        drop(permits);
         slot
     }
 }

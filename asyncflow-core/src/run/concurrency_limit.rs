@@ -1,12 +1,12 @@
 //! The limit of `max_concurrency`: how many tasks of a run may run at a time.
 //!
-//! A task takes a slot last, after its permits. So a task that holds a slot waits for nothing but its
-//! own function, and no two tasks wait for each other. A task that finds no slot is parked here,
+//! A task that needs permits takes them and a slot together, and gives the slot back if it has to wait
+//! for permits; see [`supervise`](super::supervise). So a task that holds a slot waits for nothing but
+//! its own function, and no two tasks wait for each other. A task that finds no slot is parked here,
 //! without a thread and, if it needs no permits, without a future. A slot that is given back goes to
-//! the task at the front. Tasks that became ready because
-//! another ended are parked at the front, in the order of declaration, before that one gives back its
-//! slot. So the consumers of an output come before further sources, and few outputs are alive at a
-//! time.
+//! the task at the front. Tasks that became ready because another ended are parked at the front, in
+//! the order of declaration, before that one gives back its slot. So the consumers of an output come
+//! before further sources, and few outputs are alive at a time.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -30,15 +30,15 @@ pub(crate) struct Limit(Mutex<State>);
 #[derive(Debug)]
 struct State {
     free: usize,
-    /// Tasks that hold permits, which others wait for. They come before all that is parked.
-    holders: VecDeque<oneshot::Sender<Slot>>,
+    /// Tasks that need permits, which they had or still have. They come before all that is parked.
+    first: VecDeque<oneshot::Sender<Slot>>,
     parked: VecDeque<Parked>,
 }
 
 impl State {
     fn next(&mut self) -> Option<Parked> {
-        let holder = self.holders.pop_front().map(Parked::Future);
-        holder.or_else(|| self.parked.pop_front())
+        let first = self.first.pop_front().map(Parked::Future);
+        first.or_else(|| self.parked.pop_front())
     }
 }
 
@@ -67,7 +67,7 @@ impl Limit {
     pub(crate) fn new(free: usize) -> Self {
         Self(Mutex::new(State {
             free,
-            holders: VecDeque::new(),
+            first: VecDeque::new(),
             parked: VecDeque::new(),
         }))
     }
@@ -85,20 +85,20 @@ impl Limit {
     }
 
     /// Takes a slot of the run `limiter` for a task that has a future, of the run itself or of a run
-    /// inside of it. If none is free, returns what to wait for. A task that holds permits does not
-    /// wait for those that hold nothing.
+    /// inside of it. If none is free, returns what to wait for. A task that comes `first` does
+    /// not wait for those that do not.
     pub(crate) fn wait(
         &self,
         limiter: &RunGuard,
         guard: &RunGuard,
         task: NodeIndex,
-        holds_permits: bool,
+        first: bool,
     ) -> Result<Slot, oneshot::Receiver<Slot>> {
         let mut state = self.look(guard, task);
         if state.free == 0 {
             let (sender, receiver) = oneshot::channel();
-            match holds_permits {
-                true => state.holders.push_back(sender),
+            match first {
+                true => state.first.push_back(sender),
                 false => state.parked.push_back(Parked::Future(sender)),
             }
             return Err(receiver);
@@ -173,15 +173,17 @@ impl RunGuard {
         let mut sink = CollectingSink::default();
         self.settle(task, end, &mut sink);
         let (ready, rest) = sink.finish();
+        let first_ready = ready.first().copied();
+        let takes_slot = |task: &NodeIndex| self.takes_slot(*task, Some(*task) == first_ready);
         let (first, others) = match &self.limit {
             Some(limit) => {
-                let (first, others) = ready.into_iter().partition(|task| self.takes_slot(*task));
+                let (first, others) = ready.into_iter().partition(takes_slot);
                 (limit.hand_on(self, slot, first), others)
             }
             // The slot is that of an outer run, which does not know the tasks of this one.
             None => {
                 let mut others = ready.into_vec();
-                let first = others.iter().position(|task| self.takes_slot(*task));
+                let first = others.iter().position(takes_slot);
                 let first = first.map(|place| (others.remove(place), slot));
                 (first.into_iter().collect(), others)
             }
@@ -197,11 +199,15 @@ impl RunGuard {
         self.inject_all(first.chain(others).chain(rest));
     }
 
-    /// Whether a ready task needs a slot. It may need permits, too. If they are not free, it gives
-    /// the slot back.
-    fn takes_slot(&self, task: NodeIndex) -> bool {
+    /// Whether a slot is handed to a ready task. Of those that need permits, only the first of all gets
+    /// one, so that it comes before what is parked: the next one may need the same permits.
+    fn takes_slot(&self, task: NodeIndex, is_first: bool) -> bool {
         let node = self.node(task);
-        node.body().is_some() && node.nested().is_none() && self.is_startable(task)
+        let takes = match is_first {
+            true => node.nested().is_none(),
+            false => node.needs_slot_alone(),
+        };
+        takes && node.body().is_some() && self.is_startable(task)
     }
 }
 

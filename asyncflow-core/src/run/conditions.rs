@@ -12,6 +12,7 @@ use crate::unwind;
 
 use super::execution::Execution;
 use super::observers::Watch;
+use super::validate::contains;
 
 impl Execution {
     /// The status of a ready task that is not to be started. It may be asked for several times,
@@ -91,9 +92,7 @@ impl Execution {
     pub(super) fn is_startable(&self, index: NodeIndex) -> bool {
         let node = self.node(index);
         let has_function = !matches!(node.body, Body::Value(_));
-        has_function
-            && self.refused(index, node).is_none()
-            && !lock(&self.given).contains_key(&index)
+        has_function && self.refused(index, node).is_none() && !contains(&lock(&self.given), index)
     }
 
     #[cold]

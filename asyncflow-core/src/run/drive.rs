@@ -1,18 +1,14 @@
 //! Drivers: futures that work through ready tasks.
 //!
-//! A [`Drive`] has one of two roles. A *driver* is [counted](super::driver_count), and takes tasks
-//! from wherever there are any. It creates a task's future and polls it once, with its own waker. If
-//! the future is ready, the driver goes on with the first task that this made ready, and leaves the
-//! others where any driver can take them. If it is pending, the future moves to a `Drive` of its own
-//! in the other role, *waiting*, which the runtime polls when it is woken. If there is nothing else
-//! to do, the driver changes its role instead and waits itself.
+//! A driver takes tasks from wherever there are any. It creates a task's future and polls it once,
+//! with its own waker. If the future is ready, the driver goes on with the first task that this made
+//! ready, and leaves the others where any driver can take them. If it is pending, the future goes to
+//! the [scheduler](super::scheduler), where it has a waker of its own. A driver also takes the tasks
+//! that were woken there, and polls them.
 //!
-//! When the future that a drive waited for is ready, the drive goes on with what that made ready. So
-//! a chain of tasks that wait needs one spawn in all.
-//!
-//! A future that moves has left its driver's waker with what it waits for. That does no harm: it is
-//! polled again at once in its new place, and leaves the new waker there. The driver may be woken
-//! once for nothing.
+//! A future that is given a place has left its driver's waker with what it waits for. That does no
+//! harm: it is polled again soon, and leaves its own waker there. The driver may be woken once for
+//! nothing.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,9 +16,11 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use crossbeam_deque::Worker;
+use smallvec::SmallVec;
 
 use crate::graph::body::{AsyncBody, Job, JobEnd, NotStored};
 use crate::graph::storage::RunStorage;
+use crate::graph::turn_cost::WAKE_UP;
 use crate::node_index::NodeIndex;
 use crate::task::end::End;
 use crate::task::failure::Cause;
@@ -36,11 +34,11 @@ use super::execution::Execution;
 use super::guard::RunGuard;
 use super::observers::{Observed, Watch};
 use super::ready_queues::{Injected, LocalQueue};
+use super::scheduler::{PutBack, Waiting, Woken};
 use super::settle::{Announcements, ReadySink, ReadyTasks};
 use super::step::Step;
-use super::stop_list::StopKey;
 use super::supervise;
-use super::time_slice::TimeSlice;
+use super::time_slice::{Reading, TimeSlice};
 
 /// Every how many tasks a driver looks at the injector before its local queue.
 const INJECTOR_INTERVAL: u32 = 16;
@@ -54,25 +52,32 @@ pub(crate) struct Drive {
 
 /// Apart from the guard, so that what is borrowed from the run does not keep this from changing.
 struct DriveState {
-    /// The future that waits, if one does.
-    waiting: Option<Waiting>,
     /// A share in the storage, lent to each task's future and handed back by it. So a task that finishes at
     /// once touches no reference count.
     spare: Option<Arc<RunStorage>>,
-    role: Role,
+    /// The local queue, if the run has them and this driver has needed one so far.
+    queue: Option<Worker<NodeIndex>>,
     /// What to do next.
     next: Option<NodeIndex>,
     /// Whether the runtime is to get a turn first. Then there is nothing next.
     pause: bool,
-    /// Where a drive without a local queue collects tasks that became ready, before it injects them.
+    /// Tasks that became ready, before they are shared. In the reverse order of declaration.
     others: ReadyTasks,
     slice: TimeSlice,
+    /// Whether the slice is over, and another begins with the next poll.
+    paused: bool,
+    /// The places of tasks that woke themselves in this slice. They are polled again when the runtime
+    /// has had a turn: they want to give others theirs, or have used up what one task of the runtime
+    /// may do in a turn, as on Tokio.
+    yielded: SmallVec<[u32; 4]>,
+    /// Whether it is counted as a driver, which it is until it retires.
+    counted: bool,
     /// Where to look first. Changes with every slice, so that a chain of long tasks does not keep
     /// others from starting.
     first_look: Look,
 }
 
-/// The places where a driver looks for tasks.
+/// The places where a driver that has a local queue looks for tasks.
 #[derive(Clone, Copy)]
 enum Look {
     LocalQueue,
@@ -80,44 +85,25 @@ enum Look {
     Roots,
 }
 
-enum Role {
-    /// Counted, with a local queue if it has needed one so far.
-    Driver(Option<Worker<NodeIndex>>),
-    Waiting,
-}
-
-/// A future that waits.
-struct Waiting {
-    task: NodeIndex,
-    job: Job,
-    /// Its entry in the list of wakers that are woken when the run stops.
-    key: Option<StopKey>,
-    /// Whether it ends by itself when the run stops. Any other is dropped.
-    sees_stop: bool,
-}
-
-/// Whether a [`Drive`] can go on.
-enum Turn {
-    Next,
-    /// It holds a future that waits.
-    Wait,
+/// What there is to do.
+enum Work {
+    Start(Injected),
+    Resume(Woken),
 }
 
 impl Drive {
     /// A driver that has been counted.
-    pub(crate) fn driver(guard: RunGuard) -> Self {
-        Self::new(guard, Role::Driver(None), None)
-    }
-
-    fn new(guard: RunGuard, role: Role, waiting: Option<Waiting>) -> Self {
+    pub(crate) fn new(guard: RunGuard) -> Self {
         let state = DriveState {
-            waiting,
             spare: None,
-            role,
+            queue: None,
             next: None,
             pause: false,
             others: ReadyTasks::new(),
-            slice: TimeSlice::of_driver(),
+            slice: TimeSlice::of_driver(!guard.invites_early),
+            paused: false,
+            yielded: SmallVec::new(),
+            counted: true,
             first_look: Look::LocalQueue,
         };
         Self {
@@ -126,83 +112,115 @@ impl Drive {
             guard,
         }
     }
-
-    /// A drive for a future that waits, and settles its task itself, if at all.
-    pub(crate) fn of_job(guard: RunGuard, task: NodeIndex, job: Job) -> Self {
-        let waiting = Waiting {
-            task,
-            job,
-            key: None,
-            sees_stop: true,
-        };
-        Self::new(guard, Role::Waiting, Some(waiting))
-    }
-
-    pub(crate) fn guard(&self) -> &RunGuard {
-        &self.guard
-    }
 }
 
 impl DriveState {
     fn work(&mut self, guard: &RunGuard, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(waiting) = self.waiting.take() {
-            if let Turn::Wait = self.wait(guard, waiting, cx) {
-                return Poll::Pending;
-            }
+        if self.paused {
+            self.begin_slice(guard);
         }
-        self.slice.begin();
         loop {
-            let turn = match self.next.take() {
+            match self.next.take() {
                 Some(task) => self.start(guard, task, None, cx),
                 None if self.pause => break,
                 None => match self.find(guard) {
-                    Some(Injected::Task(task, slot)) => self.start(guard, task, slot, cx),
-                    Some(Injected::Announcements(ended)) => self.announce(guard, *ended),
+                    Some(Work::Start(Injected::Task(task, slot))) => {
+                        self.start(guard, task, slot, cx);
+                    }
+                    Some(Work::Start(Injected::Announcements(ended))) => {
+                        self.announce(guard, *ended);
+                    }
+                    Some(Work::Resume(woken)) => self.resume(guard, woken),
+                    None if !self.yielded.is_empty() => break,
                     None if self.retire(guard) => return Poll::Ready(()),
-                    None => Turn::Next,
+                    None => continue,
                 },
-            };
-            if let Turn::Wait = turn {
-                return Poll::Pending;
             }
-            if self.slice.is_over() {
-                break;
+            match self.slice.count() {
+                Some(Reading::Since(elapsed)) if elapsed >= WAKE_UP && guard.has_more_work() => {
+                    guard.scheduler.call(guard, true);
+                }
+                None | Some(Reading::Since(_)) => {}
+                Some(Reading::Enough) => break,
+                Some(Reading::Over) => {
+                    guard.ready.age();
+                    break;
+                }
             }
         }
         self.end_slice(guard);
-        // The waker is the caller's if this is the first driver, and may panic.
+        // The waker is the caller's if this is the home, and may panic.
         unwind::contain(|| cx.waker().wake_by_ref());
         Poll::Pending
     }
 
+    #[cold]
+    fn begin_slice(&mut self, guard: &RunGuard) {
+        self.paused = false;
+        self.slice.begin(!guard.invites_early);
+    }
+
     /// Lets others have the next task while the runtime does something else, and puts it behind what
     /// has waited.
+    #[cold]
     fn end_slice(&mut self, guard: &RunGuard) {
+        guard.note_turn(self.slice.elapsed());
         self.pause = false;
-        if let Role::Driver(_) = self.role {
-            if let Some(task) = self.next.take() {
-                guard.ready.inject(Injected::Task(task, None));
-            }
-            self.first_look = match self.first_look {
-                Look::LocalQueue => Look::Roots,
-                Look::Roots => Look::Injector,
-                Look::Injector => Look::LocalQueue,
-            };
+        self.paused = true;
+        if let Some(task) = self.next.take() {
+            let task = Injected::Task(task, None);
+            guard.ready.inject(guard.graph(), [task]);
+        }
+        if !self.yielded.is_empty() {
+            guard.scheduler.queue(self.yielded.drain(..));
+        }
+        self.first_look = match self.first_look {
+            Look::LocalQueue => Look::Roots,
+            Look::Roots => Look::Injector,
+            Look::Injector => Look::LocalQueue,
+        };
+    }
+
+    /// The next task. Those that were woken and those that are ready take turns.
+    fn find(&mut self, guard: &RunGuard) -> Option<Work> {
+        let woken = || {
+            let woken = guard.scheduler.take_woken()?;
+            guard.invite_to_resume();
+            Some(Work::Resume(woken))
+        };
+        if self.slice.tasks() % 2 == 0 {
+            woken().or_else(|| self.find_ready(guard).map(Work::Start))
+        } else {
+            self.find_ready(guard).map(Work::Start).or_else(woken)
         }
     }
 
-    /// The next task for a driver.
-    fn find(&mut self, guard: &RunGuard) -> Option<Injected> {
-        let Role::Driver(queue) = &mut self.role else {
-            return None;
-        };
+    #[inline]
+    fn find_ready(&mut self, guard: &RunGuard) -> Option<Injected> {
         let ready = &guard.ready;
+        if !ready.in_order() {
+            return self.find_anywhere(guard);
+        }
+        let found = ready.take_shared(guard.graph(), guard.roots())?;
+        guard.invite_to_start();
+        Some(found)
+    }
+
+    /// The next task in a run that has local queues.
+    fn find_anywhere(&mut self, guard: &RunGuard) -> Option<Injected> {
+        let ready = &guard.ready;
+        let injected = || ready.take_shared(guard.graph(), guard.roots());
+        let queue = &mut self.queue;
         if self.slice.tasks() % INJECTOR_INTERVAL == 0 {
             let look = match self.slice.tasks() {
                 0 => self.first_look,
                 _ => Look::Injector,
             };
-            let found = look_first(look, guard, queue);
+            let found = match look {
+                Look::LocalQueue => None,
+                Look::Injector => injected(),
+                Look::Roots => LocalQueue { ready, queue }.claim_roots(guard),
+            };
             if found.is_some() {
                 return found;
             }
@@ -210,7 +228,7 @@ impl DriveState {
         if let Some(task) = queue.as_ref().and_then(Worker::pop) {
             return Some(Injected::Task(task, None));
         }
-        if let Some(injected) = ready.take_injected() {
+        if let Some(injected) = injected() {
             return Some(injected);
         }
         let mut local = LocalQueue { ready, queue };
@@ -219,19 +237,15 @@ impl DriveState {
 
     /// Stops being a driver because there is no task. Returns `false` if there is one after all.
     fn retire(&mut self, guard: &RunGuard) -> bool {
-        let Role::Driver(queue) = &mut self.role else {
-            return true;
-        };
         // Before it leaves: there are at most as many queues in use as drivers.
-        if let Some(queue) = queue.take() {
+        if let Some(queue) = self.queue.take() {
             guard.ready.give_back(queue);
         }
-        guard.drivers.leave();
-        if guard.ready.any(guard.roots()) && guard.drivers.rejoin() {
-            return false;
-        }
-        self.role = Role::Waiting;
-        true
+        guard.note_turn(self.slice.elapsed());
+        let drivers = &guard.scheduler.drivers;
+        drivers.leave();
+        self.counted = guard.has_work() && drivers.rejoin();
+        !self.counted
     }
 
     /// Takes up a ready task.
@@ -242,27 +256,24 @@ impl DriveState {
         task: NodeIndex,
         slot: Option<Slot>,
         cx: &mut Context<'_>,
-    ) -> Turn {
+    ) {
         match guard.step(task) {
             Step::Poll(body) => {
                 let share = self
                     .spare
                     .take()
                     .unwrap_or_else(|| Arc::clone(&guard.storage));
-                self.poll_new(guard, task, cx, false, || body.start(share, task, None))
+                self.poll_new(guard, task, cx, false, || body.start(share, task, None));
             }
             Step::PollWatched(body, watch) => self.start_watched(guard, task, body, watch, cx),
-            Step::Call => {
-                guard.call_blocking(BlockingCall::simple(task));
-                Turn::Next
+            Step::Call => guard.call_blocking(BlockingCall::simple(task)),
+            Step::Supervise => {
+                if let Some(job) = supervise::start(guard, task, slot) {
+                    self.poll_new(guard, task, cx, true, || job);
+                }
             }
-            Step::Supervise => match supervise::start(guard, task, slot) {
-                Some(job) => self.poll_new(guard, task, cx, true, || job),
-                None => Turn::Next,
-            },
             Step::End(status) => {
                 self.settling(guard, |run, ready| run.end(task, status, ready));
-                Turn::Next
             }
         }
     }
@@ -275,12 +286,12 @@ impl DriveState {
         body: &dyn AsyncBody,
         watch: &Watch,
         cx: &mut Context<'_>,
-    ) -> Turn {
+    ) {
         watch.permitted(task);
         watch.started(task, 1);
         self.poll_new(guard, task, cx, false, || {
             Observed::start(body, guard.share(), task, 1, None)
-        })
+        });
     }
 
     /// Creates a future and polls it once.
@@ -292,7 +303,7 @@ impl DriveState {
         cx: &mut Context<'_>,
         supervised: bool,
         create: impl FnOnce() -> Job,
-    ) -> Turn {
+    ) {
         let mut created = None;
         let polled = unwind::catch(|| created.insert(create()).as_mut().poll(cx));
         match (polled, created) {
@@ -301,26 +312,59 @@ impl DriveState {
                 // It is done, so it holds nothing of the user's.
                 drop(job);
                 self.settling(guard, |run, ready| run.end(task, Status::Succeeded, ready));
-                Turn::Next
             }
             (Ok(Poll::Pending), Some(job)) => {
                 let waiting = Waiting {
                     task,
                     job,
-                    key: None,
                     sees_stop: supervised || guard.node(task).nested().is_some(),
                 };
-                self.find_place(guard, waiting, cx)
+                if let Some(refused) = guard.scheduler.insert(guard, waiting) {
+                    self.cancel(guard, refused);
+                }
             }
-            (polled, job) => {
-                self.close(guard, task, job, polled);
-                Turn::Next
-            }
+            (polled, job) => self.close(guard, task, job, polled),
         }
     }
 
-    /// Drops a future that is done, and settles its task.
+    /// Polls a future that was woken, or drops it if the run has stopped.
+    fn resume(&mut self, guard: &RunGuard, mut woken: Woken) {
+        let Waiting {
+            task, sees_stop, ..
+        } = woken.waiting;
+        if !sees_stop && guard.stops_task(task) {
+            let waiting = guard.scheduler.vacate(woken);
+            return self.cancel(guard, waiting);
+        }
+        let polled = unwind::catch(|| woken.poll());
+        if let Ok(Poll::Pending) = polled {
+            match guard.scheduler.put_back(woken) {
+                PutBack::Waits => {}
+                PutBack::WokeItself(place) => self.yielded.push(place),
+                PutBack::Refused(waiting) => self.cancel(guard, waiting),
+            }
+            return;
+        }
+        let waiting = guard.scheduler.vacate(woken);
+        self.close(guard, task, Some(waiting.job), polled);
+    }
+
+    /// Drops a future that waits, and settles its task as cancelled.
     #[cold]
+    fn cancel(&mut self, guard: &RunGuard, waiting: Waiting) {
+        let Waiting {
+            task,
+            job,
+            sees_stop,
+        } = waiting;
+        if !sees_stop {
+            // Its function was started, which its status does not tell.
+            guard.note_attempts(task, 1);
+        }
+        self.close(guard, task, Some(job), Ok(Poll::Pending));
+    }
+
+    /// Drops a future that is done, and settles its task.
     fn close(&mut self, guard: &RunGuard, task: NodeIndex, job: Option<Job>, polled: Polled) {
         unwind::contain(|| drop(job));
         let end = match polled {
@@ -339,54 +383,13 @@ impl DriveState {
         self.settling(guard, |run, ready| run.settle(task, end, ready));
     }
 
-    /// Finds a place for a future that is pending: another drive, or this one if it has nothing
-    /// else to do.
-    fn find_place(&mut self, guard: &RunGuard, waiting: Waiting, cx: &mut Context<'_>) -> Turn {
-        if let Role::Driver(queue) = &self.role {
-            let ready = &guard.ready;
-            let busy = self.next.is_some()
-                || queue.as_ref().is_some_and(|queue| !queue.is_empty())
-                || ready.any(guard.roots());
-            if busy || !self.retire(guard) {
-                guard.spawn(Drive::new(guard.clone(), Role::Waiting, Some(waiting)));
-                return Turn::Next;
-            }
-        }
-        self.wait(guard, waiting, cx)
-    }
-
-    /// Polls a future that waits, or drops it if the run has stopped.
-    fn wait(&mut self, guard: &RunGuard, mut waiting: Waiting, cx: &mut Context<'_>) -> Turn {
-        // Listed before it is polled or dropped: see the protocol in `stop_list`.
-        let stops = guard.list(waiting.task, &mut waiting.key, cx.waker());
-        let polled = match stops && !waiting.sees_stop {
-            true => {
-                // Its function was started, which its status does not tell.
-                guard.note_attempts(waiting.task, 1);
-                Ok(Poll::Pending)
-            }
-            false => match unwind::catch(|| waiting.job.as_mut().poll(cx)) {
-                Ok(Poll::Pending) => {
-                    self.waiting = Some(waiting);
-                    return Turn::Wait;
-                }
-                done => done,
-            },
-        };
-        if let Some(key) = waiting.key {
-            guard.unlist(key);
-        }
-        self.close(guard, waiting.task, Some(waiting.job), polled);
-        Turn::Next
-    }
-
     /// Calls `settle`, which makes tasks ready: keeps one of them to go on with, and puts the others
     /// where any driver can take them.
     #[inline]
     fn settling(&mut self, guard: &RunGuard, settle: impl FnOnce(&Execution, &mut DriverSink<'_>)) {
         let mut sink = DriverSink {
             guard,
-            role: &mut self.role,
+            queue: &mut self.queue,
             next: self.next.take(),
             pause: &mut self.pause,
             shared: false,
@@ -395,68 +398,57 @@ impl DriveState {
         settle(guard, &mut sink);
         self.next = sink.next;
         if sink.shared {
-            guard.call_driver();
+            guard.scheduler.call(guard, true);
         }
-        if !self.others.is_empty() {
-            inject_in_order(guard, &mut self.others);
+        if guard.ready.in_order()
+            && self.next.is_some()
+            && (!self.others.is_empty() || guard.ready.any(guard.roots()))
+        {
+            self.share_in_order(guard);
         }
+    }
+
+    /// Shares tasks in a run that keeps them in order, and takes the first of all.
+    fn share_in_order(&mut self, guard: &RunGuard) {
+        self.others.extend(self.next);
+        let ready = &guard.ready;
+        self.next = ready.share_in_order(guard.graph(), guard.roots(), &self.others);
+        self.others.clear();
+        guard.invite_to_start();
     }
 
     #[cold]
-    fn announce(&mut self, guard: &RunGuard, ended: Announcements) -> Turn {
+    fn announce(&mut self, guard: &RunGuard, ended: Announcements) {
         self.settling(guard, |run, ready| run.announce(ended, ready));
-        Turn::Next
-    }
-}
-
-/// Looks for a task where it is not looked for first otherwise.
-#[cold]
-fn look_first(
-    look: Look,
-    guard: &RunGuard,
-    queue: &mut Option<Worker<NodeIndex>>,
-) -> Option<Injected> {
-    let ready = &guard.ready;
-    match look {
-        Look::LocalQueue => None,
-        Look::Injector => ready.take_injected(),
-        Look::Roots => LocalQueue { ready, queue }.claim_roots(guard),
     }
 }
 
 /// What came of polling a job.
 type Polled = Result<Poll<JobEnd>, unwind::Payload>;
 
-/// Injects tasks that were collected in the reverse order of declaration.
-#[cold]
-fn inject_in_order(guard: &RunGuard, tasks: &mut ReadyTasks) {
-    for task in tasks.drain(..).rev() {
-        guard.inject(Injected::Task(task, None));
-    }
-}
-
 /// Where a driver puts tasks that became ready.
 struct DriverSink<'a> {
     guard: &'a RunGuard,
-    role: &'a mut Role,
+    queue: &'a mut Option<Worker<NodeIndex>>,
     next: Option<NodeIndex>,
     pause: &'a mut bool,
-    /// Whether another driver could help.
+    /// Whether something was pushed to the local queue.
     shared: bool,
     others: &'a mut ReadyTasks,
 }
 
 impl DriverSink<'_> {
-    /// Puts a task where any driver can take it.
+    /// Puts a task where any driver can take it, at the latest when all are known.
     #[inline]
     fn share(&mut self, task: NodeIndex) {
-        match self.role {
-            Role::Driver(queue) => {
-                let ready = &self.guard.ready;
+        let ready = &self.guard.ready;
+        match ready.in_order() {
+            true => self.others.push(task),
+            false => {
+                let queue = &mut *self.queue;
                 LocalQueue { ready, queue }.push(task);
                 self.shared = true;
             }
-            Role::Waiting => self.others.push(task),
         }
     }
 }
@@ -476,12 +468,12 @@ impl ReadySink for DriverSink<'_> {
         if let Some(task) = self.next.take() {
             self.share(task);
         }
-        inject_in_order(self.guard, self.others);
+        let tasks = self.others.drain(..);
+        let tasks = tasks.map(|task| Injected::Task(task, None));
+        // Any driver can go on with it.
+        let rest = (!rest.is_empty()).then(|| Injected::Announcements(Box::new(rest)));
+        self.guard.inject_all(tasks.chain(rest));
         *self.pause = true;
-        if !rest.is_empty() {
-            // Any driver can go on with it.
-            self.guard.inject(Injected::Announcements(Box::new(rest)));
-        }
     }
 }
 
@@ -500,14 +492,8 @@ impl Future for Drive {
 
 impl Drop for Drive {
     fn drop(&mut self) {
-        if let Some(waiting) = self.state.waiting.take() {
-            unwind::contain(|| drop(waiting.job));
-            if let Some(key) = waiting.key {
-                self.guard.unlist(key);
-            }
-        }
-        if let Role::Driver(_) = self.state.role {
-            self.guard.drivers.leave();
+        if self.state.counted {
+            self.guard.scheduler.drivers.leave();
         }
     }
 }
@@ -536,10 +522,10 @@ impl Future for Invited {
             let Some(guard) = RunGuard::upgrade(&std::mem::take(&mut this.run)) else {
                 return Poll::Ready(());
             };
-            if !guard.drivers.join() {
+            if !guard.scheduler.drivers.join() {
                 return Poll::Ready(());
             }
-            this.drive = Some(Drive::driver(guard));
+            this.drive = Some(Drive::new(guard));
         }
         match this.drive.as_mut().map(|drive| Pin::new(drive).poll(cx)) {
             Some(Poll::Pending) => Poll::Pending,
@@ -556,7 +542,7 @@ impl Drop for Invited {
     fn drop(&mut self) {
         // Empty once it has been polled.
         if let Some(guard) = RunGuard::upgrade(&self.run) {
-            guard.drivers.decline();
+            guard.scheduler.drivers.decline();
         }
     }
 }

@@ -61,14 +61,15 @@ impl DriverCount {
         }
     }
 
-    /// Called after a task was put where any driver can take it.
-    pub(crate) fn call(&self) -> Wanted {
+    /// Called after a task was put where any driver can take it. Starts a driver if there is none, and
+    /// otherwise may `invite` one.
+    pub(crate) fn call(&self, invite: bool) -> Wanted {
         fence(Ordering::SeqCst);
         let mut counts = self.counts.load(Ordering::Relaxed);
         loop {
             let (change, wanted) = if running(counts) == 0 {
                 (RUNNING, Wanted::Driver)
-            } else if invited(counts) == 0 && running(counts) < self.limit {
+            } else if invite && invited(counts) == 0 && running(counts) < self.limit {
                 (INVITED, Wanted::Invitation)
             } else {
                 return Wanted::Nothing;
@@ -135,13 +136,11 @@ mod loom_tests {
     use loom::thread;
 
     use super::*;
-    use crate::node_index::NodeIndex;
-    use crate::run::ready_queues::{Injected, ReadyQueues};
 
-    /// The real count and the real queues of a run.
+    /// The real count, and a queue as it looks to drivers: how much is in it is known without a lock.
     struct Shared {
         drivers: DriverCount,
-        ready: ReadyQueues,
+        ready: AtomicUsize,
         done: AtomicUsize,
     }
 
@@ -149,19 +148,27 @@ mod loom_tests {
         fn new(limit: usize) -> Arc<Self> {
             Arc::new(Self {
                 drivers: DriverCount::new(limit),
-                ready: ReadyQueues::new(limit),
+                ready: AtomicUsize::new(0),
                 done: AtomicUsize::new(0),
             })
+        }
+
+        fn take(&self) -> bool {
+            let less = |ready: usize| ready.checked_sub(1);
+            let taken = self
+                .ready
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+            taken.is_ok()
         }
 
         /// A driver: takes tasks until there are none, leaves, and looks once more.
         fn drive(&self) {
             loop {
-                while self.ready.take_injected().is_some() {
+                while self.take() {
                     self.done.fetch_add(1, Ordering::Relaxed);
                 }
                 self.drivers.leave();
-                if !(self.ready.any(&[]) && self.drivers.rejoin()) {
+                if !(self.ready.load(Ordering::Acquire) > 0 && self.drivers.rejoin()) {
                     return;
                 }
             }
@@ -169,9 +176,8 @@ mod loom_tests {
 
         /// A thread that is no driver makes a task ready. An invited driver comes too late.
         fn inject(&self) {
-            self.ready
-                .inject(Injected::Task(NodeIndex::from_word(0), None));
-            match self.drivers.call() {
+            self.ready.fetch_add(1, Ordering::Release);
+            match self.drivers.call(true) {
                 Wanted::Driver => self.drive(),
                 Wanted::Invitation => self.drivers.decline(),
                 Wanted::Nothing => {}
@@ -228,7 +234,7 @@ mod loom_tests {
             let drivers = Arc::new(DriverCount::new(2));
             let joins = [(); 2].map(|()| {
                 let drivers = drivers.clone();
-                thread::spawn(move || match drivers.call() {
+                thread::spawn(move || match drivers.call(true) {
                     Wanted::Invitation => drivers.join(),
                     _ => drivers.rejoin(),
                 })

@@ -1,9 +1,10 @@
 //! The elements of an [`each`](crate::each): a task that is many.
 //!
 //! A *worker* takes one element after the other, in the order of the list, and polls its future once. If
-//! that is pending, the element goes on by itself. The first worker is the future of the task. Each
-//! worker invites one more while elements are left, up to the parallelism of the runtime. Elements of a
-//! plain function are called by blocking threads in the same way.
+//! that is pending, the element waits in a place of its own in the [scheduler](super::scheduler). The
+//! first worker is the future of the task. A worker that is at work for long invites one more while
+//! elements are left, up to the parallelism of the runtime. Elements of a plain function are called by
+//! blocking threads in the same way.
 //!
 //! A worker waits for the permits and the slot of its next element before it takes a further one. So
 //! there is nothing in memory of an element that has not started.
@@ -24,6 +25,7 @@ use std::task::{Context, Poll};
 use futures_channel::oneshot;
 
 use crate::graph::body::{AnyAttempt, Body, ElementJob, Elements, Job, JobEnd, NotStored};
+use crate::graph::turn_cost::WAKE_UP;
 use crate::node_index::NodeIndex;
 use crate::pace::yield_now;
 use crate::sync::{Mutex, lock};
@@ -33,12 +35,12 @@ use crate::unwind;
 
 use super::blocking_call::{BlockingCall, CallKind};
 use super::concurrency_limit::Slot;
-use super::drive::Drive;
 use super::guard::RunGuard;
 use super::observers::Watch;
 use super::rate_limit::admit;
+use super::scheduler::Waiting;
 use super::supervise::{Subject, attempts};
-use super::time_slice::TimeSlice;
+use super::time_slice::{Reading, TimeSlice};
 
 /// The elements of one task in one run.
 pub(crate) struct EachState {
@@ -303,10 +305,9 @@ async fn run(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> End {
 
 /// Starts elements until there are no more.
 async fn work(guard: &RunGuard, share: Share, mut slot: Option<Slot>) {
-    let mut slice = TimeSlice::of_driver();
-    if invite(guard, &share) {
-        // A runtime may keep what was spawned for this thread, until this returns.
-        yield_now().await;
+    let mut slice = TimeSlice::of_driver(false);
+    if guard.invites_early {
+        invite(guard, &share);
     }
     while share.has_more() && !share.stops(guard) {
         let first = match share.supervised {
@@ -339,7 +340,7 @@ async fn work(guard: &RunGuard, share: Share, mut slot: Option<Slot>) {
                     handed_over(&guard)
                 });
                 if poll_once(&mut job).await.is_pending() {
-                    guard.spawn(Drive::of_job(guard.clone(), share.task, job));
+                    go_on(guard, share.task, job);
                 }
             }
             None => {
@@ -353,25 +354,41 @@ async fn work(guard: &RunGuard, share: Share, mut slot: Option<Slot>) {
                     }
                     Poll::Pending => {
                         let job = wait(guard.clone(), element, job);
-                        guard.spawn(Drive::of_job(guard.clone(), share.task, Box::pin(job)));
+                        go_on(guard, share.task, Box::pin(job));
                     }
                 }
             }
         }
-        if slice.is_over() {
-            yield_now().await;
-            slice.begin();
+        match slice.count() {
+            Some(Reading::Since(elapsed)) if elapsed >= WAKE_UP => invite(guard, &share),
+            None | Some(Reading::Since(_)) => {}
+            Some(Reading::Enough | Reading::Over) => {
+                yield_now().await;
+                slice.begin(false);
+            }
         }
     }
 }
 
-/// Has one more worker take elements, if there are some for it. Returns whether it has.
-fn invite(guard: &RunGuard, share: &Share) -> bool {
+/// Gives a future of this task a place of its own. It settles the task itself, if at all.
+fn go_on(guard: &RunGuard, task: NodeIndex, job: Job) {
+    let waiting = Waiting {
+        task,
+        job,
+        sees_stop: true,
+    };
+    // If the run was dropped, it is given back.
+    let refused = guard.scheduler.insert(guard, waiting);
+    unwind::contain(|| drop(refused));
+}
+
+/// Has one more worker take elements, if there are some for it.
+fn invite(guard: &RunGuard, share: &Share) {
     let parallelism = guard.backend.parallelism();
     if share.next.load(Ordering::Relaxed) + 1 >= share.count
         || share.workers.fetch_add(1, Ordering::Relaxed) >= parallelism
     {
-        return false;
+        return;
     }
     let (worker, share) = (guard.clone(), share.clone());
     let task = share.task;
@@ -379,8 +396,8 @@ fn invite(guard: &RunGuard, share: &Share) -> bool {
         work(&worker, share, None).await;
         handed_over(&worker)
     });
-    guard.spawn(Drive::of_job(guard.clone(), task, job));
-    true
+    go_on(guard, task, job);
+    guard.scheduler.call(guard, true);
 }
 
 /// What the future of a worker or an element comes to: its task is settled by another.

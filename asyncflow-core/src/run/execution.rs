@@ -1,10 +1,10 @@
 //! An execution: what all threads of a run share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-
-use futures_channel::oneshot;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::bit_set::BitSet;
 use crate::graph::storage::RunStorage;
@@ -23,18 +23,17 @@ use super::blocking_thread_count::BlockingQueue;
 use super::blocking_threads::on_blocking_thread;
 use super::concurrency_limit::Limit;
 use super::deadline::Deadline;
-use super::driver_count::DriverCount;
-use super::finish::Finished;
 use super::guard::RunGuard;
 use super::observers::Watch;
 use super::pending::Pending;
 use super::ready_queues::ReadyQueues;
 use super::recording::Recording;
+use super::scheduler::Scheduler;
 use super::selection::Selection;
 use super::stop::Alert;
 use super::stop_handle::Attachment;
 use super::stop_list::StopList;
-use super::validate::{Given, Outer, Plan};
+use super::validate::{GivenValues, Outer, Plan};
 
 pub(crate) struct Execution {
     /// The graph, outputs and statuses.
@@ -48,7 +47,12 @@ pub(crate) struct Execution {
 
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) ready: ReadyQueues,
-    pub(crate) drivers: DriverCount,
+    pub(crate) scheduler: Arc<Scheduler>,
+    /// Whether drivers are invited as soon as there is something for them, because the turns of this
+    /// run are likely to be [long](crate::graph::turn_cost).
+    pub(crate) invites_early: bool,
+    /// The longest turn of a driver so far, in nanoseconds.
+    longest_turn: AtomicU64,
     pub(crate) blocking: BlockingQueue<BlockingCall>,
     /// Whether plain functions get threads that are not the runtime's; see
     /// [`on_blocking_thread`].
@@ -71,7 +75,7 @@ pub(crate) struct Execution {
     pub(super) ends_with_care: bool,
 
     /// Values that were given and not used yet.
-    pub(super) given: Mutex<HashMap<NodeIndex, Given>>,
+    pub(super) given: Mutex<GivenValues>,
     /// What tasks have remarked on themselves.
     pub(super) notes: Mutex<BTreeMap<NodeIndex, Arc<str>>>,
     /// How each task last failed, be it in its last attempt or in one before.
@@ -80,12 +84,11 @@ pub(crate) struct Execution {
     /// started.
     pub(super) decided: Mutex<BTreeMap<NodeIndex, Option<Status>>>,
     /// The attempts of tasks that had more than one.
-    pub(super) attempts: Mutex<HashMap<NodeIndex, u32>>,
+    pub(super) attempts: Mutex<BTreeMap<NodeIndex, u32>>,
     pub(crate) watch: Option<Box<Watch>>,
     /// What the outputs of recorded tasks are recorded with.
     pub(super) recording: Option<Box<Recording>>,
 
-    pub(super) done: oneshot::Sender<Finished>,
     pub(super) outer: Option<Outer>,
     /// How many runs this one is a task of, at all levels.
     pub(crate) depth: u32,
@@ -103,7 +106,7 @@ impl Execution {
         backend: Arc<dyn Backend>,
         plan: Plan,
         deadline: Option<Box<Deadline>>,
-        done: oneshot::Sender<Finished>,
+        scheduler: Arc<Scheduler>,
     ) -> Self {
         let Prepared {
             mut storage,
@@ -126,11 +129,12 @@ impl Execution {
             }
             let Selection {
                 selected: nodes,
-                roots: first,
+                roots: mut first,
                 pending: counts,
                 ..
             } = selection;
             pending = counts;
+            first.sort_by_key(|root| storage.graph.rank(*root));
             selected = Some(nodes);
             roots = Some(first);
         }
@@ -140,14 +144,16 @@ impl Execution {
         }
         Self {
             ends_with_care: storage.graph.has_gates || watched || partial,
-            starts_with_care: limited || watched || partial || recorded || !plan.given.is_empty(),
+            starts_with_care: limited || watched || partial || recorded || plan.replaces_functions,
+            ready: ReadyQueues::new(parallelism, &storage.graph),
+            invites_early: storage.graph.turn_cost.is_long(),
             storage: Arc::new(storage),
             pending,
             selected,
             roots,
             backend,
-            ready: ReadyQueues::new(parallelism),
-            drivers: DriverCount::new(parallelism),
+            scheduler,
+            longest_turn: AtomicU64::new(0),
             blocking: BlockingQueue::new(),
             own_threads,
             limit: lent.or(plan.max_concurrency).map(Limit::new),
@@ -161,10 +167,9 @@ impl Execution {
             notes: Mutex::new(BTreeMap::new()),
             failures: Mutex::new(BTreeMap::new()),
             decided: Mutex::new(BTreeMap::new()),
-            attempts: Mutex::new(HashMap::new()),
+            attempts: Mutex::new(BTreeMap::new()),
             watch: plan.watch.map(Box::new),
             recording: plan.recording.map(Box::new),
-            done,
             depth,
             outer: plan.outer,
         }
@@ -219,6 +224,19 @@ impl Execution {
         self.outer.as_ref().and_then(Outer::nested)
     }
 
+    /// Takes note of how long a turn of a driver took.
+    pub(super) fn note_turn(&self, took: Duration) {
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        if took > self.longest_turn.load(Ordering::Relaxed) {
+            self.longest_turn.fetch_max(took, Ordering::Relaxed);
+        }
+    }
+
+    /// The longest turn of a driver so far.
+    pub(super) fn longest_turn(&self) -> Duration {
+        Duration::from_nanos(self.longest_turn.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn note_attempts(&self, node: NodeIndex, attempts: u32) {
         lock(&self.attempts).insert(node, attempts);
     }
@@ -269,6 +287,7 @@ impl Execution {
         let failures = lock(&self.failures).clone();
         let notes = lock(&self.notes).clone();
         let graph = Arc::clone(&self.storage.graph);
-        Report::new(graph, statuses, attempts, failures, notes, times)
+        let storage = Arc::new(RunStorage::of_report(graph, statuses));
+        Report::new(storage, attempts, failures, notes, times)
     }
 }

@@ -1,19 +1,19 @@
 //! The end of a run: what is left of it, and its result.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::graph::Graph;
+use crate::graph::storage::RunStorage;
 use crate::node_index::NodeIndex;
 use crate::outcome::error::FlowError;
 use crate::outcome::report::Report;
 use crate::outcome::run::Run;
 use crate::outcome::times::Times;
-use crate::task::column::AnyColumn;
 use crate::task::failure::Failure;
+use crate::task::outputs::Columns;
 use crate::task::status::TaskStatus;
-use crate::task::statuses::{Status, Statuses};
+use crate::task::statuses::Status;
 use crate::unwind;
 
 use super::execution::Execution;
@@ -23,12 +23,11 @@ use super::validate::Outer;
 
 /// What is left of a run when its last guard is gone.
 pub(crate) struct Finished {
-    graph: Arc<Graph>,
-    statuses: Statuses,
-    columns: Box<[AnyColumn]>,
+    storage: Arc<RunStorage>,
+    columns: Columns,
     /// Of tasks that failed or recovered, and of those that were cancelled after an attempt had failed.
     failures: BTreeMap<NodeIndex, Arc<Failure>>,
-    attempts: HashMap<NodeIndex, u32>,
+    attempts: BTreeMap<NodeIndex, u32>,
     notes: BTreeMap<NodeIndex, Arc<str>>,
     /// How long it took, and the times of each node, if it was timed.
     times: Option<(Duration, Vec<Times>)>,
@@ -50,27 +49,28 @@ impl Execution {
         if let Some(watch) = &self.watch {
             watch.run_ended();
         }
-        let storage = Arc::into_inner(self.storage);
-        let storage = storage.expect("what has a share in the storage is dropped before its guard");
-        let graph = storage.graph;
-        let (statuses, mut columns) = storage.outputs.close();
+        self.graph().turn_cost.note(self.longest_turn());
+        let mut storage = self.storage;
+        let alone = Arc::get_mut(&mut storage);
+        let mut columns = alone
+            .expect("what has a share in the storage is dropped before its guard")
+            .close();
         if !all_succeeded {
             // A task may have stored an output and then have ended otherwise.
-            for node in NodeIndex::all(graph.len()) {
-                if !statuses.get(node).is_success() {
-                    graph.layout.clear(&mut columns, node);
+            for node in NodeIndex::all(storage.graph.len()) {
+                if !storage.statuses().get(node).is_success() {
+                    storage.graph.layout.clear(&mut columns, node);
                 }
             }
         }
         drop(self.attachments);
         // Before the caller hears of the end, who may then execute the same run again.
         unwind::contain(|| drop(self.recording));
-        for unused in into_inner(self.given) {
+        for (_, unused) in into_inner(self.given) {
             unwind::contain(|| drop(unused));
         }
         let finished = Finished {
-            graph,
-            statuses,
+            storage,
             columns,
             failures: into_inner(self.failures),
             attempts: into_inner(self.attempts),
@@ -80,12 +80,7 @@ impl Execution {
             deadline: self.deadline.and_then(|deadline| deadline.passed()),
             all_succeeded,
         };
-        // Wakes the caller by a waker of theirs, which may panic.
-        match unwind::catch(|| self.done.send(finished).err()) {
-            Ok(None) => {}
-            Ok(Some(unwanted)) => unwanted.discard(),
-            Err(payload) => unwind::discard(payload),
-        }
+        self.scheduler.finish(finished);
         self.outer.map(Outer::end)
     }
 
@@ -114,8 +109,7 @@ impl Finished {
     /// The result of the run.
     pub(crate) fn conclude(self) -> Result<Run, FlowError> {
         let report = Report::new(
-            self.graph,
-            self.statuses,
+            self.storage,
             self.attempts,
             self.failures,
             self.notes,
@@ -142,7 +136,7 @@ impl Finished {
     /// Drops everything, whatever the outputs, errors and functions do in their `Drop`.
     pub(crate) fn discard(self) {
         // The flow may be gone already. Then its functions go with the graph.
-        unwind::contain(|| drop(self.graph));
+        unwind::contain(|| drop(self.storage));
     }
 }
 

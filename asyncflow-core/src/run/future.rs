@@ -5,11 +5,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
-use futures_channel::oneshot;
-
 use crate::outcome::error::FlowError;
 use crate::outcome::report::Report;
 use crate::outcome::run::Run;
+use crate::unwind;
 
 use super::allocate::Prepared;
 use super::attempt::Awaited;
@@ -19,6 +18,7 @@ use super::drive::Drive;
 use super::execution::Execution;
 use super::finish::Finished;
 use super::guard::RunGuard;
+use super::scheduler::{Arrival, Scheduler};
 use super::stop::Mode;
 use super::stop_handle::StopHandle;
 use super::validate::Plan;
@@ -32,22 +32,28 @@ pub(crate) struct RunFuture {
     backend: Arc<dyn Backend>,
     /// Does not keep the run from ending.
     run: Weak<Execution>,
-    done: oneshot::Receiver<Finished>,
-    /// The first driver, which is polled in place: a small flow is over before another thread could
-    /// have been woken for it.
-    first_driver: Option<Drive>,
+    scheduler: Arc<Scheduler>,
+    /// The home, which is polled in place until it is detached: a small flow is over before another
+    /// thread could have been woken for it.
+    home: Option<Home>,
     /// Present if a function executes the run through its context.
     awaited: Option<Box<Awaited>>,
 }
 
 impl RunFuture {
     pub(crate) fn new(prepared: Prepared, backend: Arc<dyn Backend>, mut plan: Plan) -> Self {
-        let (sender, done) = oneshot::channel();
+        let scheduler = Arc::new(Scheduler::new(backend.parallelism()));
         let stop_handles = std::mem::take(&mut plan.stop_handles);
         let deadline = plan.deadline.take().map(PlannedDeadline::into_parts);
         let (deadline, timer) = deadline.unzip();
         let deadline = deadline.map(Box::new);
-        let execution = Execution::new(prepared, Arc::clone(&backend), plan, deadline, sender);
+        let execution = Execution::new(
+            prepared,
+            Arc::clone(&backend),
+            plan,
+            deadline,
+            Arc::clone(&scheduler),
+        );
         let guard = RunGuard::new(execution);
         let run = guard.downgrade();
         if !guard.graph().nested.is_empty() {
@@ -61,12 +67,17 @@ impl RunFuture {
         }
         guard.tell_start();
         let spawns = guard.depth % SPAWN_INTERVAL == SPAWN_INTERVAL - 1;
+        let awaited = guard.awaited().map(Box::new);
+        let home = Home {
+            scheduler: Arc::clone(&scheduler),
+            drive: Some(Drive::new(guard)),
+        };
         let mut this = Self {
-            awaited: guard.awaited().map(Box::new),
             backend,
             run,
-            done,
-            first_driver: Some(Drive::driver(guard)),
+            scheduler,
+            home: Some(home),
+            awaited,
         };
         if spawns {
             this.detach();
@@ -74,11 +85,10 @@ impl RunFuture {
         this
     }
 
-    /// Has the runtime poll the first driver, so that the run goes on without this future.
+    /// Has the runtime poll the home, so that the run goes on without this future.
     pub(crate) fn detach(&mut self) {
-        if let Some(drive) = self.first_driver.take() {
-            let guard = drive.guard().clone();
-            guard.spawn(drive);
+        if let Some(home) = self.home.take() {
+            unwind::contain(|| self.backend.drive(home));
         }
     }
 
@@ -106,11 +116,25 @@ impl RunFuture {
     }
 
     fn finished(&mut self) -> Option<Finished> {
-        let kept = self
-            .awaited
-            .as_mut()
-            .and_then(|awaited| awaited.finished.take());
-        kept.or_else(|| self.done.try_recv().ok().flatten())
+        let awaited = self.awaited.as_mut();
+        let kept = awaited.and_then(|awaited| awaited.finished.take());
+        kept.or_else(|| self.scheduler.take_result())
+    }
+}
+
+impl RunFuture {
+    /// Polls the home, if it is polled in place, and waits for the result.
+    fn poll_finished(&mut self, cx: &mut Context<'_>) -> Poll<Finished> {
+        let Some(home) = &mut self.home else {
+            return self.scheduler.poll_result(cx.waker());
+        };
+        let mut polled = Poll::Pending;
+        self.backend
+            .enter(&mut || polled = Pin::new(&mut *home).poll(cx));
+        ready!(polled);
+        self.home = None;
+        let finished = self.scheduler.take_result();
+        Poll::Ready(finished.expect("the home is done when there is a result"))
     }
 }
 
@@ -119,23 +143,11 @@ impl Future for RunFuture {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if let Some(drive) = &mut this.first_driver {
-            let mut polled = Poll::Pending;
-            this.backend
-                .enter(&mut || polled = Pin::new(&mut *drive).poll(cx));
-            ready!(polled);
-            this.first_driver = None;
-        }
-        let kept = this
-            .awaited
-            .as_mut()
-            .and_then(|awaited| awaited.finished.take());
+        let awaited = this.awaited.as_mut();
+        let kept = awaited.and_then(|awaited| awaited.finished.take());
         let finished = match kept {
             Some(finished) => finished,
-            None => match ready!(Pin::new(&mut this.done).poll(cx)) {
-                Ok(finished) => finished,
-                Err(oneshot::Canceled) => unreachable!("the last guard of a run sends its result"),
-            },
+            None => ready!(this.poll_finished(cx)),
         };
         if let Some(awaited) = &mut this.awaited {
             if awaited.poll_end(cx).is_pending() {
@@ -149,24 +161,65 @@ impl Future for RunFuture {
 
 impl Drop for RunFuture {
     fn drop(&mut self) {
-        let mode = match &self.awaited {
-            Some(awaited) => awaited.drop_mode(),
-            None => Mode::Dropped,
-        };
-        self.stop(mode);
+        if self.scheduler.is_over() {
+            return self.scheduler.refuse_result();
+        }
+        let awaited = self.awaited.as_ref();
+        let mode = awaited.map_or(Mode::Dropped, |awaited| awaited.drop_mode());
         if mode == Mode::Stopping {
             // Goes on by itself with what is to be cleaned up.
             self.detach();
         }
-        if let Some(drive) = self.first_driver.take() {
-            let mut drive = Some(drive);
-            self.backend.enter(&mut || drop(drive.take()));
+        match self.home.take() {
+            None => self.stop(mode),
+            Some(home) => {
+                let guard = RunGuard::upgrade(&self.run);
+                if let Some(guard) = &guard {
+                    // Wakes no task: all that wait are dropped with the home.
+                    guard.alert.strengthen(Mode::Dropped);
+                }
+                let mut home = Some(home);
+                self.backend.enter(&mut || drop(home.take()));
+                if let Some(guard) = &guard {
+                    guard.stop_list.wake_all();
+                }
+            }
         }
-        // The run may be over without its result having been taken. Closed first, so that a run
-        // that ends later sees that its result is unwanted.
-        self.done.close();
-        if let Some(unwanted) = self.finished() {
-            unwanted.discard();
+        // The run may be over without its result having been taken.
+        self.scheduler.refuse_result();
+    }
+}
+
+/// The future that polls the first driver of a run, and further ones when it is called.
+pub(crate) struct Home {
+    scheduler: Arc<Scheduler>,
+    /// Present while there is something to do.
+    drive: Option<Drive>,
+}
+
+impl Future for Home {
+    type Output = ();
+
+    /// Ready when the run is over.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { scheduler, drive } = &mut *self;
+        loop {
+            if let Some(drive) = drive {
+                ready!(Pin::new(drive).poll(cx));
+            }
+            // Drops its guard, which may be the last one. Then there is a result.
+            *drive = None;
+            match scheduler.arrive(cx.waker()) {
+                Arrival::Drive(guard) => *drive = Some(Drive::new(guard)),
+                Arrival::Park => return Poll::Pending,
+                Arrival::Over => return Poll::Ready(()),
+            }
         }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.scheduler.close();
     }
 }

@@ -20,11 +20,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-use crate::unwind;
-
 use super::attempt::Awaited;
-use super::drive::{Drive, Invited};
-use super::driver_count::Wanted;
 use super::execution::Execution;
 use super::ready_queues::Injected;
 use super::validate::Outer;
@@ -62,14 +58,13 @@ impl RunGuard {
 
     /// Puts something where any driver can take it, and makes sure that there is a driver.
     pub(crate) fn inject(&self, injected: Injected) {
-        self.ready.inject(injected);
-        self.call_driver();
+        self.inject_all([injected]);
     }
 
     /// Puts several things where any driver can take them, in one go.
     pub(crate) fn inject_all(&self, injected: impl IntoIterator<Item = Injected>) {
-        for _ in 0..self.ready.inject_all(injected) {
-            self.call_driver();
+        if self.ready.inject(self.graph(), injected) > 0 {
+            self.scheduler.call(self, self.invites_early);
         }
     }
 
@@ -81,21 +76,30 @@ impl RunGuard {
         }
     }
 
-    /// Makes sure that there is a driver. Called after a task was put where any driver can take it.
-    pub(crate) fn call_driver(&self) {
-        match self.drivers.call() {
-            Wanted::Nothing => {}
-            Wanted::Driver => self.spawn(Drive::driver(self.clone())),
-            Wanted::Invitation => {
-                let invited = Invited::new(self);
-                unwind::contain(|| self.backend.drive_invited(invited));
-            }
+    /// Invites another driver early if there are ready tasks. Called by a driver.
+    #[inline]
+    pub(super) fn invite_to_start(&self) {
+        if self.invites_early && self.ready.any(self.roots()) {
+            self.scheduler.call(self, true);
         }
     }
 
-    /// Has the runtime poll a drive. If it cannot, the drive is dropped, which ends the run.
-    pub(crate) fn spawn(&self, drive: Drive) {
-        unwind::contain(|| self.backend.drive(drive));
+    /// Invites another driver early if there are woken tasks. Called by a driver.
+    #[inline]
+    pub(super) fn invite_to_resume(&self) {
+        if self.invites_early && self.scheduler.woken() > 0 {
+            self.scheduler.call(self, true);
+        }
+    }
+
+    /// Whether there is more to do than one driver will do next.
+    pub(super) fn has_more_work(&self) -> bool {
+        self.ready.len(self.roots()) + self.scheduler.woken() > 1
+    }
+
+    /// Whether there is anything for a driver to do.
+    pub(super) fn has_work(&self) -> bool {
+        self.ready.any(self.roots()) || self.scheduler.woken() > 0
     }
 }
 

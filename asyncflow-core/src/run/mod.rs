@@ -10,13 +10,16 @@
 //!
 //! How a task passes through:
 //!
-//! * [`pending`]: when it becomes ready; [`ready_queues`]: where it lies until a driver takes it;
+//! * [`pending`]: when it becomes ready; [`ready_queues`], [`ready_set`]: where it lies until a
+//!   driver takes it;
 //! * [`drive`], [`driver_count`]: the futures that work through ready tasks, and how many;
+//! * [`scheduler`]: the tasks that wait, and who polls them when they are woken;
 //! * [`step`]: what to do with a ready task;
 //! * [`blocking_call`]: the call of a plain function; [`blocking_threads`],
 //!   [`blocking_thread_count`]: the threads for them, and how many;
-//! * [`supervise`]: permits, slots and several attempts; [`concurrency_limit`]: `max_concurrency`;
-//!   [`time_limit`]: one attempt within its time limit; [`attempt`]: what its function knows of it;
+//! * [`supervise`]: several attempts; [`permits`]: locks and semaphores;
+//!   [`concurrency_limit`]: `max_concurrency`; [`time_limit`]: one attempt within its time limit;
+//!   [`attempt`]: what its function knows of it;
 //! * [`each`]: the elements of a task that is many;
 //! * [`settle`]: what its end makes ready; [`time_slice`]: when others get a turn;
 //! * [`observers`]: clocks and observers.
@@ -47,9 +50,12 @@ pub(crate) mod future;
 pub(crate) mod guard;
 pub(crate) mod observers;
 pub(crate) mod pending;
+pub(crate) mod permits;
 mod rate_limit;
 pub(crate) mod ready_queues;
+pub(crate) mod ready_set;
 pub(crate) mod recording;
+pub(crate) mod scheduler;
 pub(crate) mod selection;
 pub(crate) mod settle;
 pub(crate) mod step;

@@ -10,6 +10,8 @@
 //! that sets it first passes the gate on. Only an upstream without success takes one off. So either
 //! there is a success, and the count never comes to zero, or there is none, and no mark.
 
+use smallvec::SmallVec;
+
 use crate::node_index::NodeIndex;
 use crate::sync::{AtomicU32, Ordering};
 
@@ -17,7 +19,10 @@ use crate::sync::{AtomicU32, Ordering};
 const OPENED: u32 = 1 << 31;
 
 #[derive(Debug)]
-pub(crate) struct Pending(Vec<AtomicU32>);
+pub(crate) struct Pending(
+    /// In place if the flow is small.
+    SmallVec<[AtomicU32; 8]>,
+);
 
 impl FromIterator<u32> for Pending {
     fn from_iter<I: IntoIterator<Item = u32>>(counts: I) -> Self {
@@ -33,7 +38,7 @@ impl Extend<u32> for Pending {
 
 impl Pending {
     pub(crate) fn with_capacity(nodes: usize) -> Self {
-        Self(Vec::with_capacity(nodes))
+        Self(SmallVec::with_capacity(nodes))
     }
 
     /// Takes note that an upstream of a node has ended. Returns whether it was the last.

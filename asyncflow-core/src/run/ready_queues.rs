@@ -1,29 +1,41 @@
 //! Ready tasks: where they lie until a driver takes them.
 //!
-//! A driver looks at these places, in this order:
+//! Small graphs, graphs with priorities, and runs with a single driver keep them *in order*: in one
+//! [`ReadySet`], from which each driver takes the first. All others have local queues from which
+//! drivers *steal*, so that the drivers of a large run do not contend for one lock. There, a driver
+//! looks at these places, in this order:
 //!
 //! * its *local queue*: a work-stealing queue, last in, first out for the driver itself, from which
 //!   other drivers steal the oldest tasks, half of the queue at a time;
-//! * the *injector*, for tasks from waiting drives and blocking threads, which have no local queue,
-//!   and for what is left of an end that is announced in slices;
+//! * the *injector*, for tasks from blocking threads, which have no local queue, for those that were
+//!   given a slot, and for what is left of an end that is announced in slices;
 //! * the *roots*, claimed a chunk at a time with one counter instead of being pushed;
 //! * the local queues of other drivers.
+//!
+//! A run in order has the injector, the set and the roots, of which it takes the one that comes
+//! first.
 
 use std::collections::VecDeque;
 use std::sync::OnceLock;
 
 use crossbeam_deque::{Steal, Stealer, Worker};
 
+use crate::graph::Graph;
 use crate::node_index::NodeIndex;
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
 use super::concurrency_limit::Slot;
 use super::guard::RunGuard;
+use super::ready_set::ReadySet;
 use super::settle::Announcements;
 
 /// How many roots a driver claims at a time: enough to make the shared counter cheap, few enough
 /// to leave some for other drivers.
 const CHUNK: usize = 32;
+
+/// Up to how many nodes a graph is small. Its ready tasks are kept in order, in one word. A larger
+/// graph may have enough of them for drivers to contend.
+const SMALL: usize = 64;
 
 /// What is injected for whichever driver comes first.
 #[derive(Debug)]
@@ -35,30 +47,201 @@ pub(crate) enum Injected {
 }
 
 pub(crate) struct ReadyQueues {
+    shared: Mutex<Shared>,
+    /// How much is shared, so that looking needs no lock.
+    len: AtomicUsize,
+    next_root: AtomicUsize,
+    /// Absent in a run that keeps its tasks in order.
+    stealing: Option<Box<Stealing>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    injected: VecDeque<Injected>,
+    ready: ReadySet,
+    /// Tasks that became ready since a driver's slice of time was over. They come after those that
+    /// were ready then, whatever the order, so that no task waits for ever.
+    young: ReadySet,
+    aged: bool,
+}
+
+/// The local queues.
+struct Stealing {
     /// One for each driver that there can be. Set when its local queue is first used.
     stealers: Box<[OnceLock<Stealer<NodeIndex>>]>,
     /// Local queues that no driver uses.
     unused: Mutex<Vec<Worker<NodeIndex>>>,
     /// How many local queues have been made.
     made: AtomicUsize,
-    injector: Mutex<VecDeque<Injected>>,
-    /// The length of the injector, so that looking needs no lock.
-    injected: AtomicUsize,
-    next_root: AtomicUsize,
 }
 
 impl ReadyQueues {
-    pub(crate) fn new(drivers: usize) -> Self {
+    pub(crate) fn new(drivers: usize, graph: &Graph) -> Self {
+        let in_order = drivers == 1 || graph.len() <= SMALL || graph.start_order.is_some();
         Self {
-            stealers: (0..drivers).map(|_| OnceLock::new()).collect(),
-            unused: Mutex::new(Vec::new()),
-            made: AtomicUsize::new(0),
-            injector: Mutex::new(VecDeque::new()),
-            injected: AtomicUsize::new(0),
+            shared: Mutex::default(),
+            len: AtomicUsize::new(0),
             next_root: AtomicUsize::new(0),
+            stealing: (!in_order).then(|| {
+                Box::new(Stealing {
+                    stealers: (0..drivers).map(|_| OnceLock::new()).collect(),
+                    unused: Mutex::new(Vec::new()),
+                    made: AtomicUsize::new(0),
+                })
+            }),
         }
     }
 
+    /// Whether ready tasks are kept in order.
+    #[inline]
+    pub(crate) fn in_order(&self) -> bool {
+        self.stealing.is_none()
+    }
+
+    /// Puts something where any driver can take it. Returns how much that was.
+    pub(crate) fn inject(
+        &self,
+        graph: &Graph,
+        injected: impl IntoIterator<Item = Injected>,
+    ) -> usize {
+        let mut shared = lock(&self.shared);
+        let mut added = 0;
+        for injected in injected {
+            added += 1;
+            match injected {
+                Injected::Task(task, None) if self.in_order() => shared.insert(task, graph),
+                injected => shared.injected.push_back(injected),
+            }
+        }
+        self.change_len(|len| len + added);
+        added
+    }
+
+    /// Shares some ready tasks of a run that keeps them in order, and returns the first of all.
+    pub(crate) fn share_in_order(
+        &self,
+        graph: &Graph,
+        roots: &[NodeIndex],
+        tasks: &[NodeIndex],
+    ) -> Option<NodeIndex> {
+        let mut shared = lock(&self.shared);
+        for task in tasks {
+            shared.insert(*task, graph);
+        }
+        let first = self.take_first(&mut shared, graph, roots);
+        let taken = usize::from(matches!(first, Some(Found::Shared(_))));
+        self.change_len(|len| len + tasks.len() - taken);
+        first.map(Found::task)
+    }
+
+    /// Takes what was injected or, in a run that keeps tasks in order, the first task.
+    pub(crate) fn take_shared(&self, graph: &Graph, roots: &[NodeIndex]) -> Option<Injected> {
+        if self.len.load(Ordering::Acquire) == 0 && !(self.in_order() && self.any_roots(roots)) {
+            return None;
+        }
+        let mut shared = lock(&self.shared);
+        if let Some(injected) = shared.injected.pop_front() {
+            self.change_len(|len| len - 1);
+            return Some(injected);
+        }
+        if !self.in_order() {
+            return None;
+        }
+        let first = self.take_first(&mut shared, graph, roots)?;
+        if let Found::Shared(_) = first {
+            self.change_len(|len| len - 1);
+        }
+        Some(Injected::Task(first.task(), None))
+    }
+
+    /// Lets the tasks that are ready now start before those that become ready from now on, if the run
+    /// keeps tasks in order.
+    pub(crate) fn age(&self) {
+        let mut shared = lock(&self.shared);
+        shared.aged = self.in_order();
+    }
+
+    /// Only with the lock.
+    fn change_len(&self, change: impl FnOnce(usize) -> usize) {
+        let len = self.len.load(Ordering::Relaxed);
+        self.len.store(change(len), Ordering::Release);
+    }
+
+    /// The first of the shared tasks and the roots.
+    fn take_first(&self, shared: &mut Shared, graph: &Graph, roots: &[NodeIndex]) -> Option<Found> {
+        let next = self.next_root.load(Ordering::Relaxed);
+        let root = roots.get(next);
+        if shared.aged && shared.ready.is_empty() && root.is_none() {
+            shared.aged = false;
+            std::mem::swap(&mut shared.ready, &mut shared.young);
+        }
+        match (root, shared.ready.first()) {
+            (Some(root), ready) if ready.is_none_or(|rank| graph.rank(*root) < rank) => {
+                // Only with the lock in a run that keeps tasks in order.
+                self.next_root.store(next + 1, Ordering::Relaxed);
+                Some(Found::Roots(*root))
+            }
+            (_, Some(rank)) => {
+                shared.ready.remove(rank);
+                Some(Found::Shared(graph.node_of_rank(rank)))
+            }
+            (_, None) => None,
+        }
+    }
+
+    fn any_roots(&self, roots: &[NodeIndex]) -> bool {
+        self.next_root.load(Ordering::Relaxed) < roots.len()
+    }
+
+    /// How much there is to take, apart from what is in local queues.
+    pub(crate) fn len(&self, roots: &[NodeIndex]) -> usize {
+        let next_root = self.next_root.load(Ordering::Relaxed);
+        self.len.load(Ordering::Acquire) + roots.len().saturating_sub(next_root)
+    }
+
+    /// Whether there is anything to take, for a driver whose local queue is empty.
+    pub(crate) fn any(&self, roots: &[NodeIndex]) -> bool {
+        self.len.load(Ordering::Acquire) > 0
+            || self.any_roots(roots)
+            || self.stealing.as_ref().is_some_and(|stealing| {
+                let mut stealers = stealing.stealers.iter().map_while(OnceLock::get);
+                stealers.any(|stealer| !stealer.is_empty())
+            })
+    }
+
+    /// Gives back a local queue, which is empty.
+    pub(crate) fn give_back(&self, queue: Worker<NodeIndex>) {
+        if let Some(stealing) = &self.stealing {
+            lock(&stealing.unused).push(queue);
+        }
+    }
+}
+
+/// A task, and where it was.
+enum Found {
+    Shared(NodeIndex),
+    Roots(NodeIndex),
+}
+
+impl Found {
+    fn task(self) -> NodeIndex {
+        match self {
+            Self::Shared(task) | Self::Roots(task) => task,
+        }
+    }
+}
+
+impl Shared {
+    fn insert(&mut self, task: NodeIndex, graph: &Graph) {
+        let set = match self.aged {
+            true => &mut self.young,
+            false => &mut self.ready,
+        };
+        set.insert(graph.rank(task), graph.len());
+    }
+}
+
+impl Stealing {
     /// A local queue for a driver. At most as many are in use as there can be drivers.
     fn local_queue(&self) -> Worker<NodeIndex> {
         if let Some(queue) = lock(&self.unused).pop() {
@@ -73,52 +256,6 @@ impl ReadyQueues {
         queue
     }
 
-    /// Gives back a local queue, which is empty.
-    pub(crate) fn give_back(&self, queue: Worker<NodeIndex>) {
-        lock(&self.unused).push(queue);
-    }
-
-    /// Puts something where any driver can take it.
-    pub(crate) fn inject(&self, injected: Injected) {
-        let mut injector = lock(&self.injector);
-        injector.push_back(injected);
-        self.injected.store(injector.len(), Ordering::Release);
-    }
-
-    /// Like [`inject`](Self::inject), several things in one go. Returns how many they are.
-    pub(crate) fn inject_all(&self, injected: impl IntoIterator<Item = Injected>) -> usize {
-        let mut injector = lock(&self.injector);
-        let before = injector.len();
-        injector.extend(injected);
-        self.injected.store(injector.len(), Ordering::Release);
-        injector.len() - before
-    }
-
-    pub(crate) fn take_injected(&self) -> Option<Injected> {
-        if self.injected.load(Ordering::Acquire) == 0 {
-            return None;
-        }
-        let mut injector = lock(&self.injector);
-        let injected = injector.pop_front();
-        self.injected.store(injector.len(), Ordering::Release);
-        injected
-    }
-
-    /// Claims some roots: returns the first, and pushes the others to the local queue in such an
-    /// order that they are taken in the order of declaration.
-    fn claim_roots(&self, roots: &[NodeIndex], local: &mut LocalQueue<'_>) -> Option<NodeIndex> {
-        if self.next_root.load(Ordering::Relaxed) >= roots.len() {
-            return None;
-        }
-        let start = self.next_root.fetch_add(CHUNK, Ordering::Relaxed);
-        let end = roots.len().min(start.saturating_add(CHUNK));
-        let (first, rest) = roots.get(start..end)?.split_first()?;
-        for task in rest.iter().rev() {
-            local.push(*task);
-        }
-        Some(*first)
-    }
-
     /// Steals from another driver: takes one task, and moves up to half of the others to the local
     /// queue.
     fn steal(&self, local: &mut LocalQueue<'_>) -> Option<NodeIndex> {
@@ -128,7 +265,7 @@ impl ReadyQueues {
                 continue;
             }
             loop {
-                match stealer.steal_batch_and_pop(local.queue()) {
+                match stealer.steal_batch_and_pop(local.queue(self)) {
                     Steal::Success(task) => return Some(task),
                     Steal::Empty => break,
                     Steal::Retry => std::hint::spin_loop(),
@@ -137,20 +274,10 @@ impl ReadyQueues {
         }
         None
     }
-
-    /// Whether there is anything to take, for a driver whose local queue is empty.
-    pub(crate) fn any(&self, roots: &[NodeIndex]) -> bool {
-        self.injected.load(Ordering::Acquire) > 0
-            || self.next_root.load(Ordering::Relaxed) < roots.len()
-            || self
-                .stealers
-                .iter()
-                .map_while(OnceLock::get)
-                .any(|stealer| !stealer.is_empty())
-    }
 }
 
-/// The local queue of a driver, made when it is first needed: a chain needs none.
+/// The local queue of a driver in a run that has them, made when it is first needed: a chain needs
+/// none.
 pub(crate) struct LocalQueue<'a> {
     pub(crate) ready: &'a ReadyQueues,
     pub(crate) queue: &'a mut Option<Worker<NodeIndex>>,
@@ -158,30 +285,43 @@ pub(crate) struct LocalQueue<'a> {
 
 impl LocalQueue<'_> {
     pub(crate) fn push(&mut self, task: NodeIndex) {
-        self.queue().push(task);
+        if let Some(stealing) = &self.ready.stealing {
+            self.queue(stealing).push(task);
+        }
     }
 
-    /// Claims some roots, and invites another driver if there are more than one.
+    /// Claims some roots: returns the first, and keeps the others in such an order that they are
+    /// taken in the order of declaration. Invites another driver if there are more than one.
     pub(crate) fn claim_roots(&mut self, guard: &RunGuard) -> Option<Injected> {
-        let task = self.ready.claim_roots(guard.roots(), self)?;
-        Some(self.found(guard, task))
+        let (ready, roots) = (self.ready, guard.roots());
+        if !ready.any_roots(roots) {
+            return None;
+        }
+        let start = ready.next_root.fetch_add(CHUNK, Ordering::Relaxed);
+        let end = roots.len().min(start.saturating_add(CHUNK));
+        let (first, rest) = roots.get(start..end)?.split_first()?;
+        for task in rest.iter().rev() {
+            self.push(*task);
+        }
+        Some(self.found(guard, *first))
     }
 
     /// Steals from another driver, and invites another one if there is more to steal.
     pub(crate) fn steal(&mut self, guard: &RunGuard) -> Option<Injected> {
-        let task = self.ready.steal(self)?;
+        let stealing = self.ready.stealing.as_ref()?;
+        let task = stealing.steal(self)?;
         Some(self.found(guard, task))
     }
 
     fn found(&self, guard: &RunGuard, task: NodeIndex) -> Injected {
         // There may be more than this driver needs, in its queue or elsewhere.
         if self.queue.as_ref().is_some_and(|queue| !queue.is_empty()) {
-            guard.call_driver();
+            guard.scheduler.call(guard, true);
         }
         Injected::Task(task, None)
     }
 
-    fn queue(&mut self) -> &Worker<NodeIndex> {
-        self.queue.get_or_insert_with(|| self.ready.local_queue())
+    fn queue(&mut self, stealing: &Stealing) -> &Worker<NodeIndex> {
+        self.queue.get_or_insert_with(|| stealing.local_queue())
     }
 }

@@ -1,7 +1,5 @@
 //! Selection: the part of a graph that a run for some targets needs.
 
-use std::collections::HashMap;
-
 use crate::bit_set::BitSet;
 use crate::graph::Graph;
 use crate::graph::body::InputUse;
@@ -11,7 +9,7 @@ use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
 
 use super::pending::Pending;
-use super::validate::Given;
+use super::validate::{GivenValues, contains};
 
 #[derive(Debug)]
 pub(crate) struct Selection {
@@ -30,7 +28,7 @@ impl Selection {
     pub(crate) fn new(
         graph: &Graph,
         targets: &[TaskId],
-        given: &HashMap<NodeIndex, Given>,
+        given: &GivenValues,
     ) -> Result<Self, Refusal> {
         let targets: Vec<NodeIndex> = targets
             .iter()
@@ -78,7 +76,7 @@ impl Selection {
 /// Finds the nodes of a run for some targets. Each node and each edge is looked at a few times at most.
 struct Selecting<'a> {
     graph: &'a Graph,
-    given: &'a HashMap<NodeIndex, Given>,
+    given: &'a GivenValues,
     selected: BitSet,
     /// Selected nodes whose upstreams are selected as well. Of clean-up, only conditions and values are.
     complete: BitSet,
@@ -91,7 +89,7 @@ struct Selecting<'a> {
 }
 
 impl<'a> Selecting<'a> {
-    fn new(graph: &'a Graph, given: &'a HashMap<NodeIndex, Given>) -> Self {
+    fn new(graph: &'a Graph, given: &'a GivenValues) -> Self {
         Self {
             graph,
             given,
@@ -112,7 +110,7 @@ impl<'a> Selecting<'a> {
             if self.selected.insert(node) {
                 self.reach_downstreams(node);
             }
-            if !self.given.contains_key(&node) {
+            if !contains(self.given, node) {
                 self.needed.extend(self.graph.upstreams(node));
             }
         }
@@ -141,7 +139,7 @@ impl<'a> Selecting<'a> {
                     reached.push(downstream);
                     self.teardowns.push(downstream);
                     // Its conditions, and the values that it borrows, unless its output is given.
-                    if !self.given.contains_key(&downstream) {
+                    if !contains(self.given, downstream) {
                         node.visit_inputs(&mut |input, how| {
                             if how != InputUse::Optional {
                                 self.needed.push(input.index);

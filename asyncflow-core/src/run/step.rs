@@ -8,6 +8,7 @@ use crate::task::statuses::Status;
 
 use super::execution::Execution;
 use super::observers::Watch;
+use super::validate::remove;
 
 /// What to do with a ready task, and what it takes.
 pub(crate) enum Step<'a> {
@@ -43,8 +44,9 @@ impl Execution {
         if let Some(status) = self.refused(index, node) {
             return Step::End(status);
         }
-        if self.starts_with_care {
-            let given = lock(&self.given).remove(&index);
+        let has_function = !matches!(node.body, Body::Input(_) | Body::Value(_));
+        if self.starts_with_care || !has_function {
+            let given = remove(&mut lock(&self.given), index);
             if let Some(given) = given {
                 given.store(self.outputs());
                 return Step::End(Status::Given);

@@ -2,7 +2,7 @@
 //!
 //! A [`Mode`] other than `Go` lets no task start that is not for clean-up. The tasks that are ready
 //! are ended as cancelled, so that the clean-up behind them becomes ready. The tasks that wait are
-//! woken, see the mode, and drop their futures; see [`super::stop_list`].
+//! woken, and dropped by the driver that takes them; see [`super::scheduler`].
 
 use std::task::Waker;
 
@@ -60,7 +60,7 @@ impl Alert {
     }
 
     /// Makes the mode at least as strong as this. Returns whether it was weaker before.
-    fn strengthen(&self, mode: Mode) -> bool {
+    pub(super) fn strengthen(&self, mode: Mode) -> bool {
         let stronger = |before: u8| Some((before & !SKIPS).max(mode as u8) | before & SKIPS);
         let before = self
             .0
@@ -78,14 +78,25 @@ impl Execution {
     pub(crate) fn stop(&self, mode: Mode) -> bool {
         let stops = self.alert.strengthen(mode);
         if stops {
-            self.stop_list.wake_all();
+            self.wake_all();
         }
         stops
     }
 
-    /// Wakes every task that waits, so that it looks whether it is to stop.
+    /// Wakes every task that waits, and all on the stop list, so that they look whether they are to
+    /// stop.
     pub(super) fn wake_all(&self) {
+        self.scheduler.wake_all();
         self.stop_list.wake_all();
+    }
+
+    /// Lists a waker that is woken when the run stops.
+    pub(super) fn list(&self, key: &mut Option<StopKey>, waker: &Waker) {
+        self.stop_list.insert(key, waker);
+    }
+
+    pub(super) fn unlist(&self, key: StopKey) {
+        self.stop_list.remove(key);
     }
 
     /// Whether the mode keeps a task from starting, or from waiting on.
@@ -95,15 +106,5 @@ impl Execution {
             Mode::Stopping => !self.node(node).always(),
             Mode::Dropped => true,
         }
-    }
-
-    /// Lists a waker that is woken when the run stops. Returns whether it has stopped already.
-    pub(crate) fn list(&self, node: NodeIndex, key: &mut Option<StopKey>, waker: &Waker) -> bool {
-        self.stop_list.insert(node, key, waker);
-        self.stops_task(node)
-    }
-
-    pub(crate) fn unlist(&self, key: StopKey) {
-        self.stop_list.remove(key);
     }
 }

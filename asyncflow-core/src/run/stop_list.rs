@@ -1,46 +1,38 @@
-//! The stop list: which wakers to wake when a run stops.
+//! The stop list: which wakers to wake when a run stops, beside those of its tasks.
 //!
-//! A task that finishes on its first poll is never listed. A task that waits leaves its waker here,
-//! so that it is polled when the run stops, sees that, and drops its future.
+//! A function that waits for [the stop](crate::TaskContext::stopping) leaves its waker here, and so
+//! does a run that belongs to a plain function, which is stopped apart from it.
 //!
 //! # Protocol
 //!
-//! A task that waits lists its waker *and then* checks whether the run has stopped. The thread that
-//! stops the run sets the mode *and then* wakes every waker on the list. Both go through the lock of
-//! the list in between. So either the waker is on the list when they are woken, or the task sees
-//! the stop.
+//! Whoever waits lists its waker *and then* checks whether the run has stopped. The thread that stops
+//! the run sets the mode *and then* wakes every waker on the list. Both go through the lock of the
+//! list in between. So either the waker is on the list when they are woken, or the stop is seen.
 
 use std::task::Waker;
 
 use slab::Slab;
 
-use crate::node_index::NodeIndex;
 use crate::sync::{Mutex, lock};
 use crate::unwind;
 
-/// How many lists there are, so that tasks on different threads seldom contend for one.
-const LISTS: usize = 4;
-
 #[derive(Debug)]
-pub(crate) struct StopList([Mutex<Slab<Waker>>; LISTS]);
+pub(crate) struct StopList(Mutex<Slab<Waker>>);
 
 /// An entry of the list.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StopKey {
-    list: usize,
-    key: usize,
-}
+pub(crate) struct StopKey(usize);
 
 impl StopList {
     pub(crate) fn new() -> Self {
-        Self(std::array::from_fn(|_| Mutex::new(Slab::new())))
+        Self(Mutex::new(Slab::new()))
     }
 
-    /// Lists the waker of a task, in place of the one that it has listed before.
-    pub(crate) fn insert(&self, task: NodeIndex, key: &mut Option<StopKey>, waker: &Waker) {
+    /// Lists a waker, in place of the one that was listed before.
+    pub(crate) fn insert(&self, key: &mut Option<StopKey>, waker: &Waker) {
         match *key {
-            Some(StopKey { list, key }) => {
-                let mut wakers = lock(&self.0[list]);
+            Some(StopKey(key)) => {
+                let mut wakers = lock(&self.0);
                 if !wakers[key].will_wake(waker) {
                     let before = std::mem::replace(&mut wakers[key], waker.clone());
                     drop(wakers);
@@ -49,27 +41,27 @@ impl StopList {
                 }
             }
             None => {
-                let list = task.get() % LISTS;
                 let waker = waker.clone();
-                let entry = lock(&self.0[list]).insert(waker);
-                *key = Some(StopKey { list, key: entry });
+                let entry = lock(&self.0).insert(waker);
+                *key = Some(StopKey(entry));
             }
         }
     }
 
     pub(crate) fn remove(&self, key: StopKey) {
-        let waker = lock(&self.0[key.list]).remove(key.key);
+        let waker = lock(&self.0).remove(key.0);
         drop(waker);
     }
 
     /// Wakes every waker. Called after the mode was set.
     pub(crate) fn wake_all(&self) {
-        for list in &self.0 {
-            let wakers: Vec<Waker> = lock(list).iter().map(|(_, waker)| waker.clone()).collect();
-            for waker in wakers {
-                // A waker that panics must not keep the others from being woken.
-                unwind::contain(|| waker.wake());
-            }
+        let wakers: Vec<Waker> = {
+            let wakers = lock(&self.0);
+            wakers.iter().map(|(_, waker)| waker.clone()).collect()
+        };
+        for waker in wakers {
+            // A waker that panics must not keep the others from being woken.
+            unwind::contain(|| waker.wake());
         }
     }
 }
@@ -105,7 +97,7 @@ mod loom_tests {
                 let (shared, waker) = (shared.clone(), Waker::from(woken.clone()));
                 move || {
                     let mut key = None;
-                    shared.0.insert(NodeIndex::from_word(0), &mut key, &waker);
+                    shared.0.insert(&mut key, &waker);
                     shared.1.load(Ordering::Acquire) != 0
                 }
             });

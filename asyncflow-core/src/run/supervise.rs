@@ -3,25 +3,31 @@
 //! Everything that a task may need beside its function is in one async function, [`attempts`], which
 //! reads from top to bottom. Other tasks never come here.
 
+use std::cell::LazyCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use crate::graph::body::{Body, Job, NotStored};
+use crate::lock::Permits;
 use crate::node_index::NodeIndex;
 use crate::pace::yield_now;
 use crate::task::config::Config;
 use crate::task::end::End;
 use crate::task::failure::{Cause, Failure};
 use crate::unwind;
+use crate::wait_list::Turn;
 
 use super::attempt::AttemptState;
 use super::blocking_call::{BlockingCall, CallKind, Holds};
 use super::concurrency_limit::Slot;
 use super::each::{self, Element};
 use super::guard::RunGuard;
+use super::permits::Held;
 use super::rate_limit::admit;
 use super::stop::Mode;
 use super::time_limit::{attempt_async, attempt_plain};
@@ -32,11 +38,8 @@ pub(crate) fn start(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Op
     if let Body::Each(_) = node.body {
         return Some(each::start(guard, task, slot));
     }
-    // A nested flow takes no slot; its tasks do. A task that needs permits takes those first.
-    let slot_alone =
-        node.nested().is_none() && node.permits().is_empty() && node.rates().is_empty();
     let slot = match (slot, &guard.limit) {
-        (None, Some(limit)) if slot_alone => Some(limit.enter(guard, task)?),
+        (None, Some(limit)) if node.needs_slot_alone() => Some(limit.enter(guard, task)?),
         (slot, _) => slot,
     };
     let guard = guard.clone();
@@ -299,42 +302,94 @@ async fn pause(guard: &RunGuard, length: Duration) {
     }
 }
 
-/// Takes every permit that a task needs, in their one order, and then a slot. `None` if the run stops
-/// before it has them all. A slot that it was given goes to others while it waits for permits.
+/// How often a task that needs several things gives back what it has because another is not free.
+/// After that it keeps what it has while it waits, so that it does not try for ever.
+const PATIENCE: u32 = 16;
+
+/// Takes every permit that a task needs, and a slot. `None` if the run stops before it has them all.
+///
+/// It takes all together. While it waits for one, it holds nothing else, so that it is in nobody's
+/// way. If that fails too often, it takes the permits in their one order, then the slot, and holds
+/// each while it waits for the next.
 pub(super) async fn acquire(
     guard: &RunGuard,
     task: NodeIndex,
-    slot: Option<Slot>,
+    mut slot: Option<Slot>,
 ) -> Option<Holds> {
-    let mut holds = Holds {
-        slot,
-        ..Holds::default()
-    };
     let node = guard.node(task);
-    for permits in node.permits() {
-        let held = match guard.backend.try_acquire(permits) {
-            Some(held) => held,
-            None => {
-                drop(holds.slot.take());
-                if let Some(watch) = &guard.watch {
-                    watch.waits(task, permits);
+    let permits = node.permits();
+    let backend = &*guard.backend;
+    let limiter = guard.limiter().filter(|_| node.nested().is_none());
+    // Kept while it waits for one thing after the other.
+    let turn = LazyCell::new(|| Turn::new(node.priority()));
+    // What it has waited for.
+    let mut waited: Option<(usize, Held)> = None;
+    for _ in 0..PATIENCE {
+        let mut held: SmallVec<[Held; 1]> = SmallVec::new();
+        let mut missing = None;
+        for (number, permits) in permits.iter().enumerate() {
+            let has = waited.take_if(|(has, _)| *has == number);
+            let has = has.map(|(_, has)| has);
+            match has.or_else(|| Held::try_acquire(backend, permits, || *turn)) {
+                Some(has) => held.push(has),
+                None => {
+                    missing = Some((number, permits));
+                    break;
                 }
-                until_stop(guard, Subject::Task(task), guard.backend.acquire(permits)).await?
             }
-        };
-        holds.permits.push(held);
+        }
+        if let Some((number, permits)) = missing {
+            drop((held, waited.take(), slot.take()));
+            let has = wait_for_permits(guard, task, permits, *turn).await?;
+            waited = Some((number, has));
+            continue;
+        }
+        match (slot.take(), limiter) {
+            (None, Some((limiter, limit))) => {
+                match limit.wait(limiter, guard, task, !permits.is_empty()) {
+                    Ok(slot) => return Some(Holds::new(held, Some(slot))),
+                    Err(free) => {
+                        drop(held);
+                        slot = Some(until_stop(guard, Subject::Task(task), free).await?.ok()?);
+                    }
+                }
+            }
+            (slot, _) => return Some(Holds::new(held, slot)),
+        }
     }
-    // A nested flow takes no slot; its tasks do.
-    let needs_slot = holds.slot.is_none() && node.nested().is_none();
-    if let (true, Some((limiter, limit))) = (needs_slot, guard.limiter()) {
-        holds.slot = Some(
-            match limit.wait(limiter, guard, task, !holds.permits.is_empty()) {
-                Ok(slot) => slot,
-                Err(free) => until_stop(guard, Subject::Task(task), free).await?.ok()?,
-            },
-        );
+    drop((waited, slot));
+    let mut held = SmallVec::new();
+    for permits in permits {
+        held.push(match Held::try_acquire(backend, permits, || *turn) {
+            Some(has) => has,
+            None => wait_for_permits(guard, task, permits, *turn).await?,
+        });
     }
-    Some(holds)
+    let Some((limiter, limit)) = limiter else {
+        return Some(Holds::new(held, None));
+    };
+    let slot = match limit.wait(limiter, guard, task, true) {
+        Ok(slot) => slot,
+        Err(free) => until_stop(guard, Subject::Task(task), free).await?.ok()?,
+    };
+    Some(Holds::new(held, Some(slot)))
+}
+
+async fn wait_for_permits(
+    guard: &RunGuard,
+    task: NodeIndex,
+    permits: &Permits,
+    turn: Turn,
+) -> Option<Held> {
+    if let Some(watch) = &guard.watch {
+        watch.waits(task, permits);
+    }
+    until_stop(
+        guard,
+        Subject::Task(task),
+        Held::acquire(&*guard.backend, permits, turn),
+    )
+    .await
 }
 
 /// Waits for `future`. `None` if the run stops before it is ready.

@@ -25,17 +25,18 @@ const BUDGET: u32 = 64;
 /// `spawn_blocking` was measured to cost, short for what else waits for a thread.
 const STAY: Duration = Duration::from_millis(5);
 
-/// How many tasks pass before the first reading, if the tasks of the slice before were short: long
-/// tasks that follow short ones hold up others for this many of them at most.
-const AFTER_SHORT: u32 = 16;
-
-/// Up to how many tasks pass between two readings.
-const MOST_BETWEEN: u32 = 64;
+/// Up to how many tasks pass between two readings, and before the first one if the tasks are known to
+/// be short: long tasks that follow short ones hold up others for this many of them at most.
+const MOST_BETWEEN: u32 = 16;
 
 impl TimeSlice {
-    /// The budget of one poll of a driver.
-    pub(crate) fn of_driver() -> Self {
-        Self::new(POLL_TIME, BUDGET)
+    /// The budget of one poll of a driver, which begins now. Its tasks may be known to be `short`.
+    pub(crate) fn of_driver(short: bool) -> Self {
+        let mut slice = Self::new(POLL_TIME, BUDGET);
+        if short {
+            slice.next_reading = MOST_BETWEEN;
+        }
+        slice
     }
 
     /// How long a blocking thread stays with a run.
@@ -53,12 +54,12 @@ impl TimeSlice {
         }
     }
 
-    /// Begins the next slice.
-    pub(crate) fn begin(&mut self) {
+    /// Begins the next slice. Its first tasks may be known to be `short`.
+    pub(crate) fn begin(&mut self, short: bool) {
         self.start = Instant::now();
-        self.next_reading = match self.tasks {
-            ..MOST_BETWEEN => 1,
-            _ => AFTER_SHORT,
+        self.next_reading = match short || self.tasks >= BUDGET {
+            true => MOST_BETWEEN,
+            false => 1,
         };
         self.tasks = 0;
     }
@@ -69,17 +70,45 @@ impl TimeSlice {
         self.tasks
     }
 
-    /// Takes note that a task has run. Returns whether the slice is over.
+    /// How long it has taken so far.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Takes note that a task has run. Tells how long the slice has taken if the clock was read.
     #[inline]
-    pub(crate) fn is_over(&mut self) -> bool {
+    pub(crate) fn count(&mut self) -> Option<Reading> {
         self.tasks = self.tasks.saturating_add(1);
-        self.tasks >= self.next_reading && self.look()
+        (self.tasks >= self.next_reading).then(|| self.read())
+    }
+
+    /// Takes note that a task has run. Tells whether the slice is over.
+    pub(crate) fn is_over(&mut self) -> bool {
+        matches!(self.count(), Some(Reading::Over | Reading::Enough))
     }
 
     #[cold]
-    fn look(&mut self) -> bool {
+    fn read(&mut self) -> Reading {
         let next = self.tasks.saturating_add(self.tasks.min(MOST_BETWEEN));
         self.next_reading = next.min(self.most_tasks);
-        self.tasks >= self.most_tasks || self.start.elapsed() >= self.length
+        let elapsed = self.elapsed();
+        if elapsed >= self.length {
+            Reading::Over
+        } else if self.tasks >= self.most_tasks {
+            Reading::Enough
+        } else {
+            Reading::Since(elapsed)
+        }
     }
+}
+
+/// What a reading of the clock tells of a slice.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reading {
+    /// It goes on, and has taken this long.
+    Since(Duration),
+    /// It is over, because of its tasks, which were short.
+    Enough,
+    /// It is over.
+    Over,
 }

@@ -1,10 +1,11 @@
 //! Mistakes in what was asked of one execution: a limit of zero, an input that is not given, a `once`
 //! task that is spent. What is found to be right becomes a [`Plan`].
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
 
 use crate::graph::body::{Body, claim, is_claimed, unclaim};
 use crate::graph::refusal::Refusal;
@@ -36,7 +37,7 @@ pub(crate) struct Options {
     /// When the execution began, if it has a deadline and was prepared in slices.
     pub(crate) began: Option<Instant>,
     pub(crate) stop_handles: Vec<StopHandle>,
-    pub(crate) given: Vec<(TaskId, Given)>,
+    pub(crate) given: SmallVec<[(TaskId, Given); 2]>,
     pub(crate) timed: bool,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
     /// What this run belongs to, if it is inside of another.
@@ -127,7 +128,9 @@ pub(crate) struct Plan {
     pub(super) keep_outputs: bool,
     pub(super) deadline: Option<PlannedDeadline>,
     pub(super) stop_handles: Vec<StopHandle>,
-    pub(super) given: HashMap<NodeIndex, Given>,
+    pub(super) given: GivenValues,
+    /// Whether a task is given that has a function.
+    pub(super) replaces_functions: bool,
     pub(super) watch: Option<Watch>,
     pub(super) outer: Option<Outer>,
     pub(super) recording: Option<Recording>,
@@ -165,7 +168,7 @@ impl Plan {
         };
         let runs = |node: &NodeIndex| {
             let selection = selection.as_ref();
-            !given.contains_key(node)
+            !contains(&given, *node)
                 && selection.is_none_or(|selection| selection.selected.contains(*node))
         };
         if let Some(input) = graph.inputs.iter().find(|node| runs(node)) {
@@ -206,6 +209,9 @@ impl Plan {
             nested.and_then(|(outer, task)| outer.watch.as_deref().map(|watch| (watch, task)));
         let timed = timed || outer_watch.is_some_and(|(watch, _)| watch.is_timed());
         let watch = Watch::of_run(graph, timed.then_some(backend), observers, outer_watch);
+        let replaces_functions = given
+            .iter()
+            .any(|(task, _)| graph.node(*task).body().is_some());
         Ok(Self {
             keep_going: keep_going || nested.is_some_and(|(outer, _)| outer.keep_going),
             max_concurrency,
@@ -213,6 +219,7 @@ impl Plan {
             keep_outputs,
             deadline,
             stop_handles,
+            replaces_functions,
             given,
             watch,
             outer,
@@ -222,21 +229,39 @@ impl Plan {
 }
 
 /// The given values, one for each task.
-fn values(
-    graph: &Graph,
-    given: Vec<(TaskId, Given)>,
-) -> Result<HashMap<NodeIndex, Given>, Refusal> {
-    let mut values = HashMap::new();
+fn values(graph: &Graph, given: SmallVec<[(TaskId, Given); 2]>) -> Result<GivenValues, Refusal> {
+    let mut values = GivenValues::new();
     for (task, value) in given {
         let foreign = Refusal::ForeignHandle { method: "given" };
         let index = task.index_in(graph.id()).ok_or(foreign)?;
-        if values.insert(index, value).is_some() {
-            return Err(Refusal::GivenTwice {
-                task: graph.name(index).to_owned(),
-            });
-        }
+        values.push((index, Some(value)));
     }
-    Ok(values)
+    values.sort_unstable_by_key(|(index, _)| *index);
+    let twice = values.windows(2).find(|pair| pair[0].0 == pair[1].0);
+    match twice {
+        Some(pair) => Err(Refusal::GivenTwice {
+            task: graph.name(pair[0].0).to_owned(),
+        }),
+        None => Ok(values),
+    }
+}
+
+/// The given values that were not used yet, sorted by their tasks.
+pub(crate) type GivenValues = SmallVec<[(NodeIndex, Option<Given>); 2]>;
+
+/// Whether the value of a task is among those that were given.
+pub(crate) fn contains(values: &GivenValues, task: NodeIndex) -> bool {
+    values
+        .binary_search_by_key(&task, |(index, _)| *index)
+        .is_ok()
+}
+
+/// Takes the value of a task.
+pub(crate) fn remove(values: &mut GivenValues, task: NodeIndex) -> Option<Given> {
+    let found = values
+        .binary_search_by_key(&task, |(index, _)| *index)
+        .ok()?;
+    values[found].1.take()
 }
 
 /// The outputs of elements are not recorded. To let them run without a record, though they were to

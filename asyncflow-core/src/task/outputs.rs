@@ -10,6 +10,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use smallvec::SmallVec;
+
 use crate::bit_set::BitSet;
 use crate::node_index::NodeIndex;
 use crate::output::BoxError;
@@ -82,10 +84,13 @@ impl Shared {
     }
 }
 
+/// The columns of a run: few, since there is one for each type.
+pub(crate) type Columns = SmallVec<[AnyColumn; 2]>;
+
 /// The outputs of a run, and its statuses.
 pub(crate) struct OutputStore {
     pub(crate) statuses: Statuses,
-    columns: Box<[AnyColumn]>,
+    columns: Columns,
     /// A cell for each output. Empty if no output leaves early, so that the usual run need not ask
     /// about one.
     shared: Vec<Shared>,
@@ -107,6 +112,17 @@ impl OutputStore {
         Self {
             statuses: Statuses::with_capacity(nodes),
             columns: layout.columns.iter().map(ColumnSpan::make).collect(),
+            shared: Vec::new(),
+            consumers: None,
+            records: None,
+        }
+    }
+
+    /// A store without outputs.
+    pub(crate) fn of_report(statuses: Statuses) -> Self {
+        Self {
+            statuses,
+            columns: Columns::new(),
             shared: Vec::new(),
             consumers: None,
             records: None,
@@ -178,13 +194,14 @@ impl OutputStore {
         }
     }
 
-    /// What can be handed out when the run is over: the statuses, and the outputs that stayed.
-    pub(crate) fn close(self) -> (Statuses, Box<[AnyColumn]>) {
-        for shared in &self.shared {
+    /// What can be handed out when the run is over: the outputs that stayed. The statuses are left.
+    pub(crate) fn close(&mut self) -> Columns {
+        for shared in std::mem::take(&mut self.shared) {
             let value = shared.cell().take();
             unwind::contain(|| drop(value));
         }
-        (self.statuses, self.columns)
+        self.consumers = None;
+        std::mem::take(&mut self.columns)
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use smallvec::SmallVec;
+
 use crate::handle::{FlowId, TaskId};
 use crate::node_index::NodeIndex;
 
@@ -55,7 +57,8 @@ impl Status {
 }
 
 pub(crate) struct Statuses {
-    statuses: Vec<AtomicU8>,
+    /// In place if the flow is small.
+    statuses: SmallVec<[AtomicU8; 16]>,
     skip_causes: SkipCauses,
 }
 
@@ -68,7 +71,7 @@ impl fmt::Debug for Statuses {
 impl Statuses {
     pub(crate) fn with_capacity(nodes: usize) -> Self {
         Self {
-            statuses: Vec::with_capacity(nodes),
+            statuses: SmallVec::with_capacity(nodes),
             skip_causes: SkipCauses::default(),
         }
     }

@@ -1,0 +1,723 @@
+//! The scheduler of a run: which tasks wait, and who polls them when they are woken.
+//!
+//! A future that is pending stays here, in a *place* with a waker of its own. When it is woken, its
+//! place is queued, and a driver takes it, polls it and puts it back. So a task that waits costs no
+//! spawn, and a task that is woken is polled alone, however many others wait.
+//!
+//! The *home* of a run is the future that polls its first driver: the caller's, or a task of the
+//! runtime if the run was [started](crate::Execute::start). When no driver is left, the home is
+//! *parked*: its waker is here, and whoever makes something ready calls it. Further drivers are
+//! [invited](super::driver_count) while there is work for them.
+//!
+//! # What keeps the run alive
+//!
+//! As long as any task waits, the scheduler holds a guard of the run, the *keeper*. A future in a
+//! place may hold guards, too. The run owns a share in the scheduler, so this is a circle. It ends
+//! with the last task that waits, or when the home is dropped: then all that wait are dropped.
+//!
+//! # Protocol
+//!
+//! A thread that makes something ready first puts it where drivers look, and *then* calls
+//! [`DriverCount::call`]; see there why nothing is left behind. The call that finds no driver counts
+//! one, and hands it a guard, under the lock: a home that is parked is woken, and one that is about
+//! to park finds the call instead. A run whose home is gone needs no driver, for nothing may start.
+//!
+//! A task that waits is put in its place *and then* looks whether the run has stopped. The thread
+//! that stops the run sets the mode *and then* wakes every place. Both go through the lock in
+//! between. So either the place is woken, or the task sees the stop when it is next polled, which is
+//! at once, since a new place is queued as woken.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use crate::graph::body::Job;
+use crate::node_index::NodeIndex;
+use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
+use crate::unwind;
+
+use super::drive::Invited;
+use super::driver_count::{DriverCount, Wanted};
+use super::finish::Finished;
+use super::guard::RunGuard;
+
+pub(crate) struct Scheduler {
+    pub(crate) drivers: DriverCount,
+    shared: Mutex<Shared>,
+    /// How many places are queued, so that looking needs no lock.
+    woken: AtomicUsize,
+}
+
+struct Shared {
+    places: Places,
+    /// Keeps the run from ending while any task waits.
+    keeper: Option<RunGuard>,
+    home: Home<RunGuard>,
+    /// Whether the home is gone. Then no task waits here any more.
+    closed: bool,
+    /// Whether the run is over.
+    over: bool,
+    result: Option<Finished>,
+    /// Whether nobody waits for the result.
+    unwanted: bool,
+    /// Waits for the result, if it is not the home.
+    caller: Option<Waker>,
+}
+
+/// Where the home is. `G` is a guard of its run.
+enum Home<G> {
+    /// It is being polled, or will be without being called. Left by a call, and by the home when it
+    /// parks.
+    Working,
+    /// It will be polled, as a driver that is counted, with this guard. Left by the home.
+    Called(G),
+    /// It waits to be called. Left by a call.
+    Parked(Waker),
+}
+
+impl<G> Home<G> {
+    /// Hands a driver, which has been counted, to the home. Returns the waker that the home waits by.
+    fn call(&mut self, guard: G) -> Option<Waker> {
+        match std::mem::replace(self, Self::Called(guard)) {
+            Self::Parked(waker) => Some(waker),
+            Self::Working | Self::Called(_) => None,
+        }
+    }
+
+    /// The home has no driver: returns the guard of one if it was called, and parks otherwise. Also
+    /// returns a waker that is to be dropped without the lock.
+    fn arrive(&mut self, waker: &Waker) -> (Option<G>, Option<Waker>) {
+        match std::mem::replace(self, Self::Working) {
+            Self::Called(guard) => (Some(guard), None),
+            Self::Parked(before) if before.will_wake(waker) => {
+                *self = Self::Parked(before);
+                (None, None)
+            }
+            Self::Parked(before) => {
+                *self = Self::Parked(waker.clone());
+                (None, Some(before))
+            }
+            Self::Working => {
+                *self = Self::Parked(waker.clone());
+                (None, None)
+            }
+        }
+    }
+}
+
+/// A future that waits.
+pub(crate) struct Waiting {
+    pub(crate) task: NodeIndex,
+    pub(crate) job: Job,
+    /// Whether it ends by itself when the run stops. Any other is dropped.
+    pub(crate) sees_stop: bool,
+}
+
+/// A future that was woken, taken out of its place.
+pub(crate) struct Woken {
+    place: u32,
+    pub(crate) waiting: Waiting,
+    waker: Waker,
+}
+
+impl Woken {
+    pub(crate) fn poll(&mut self) -> Poll<<Job as Future>::Output> {
+        let Self { waiting, waker, .. } = self;
+        waiting.job.as_mut().poll(&mut Context::from_waker(waker))
+    }
+}
+
+/// What became of a future that was put back.
+pub(crate) enum PutBack {
+    /// It waits to be woken.
+    Waits,
+    /// It was woken while it was polled. It is to be queued [again](Scheduler::queue) when the runtime
+    /// has had a turn.
+    WokeItself(u32),
+    /// The home is gone, so it cannot wait.
+    Refused(Waiting),
+}
+
+/// What the home is to do.
+pub(crate) enum Arrival {
+    /// Work as a driver that has been counted.
+    Drive(RunGuard),
+    /// Nothing for now. Its waker is kept.
+    Park,
+    /// The run is over.
+    Over,
+}
+
+/// What a caller of a driver has to do, without the lock.
+#[must_use]
+enum Call {
+    Nothing,
+    Wake(Waker),
+    Invite(RunGuard),
+}
+
+impl Call {
+    fn make(self) {
+        match self {
+            Self::Nothing => {}
+            // A waker of the caller's, which may panic.
+            Self::Wake(waker) => unwind::contain(|| waker.wake()),
+            Self::Invite(guard) => {
+                let invited = Invited::new(&guard);
+                unwind::contain(|| guard.backend.drive_invited(invited));
+            }
+        }
+    }
+}
+
+impl Scheduler {
+    /// The scheduler of a run with at most `drivers` drivers, of which its home is one.
+    pub(crate) fn new(drivers: usize) -> Self {
+        Self {
+            drivers: DriverCount::new(drivers),
+            shared: Mutex::new(Shared {
+                places: Places::default(),
+                keeper: None,
+                home: Home::Working,
+                closed: false,
+                over: false,
+                result: None,
+                unwanted: false,
+                caller: None,
+            }),
+            woken: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many tasks are woken.
+    #[inline]
+    pub(crate) fn woken(&self) -> usize {
+        self.woken.load(Ordering::Acquire)
+    }
+
+    /// Makes sure that there is a driver, and invites one more if that is worth it. Called after
+    /// something was put where any driver can take it.
+    pub(crate) fn call(&self, guard: &RunGuard, invite: bool) {
+        let call = match self.drivers.call(invite) {
+            Wanted::Nothing => return,
+            Wanted::Invitation => Call::Invite(guard.clone()),
+            Wanted::Driver => lock(&self.shared).call_home(guard, &self.drivers),
+        };
+        call.make();
+    }
+
+    /// Gives a future a place. It is queued at once, because it has left another waker with what it
+    /// waits for. Gives it back if the home is gone.
+    pub(crate) fn insert(self: &Arc<Self>, guard: &RunGuard, waiting: Waiting) -> Option<Waiting> {
+        let mut shared = lock(&self.shared);
+        if shared.closed {
+            return Some(waiting);
+        }
+        if shared.keeper.is_none() {
+            shared.keeper = Some(guard.clone());
+        }
+        shared.places.insert(waiting, |place| {
+            Waker::from(Arc::new(TaskWaker {
+                scheduler: Arc::clone(self),
+                place,
+            }))
+        });
+        self.count_woken(&shared);
+        None
+    }
+
+    /// Takes out a future that was woken.
+    pub(crate) fn take_woken(&self) -> Option<Woken> {
+        if self.woken() == 0 {
+            return None;
+        }
+        let mut shared = lock(&self.shared);
+        let woken = shared.places.take_woken();
+        self.count_woken(&shared);
+        woken
+    }
+
+    /// Puts back a future that is pending.
+    pub(crate) fn put_back(&self, woken: Woken) -> PutBack {
+        let mut shared = lock(&self.shared);
+        if shared.closed {
+            return PutBack::Refused(woken.waiting);
+        }
+        let place = woken.place;
+        match shared.places.put_back(woken) {
+            false => PutBack::Waits,
+            true => PutBack::WokeItself(place),
+        }
+    }
+
+    /// Queues futures that woke themselves.
+    pub(crate) fn queue(&self, places: impl IntoIterator<Item = u32>) {
+        let mut shared = lock(&self.shared);
+        if !shared.closed {
+            for place in places {
+                shared.places.queue(place);
+            }
+            self.count_woken(&shared);
+        }
+    }
+
+    /// Vacates the place of a future that is done, which is returned.
+    pub(crate) fn vacate(&self, woken: Woken) -> Waiting {
+        let Woken {
+            place,
+            waiting,
+            waker,
+        } = woken;
+        let mut shared = lock(&self.shared);
+        if !shared.closed && shared.places.vacate(place, waker) == 0 {
+            let keeper = shared.keeper.take();
+            // Without the lock. The caller has a guard, so it is not the last.
+            drop(shared);
+            drop(keeper);
+        }
+        waiting
+    }
+
+    /// Queues every future that waits. Called after the mode was set.
+    pub(crate) fn wake_all(&self) {
+        self.wake_places(Places::wake_all);
+    }
+
+    fn wake(&self, place: u32) {
+        self.wake_places(|places| places.wake(place));
+    }
+
+    /// Queues some places, and makes sure that there is a driver if there were any.
+    fn wake_places(&self, wake: impl FnOnce(&mut Places) -> bool) {
+        let mut shared = lock(&self.shared);
+        if !wake(&mut shared.places) {
+            return;
+        }
+        self.count_woken(&shared);
+        let Some(keeper) = &shared.keeper else { return };
+        let call = match self.drivers.call(keeper.invites_early) {
+            Wanted::Nothing => Call::Nothing,
+            Wanted::Invitation => Call::Invite(keeper.clone()),
+            Wanted::Driver => {
+                let guard = keeper.clone();
+                shared.call_home(&guard, &self.drivers)
+            }
+        };
+        drop(shared);
+        call.make();
+    }
+
+    fn count_woken(&self, shared: &Shared) {
+        self.woken.store(shared.places.woken.len, Ordering::Release);
+    }
+
+    /// The home is polled and has no driver. Keeps its waker if there is nothing to do for it.
+    pub(crate) fn arrive(&self, waker: &Waker) -> Arrival {
+        let mut shared = lock(&self.shared);
+        if shared.over {
+            return Arrival::Over;
+        }
+        let (guard, before) = shared.home.arrive(waker);
+        drop(shared);
+        // Without the lock, because dropping a waker may run any code.
+        drop(before);
+        guard.map_or(Arrival::Park, Arrival::Drive)
+    }
+
+    /// The result, if the run is over. Keeps the waker of a caller that is not the home.
+    pub(crate) fn poll_result(&self, waker: &Waker) -> Poll<Finished> {
+        let mut shared = lock(&self.shared);
+        if let Some(finished) = shared.result.take() {
+            return Poll::Ready(finished);
+        }
+        let before = match &shared.caller {
+            Some(before) if before.will_wake(waker) => None,
+            _ => shared.caller.replace(waker.clone()),
+        };
+        drop(shared);
+        drop(before);
+        Poll::Pending
+    }
+
+    pub(crate) fn take_result(&self) -> Option<Finished> {
+        lock(&self.shared).result.take()
+    }
+
+    /// Drops the result, now or when there is one.
+    pub(crate) fn refuse_result(&self) {
+        let mut shared = lock(&self.shared);
+        shared.unwanted = true;
+        let result = shared.result.take();
+        let caller = shared.caller.take();
+        drop(shared);
+        drop(caller);
+        if let Some(result) = result {
+            result.discard();
+        }
+    }
+
+    /// Takes the result of the run, which is over.
+    pub(crate) fn finish(&self, finished: Finished) {
+        let mut shared = lock(&self.shared);
+        // Their wakers have shares in this.
+        let places = std::mem::take(&mut shared.places);
+        shared.over = true;
+        let unwanted = match shared.unwanted {
+            true => Some(finished),
+            false => shared.result.replace(finished),
+        };
+        let home = std::mem::replace(&mut shared.home, Home::Working);
+        let caller = shared.caller.take();
+        drop(shared);
+        drop(places);
+        if let Some(unwanted) = unwanted {
+            unwanted.discard();
+        }
+        if let Home::Parked(waker) = home {
+            unwind::contain(|| waker.wake());
+        }
+        if let Some(caller) = caller {
+            unwind::contain(|| caller.wake());
+        }
+    }
+
+    /// Whether the run is over.
+    pub(crate) fn is_over(&self) -> bool {
+        lock(&self.shared).over
+    }
+
+    /// The home is gone: drops all futures that wait. From now on, none may wait.
+    pub(crate) fn close(&self) {
+        let mut shared = lock(&self.shared);
+        if shared.over {
+            return;
+        }
+        shared.closed = true;
+        let places = std::mem::take(&mut shared.places);
+        self.count_woken(&shared);
+        let keeper = shared.keeper.take();
+        let home = std::mem::replace(&mut shared.home, Home::Working);
+        drop(shared);
+        places.drop_all();
+        if let Home::Called(_) = home {
+            self.drivers.leave();
+        }
+        drop((home, keeper));
+    }
+}
+
+impl Shared {
+    /// Hands a driver, which has been counted, to the home. Without one, the run is dropped, and
+    /// needs no driver.
+    fn call_home(&mut self, guard: &RunGuard, drivers: &DriverCount) -> Call {
+        if self.closed {
+            drivers.leave();
+            return Call::Nothing;
+        }
+        self.home
+            .call(guard.clone())
+            .map_or(Call::Nothing, Call::Wake)
+    }
+}
+
+/// The places of futures that wait.
+#[derive(Default)]
+struct Places {
+    first: Vec<Place>,
+    /// Further ones, in parts, so that none becomes so large that to move it takes long.
+    more: Vec<Vec<Place>>,
+    occupied: usize,
+    woken: List,
+    vacant: List,
+}
+
+/// How many places a part has at most.
+const PART: usize = 1024;
+
+struct Place {
+    state: PlaceState,
+    /// The next place in the list that this one is in.
+    next: Option<u32>,
+    waiting: Option<Waiting>,
+    /// Wakes this place, whichever future is in it. Kept for the next one.
+    waker: Option<Waker>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PlaceState {
+    Vacant,
+    /// Its future waits to be woken.
+    Waits,
+    /// It is queued, or will be by the driver that polled it last.
+    Queued,
+    /// A driver polls the future.
+    Polled,
+    /// The same, and the future was woken since.
+    PolledAndWoken,
+}
+
+/// Places in a row, linked with each other: first in, first out.
+#[derive(Default)]
+struct List {
+    ends: Option<(u32, u32)>,
+    len: usize,
+}
+
+impl Places {
+    fn get(&mut self, place: u32) -> Option<&mut Place> {
+        let place = place as usize;
+        match place.checked_sub(PART) {
+            None => self.first.get_mut(place),
+            Some(place) => self.more.get_mut(place / PART)?.get_mut(place % PART),
+        }
+    }
+
+    fn push(&mut self, list: fn(&mut Self) -> &mut List, place: u32) {
+        let before = list(self).ends;
+        if let Some(last) = before.and_then(|(_, last)| self.get(last)) {
+            last.next = Some(place);
+        }
+        let list = list(self);
+        list.ends = Some((before.map_or(place, |(first, _)| first), place));
+        list.len += 1;
+    }
+
+    fn pop(&mut self, list: fn(&mut Self) -> &mut List) -> Option<u32> {
+        let (first, last) = list(self).ends?;
+        let next = self.get(first).and_then(|place| place.next.take());
+        let list = list(self);
+        list.ends = next.map(|next| (next, last));
+        list.len -= 1;
+        Some(first)
+    }
+
+    fn queue(&mut self, place: u32) {
+        self.push(|places| &mut places.woken, place);
+    }
+
+    /// Puts a future in a vacant place, which is queued.
+    fn insert(&mut self, waiting: Waiting, waker: impl FnOnce(u32) -> Waker) {
+        self.occupied += 1;
+        let place = match self.pop(|places| &mut places.vacant) {
+            Some(place) => place,
+            None => self.add(waker),
+        };
+        if let Some(place) = self.get(place) {
+            place.state = PlaceState::Queued;
+            place.waiting = Some(waiting);
+        }
+        self.queue(place);
+    }
+
+    /// Adds a place, which is vacant.
+    fn add(&mut self, waker: impl FnOnce(u32) -> Waker) -> u32 {
+        let (before, part) = match self.first.len() {
+            ..PART => (0, &mut self.first),
+            _ => {
+                if self.more.last().is_none_or(|part| part.len() == PART) {
+                    self.more.push(Vec::new());
+                }
+                let before = self.more.len() * PART;
+                (before, self.more.last_mut().expect("there is one"))
+            }
+        };
+        // There are no more of them than nodes.
+        let number = (before + part.len()) as u32;
+        part.push(Place {
+            state: PlaceState::Vacant,
+            next: None,
+            waiting: None,
+            waker: Some(waker(number)),
+        });
+        number
+    }
+
+    fn take_woken(&mut self) -> Option<Woken> {
+        let number = self.pop(|places| &mut places.woken)?;
+        let place = self.get(number)?;
+        place.state = PlaceState::Polled;
+        Some(Woken {
+            place: number,
+            waiting: place.waiting.take()?,
+            waker: place.waker.take()?,
+        })
+    }
+
+    /// Returns whether the future has been woken meanwhile.
+    fn put_back(&mut self, woken: Woken) -> bool {
+        let Some(place) = self.get(woken.place) else {
+            return false;
+        };
+        let again = place.state == PlaceState::PolledAndWoken;
+        place.state = match again {
+            true => PlaceState::Queued,
+            false => PlaceState::Waits,
+        };
+        place.waiting = Some(woken.waiting);
+        place.waker = Some(woken.waker);
+        again
+    }
+
+    /// Returns how many places are still occupied.
+    fn vacate(&mut self, number: u32, waker: Waker) -> usize {
+        if let Some(place) = self.get(number) {
+            place.state = PlaceState::Vacant;
+            place.waker = Some(waker);
+        }
+        self.push(|places| &mut places.vacant, number);
+        self.occupied -= 1;
+        self.occupied
+    }
+
+    /// Queues a place if it waits. Returns whether it did.
+    fn wake(&mut self, number: u32) -> bool {
+        let Some(place) = self.get(number) else {
+            return false;
+        };
+        match place.state {
+            PlaceState::Waits => {
+                place.state = PlaceState::Queued;
+                self.queue(number);
+                return true;
+            }
+            PlaceState::Polled => place.state = PlaceState::PolledAndWoken,
+            PlaceState::Vacant | PlaceState::Queued | PlaceState::PolledAndWoken => {}
+        }
+        false
+    }
+
+    /// Queues all places that wait. Returns whether there were any.
+    fn wake_all(&mut self) -> bool {
+        let more: usize = self.more.iter().map(Vec::len).sum();
+        let mut any = false;
+        for number in 0..(self.first.len() + more) as u32 {
+            any |= self.wake(number);
+        }
+        any
+    }
+
+    fn drop_all(self) {
+        for place in self
+            .first
+            .into_iter()
+            .chain(self.more.into_iter().flatten())
+        {
+            unwind::contain(|| drop(place.waiting));
+        }
+    }
+}
+
+/// The waker of one place.
+struct TaskWaker {
+    scheduler: Arc<Scheduler>,
+    place: u32,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.scheduler.wake(self.place);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use std::sync::Arc as StdArc;
+    use std::sync::atomic::AtomicBool;
+
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Flag(AtomicBool);
+
+    impl Wake for Flag {
+        fn wake(self: StdArc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// A run with one driver, its home.
+    struct Shared {
+        drivers: DriverCount,
+        home: Mutex<Home<()>>,
+        ready: AtomicUsize,
+        done: AtomicUsize,
+    }
+
+    impl Shared {
+        /// What a thread does that makes a task ready.
+        fn inject(&self) {
+            self.ready.fetch_add(1, Ordering::Release);
+            if let Wanted::Driver = self.drivers.call(false) {
+                let waker = lock(&self.home).call(());
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }
+        }
+
+        /// Polls the home, which has a driver at first or not. Returns when it has parked.
+        fn poll(&self, mut driver: bool, waker: &Waker) {
+            loop {
+                if driver {
+                    self.drive();
+                }
+                let (called, _) = lock(&self.home).arrive(waker);
+                if called.is_none() {
+                    return;
+                }
+                driver = true;
+            }
+        }
+
+        fn drive(&self) {
+            loop {
+                while self.ready.load(Ordering::Acquire) > 0 {
+                    self.ready.fetch_sub(1, Ordering::AcqRel);
+                    self.done.fetch_add(1, Ordering::Relaxed);
+                }
+                self.drivers.leave();
+                if !(self.ready.load(Ordering::Acquire) > 0 && self.drivers.rejoin()) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Proves that a home that parks while it is called either finds the call or is woken. If the
+    /// call only woke a waker that is there, or the home parked without looking for a call, a task
+    /// would be left behind.
+    #[test]
+    fn loom_home_parks_while_it_is_called() {
+        loom::model(|| {
+            let shared = Arc::new(Shared {
+                drivers: DriverCount::new(1),
+                home: Mutex::new(Home::Working),
+                ready: AtomicUsize::new(0),
+                done: AtomicUsize::new(0),
+            });
+            let flag = StdArc::new(Flag::default());
+            let waker = Waker::from(flag.clone());
+            let injecting = thread::spawn({
+                let shared = shared.clone();
+                move || shared.inject()
+            });
+            shared.poll(true, &waker);
+            injecting.join().unwrap();
+            if shared.done.load(Ordering::Relaxed) == 0 {
+                assert!(flag.0.load(Ordering::SeqCst), "it was not woken");
+                shared.poll(false, &waker);
+            }
+            assert_eq!(
+                shared.done.load(Ordering::Relaxed),
+                1,
+                "a task was left behind"
+            );
+        });
+    }
+}
