@@ -85,12 +85,6 @@ enum Look {
     Roots,
 }
 
-/// What there is to do.
-enum Work {
-    Start(Injected),
-    Resume(Woken),
-}
-
 impl Drive {
     /// A driver that has been counted.
     pub(crate) fn new(guard: RunGuard) -> Self {
@@ -123,14 +117,12 @@ impl DriveState {
             match self.next.take() {
                 Some(task) => self.start(guard, task, None, cx),
                 None if self.pause => break,
+                // Tasks that were woken and those that are ready take turns.
+                None if self.slice.tasks() % 2 == 0 && self.resume_next(guard) => {}
                 None => match self.find(guard) {
-                    Some(Work::Start(Injected::Task(task, slot))) => {
-                        self.start(guard, task, slot, cx);
-                    }
-                    Some(Work::Start(Injected::Announcements(ended))) => {
-                        self.announce(guard, *ended);
-                    }
-                    Some(Work::Resume(woken)) => self.resume(guard, woken),
+                    Some(Injected::Task(task, slot)) => self.start(guard, task, slot, cx),
+                    Some(Injected::Announcements(ended)) => self.announce(guard, *ended),
+                    None if self.resume_next(guard) => {}
                     None if !self.yielded.is_empty() => break,
                     None if self.retire(guard) => return Poll::Ready(()),
                     None => continue,
@@ -181,22 +173,23 @@ impl DriveState {
         };
     }
 
-    /// The next task. Those that were woken and those that are ready take turns.
-    fn find(&mut self, guard: &RunGuard) -> Option<Work> {
-        let woken = || {
-            let woken = guard.scheduler.take_woken()?;
-            guard.invite_to_resume();
-            Some(Work::Resume(woken))
-        };
-        if self.slice.tasks() % 2 == 0 {
-            woken().or_else(|| self.find_ready(guard).map(Work::Start))
-        } else {
-            self.find_ready(guard).map(Work::Start).or_else(woken)
+    /// Polls a task that was woken, if there is one.
+    #[inline]
+    fn resume_next(&mut self, guard: &RunGuard) -> bool {
+        if guard.scheduler.woken() == 0 {
+            return false;
         }
+        let Some(woken) = guard.scheduler.take_woken() else {
+            return false;
+        };
+        guard.invite_to_resume();
+        self.resume(guard, woken);
+        true
     }
 
+    /// The next ready task.
     #[inline]
-    fn find_ready(&mut self, guard: &RunGuard) -> Option<Injected> {
+    fn find(&mut self, guard: &RunGuard) -> Option<Injected> {
         let ready = &guard.ready;
         if !ready.in_order() {
             return self.find_anywhere(guard);
@@ -207,6 +200,7 @@ impl DriveState {
     }
 
     /// The next task in a run that has local queues.
+    #[inline]
     fn find_anywhere(&mut self, guard: &RunGuard) -> Option<Injected> {
         let ready = &guard.ready;
         let injected = || ready.take_shared(guard.graph(), guard.roots());
@@ -402,7 +396,7 @@ impl DriveState {
         }
         if guard.ready.in_order()
             && self.next.is_some()
-            && (!self.others.is_empty() || guard.ready.any(guard.roots()))
+            && (!self.others.is_empty() || guard.ready.any_shared(guard.roots()))
         {
             self.share_in_order(guard);
         }
@@ -441,14 +435,10 @@ impl DriverSink<'_> {
     /// Puts a task where any driver can take it, at the latest when all are known.
     #[inline]
     fn share(&mut self, task: NodeIndex) {
-        let ready = &self.guard.ready;
-        match ready.in_order() {
-            true => self.others.push(task),
-            false => {
-                let queue = &mut *self.queue;
-                LocalQueue { ready, queue }.push(task);
-                self.shared = true;
-            }
+        let (ready, queue) = (&self.guard.ready, &mut *self.queue);
+        match (LocalQueue { ready, queue }).push(task) {
+            true => self.shared = true,
+            false => self.others.push(task),
         }
     }
 }

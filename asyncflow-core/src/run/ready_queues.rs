@@ -77,7 +77,7 @@ struct Stealing {
 
 impl ReadyQueues {
     pub(crate) fn new(drivers: usize, graph: &Graph) -> Self {
-        let in_order = drivers == 1 || graph.len() <= SMALL || graph.start_order.is_some();
+        let in_order = graph.len() <= SMALL || graph.start_order.is_some();
         Self {
             shared: Mutex::default(),
             len: AtomicUsize::new(0),
@@ -136,7 +136,12 @@ impl ReadyQueues {
 
     /// Takes what was injected or, in a run that keeps tasks in order, the first task.
     pub(crate) fn take_shared(&self, graph: &Graph, roots: &[NodeIndex]) -> Option<Injected> {
-        if self.len.load(Ordering::Acquire) == 0 && !(self.in_order() && self.any_roots(roots)) {
+        let roots = match self.in_order() {
+            true => roots,
+            // They are claimed.
+            false => &[],
+        };
+        if !self.any_shared(roots) {
             return None;
         }
         let mut shared = lock(&self.shared);
@@ -199,10 +204,15 @@ impl ReadyQueues {
         self.len.load(Ordering::Acquire) + roots.len().saturating_sub(next_root)
     }
 
+    /// Whether there is anything to take, apart from what is in local queues.
+    #[inline]
+    pub(crate) fn any_shared(&self, roots: &[NodeIndex]) -> bool {
+        self.len.load(Ordering::Acquire) > 0 || self.any_roots(roots)
+    }
+
     /// Whether there is anything to take, for a driver whose local queue is empty.
     pub(crate) fn any(&self, roots: &[NodeIndex]) -> bool {
-        self.len.load(Ordering::Acquire) > 0
-            || self.any_roots(roots)
+        self.any_shared(roots)
             || self.stealing.as_ref().is_some_and(|stealing| {
                 let mut stealers = stealing.stealers.iter().map_while(OnceLock::get);
                 stealers.any(|stealer| !stealer.is_empty())
@@ -284,10 +294,14 @@ pub(crate) struct LocalQueue<'a> {
 }
 
 impl LocalQueue<'_> {
-    pub(crate) fn push(&mut self, task: NodeIndex) {
-        if let Some(stealing) = &self.ready.stealing {
-            self.queue(stealing).push(task);
-        }
+    /// Returns `false` if the run has no local queues.
+    #[inline]
+    pub(crate) fn push(&mut self, task: NodeIndex) -> bool {
+        let Some(stealing) = &self.ready.stealing else {
+            return false;
+        };
+        self.queue(stealing).push(task);
+        true
     }
 
     /// Claims some roots: returns the first, and keeps the others in such an order that they are
@@ -321,6 +335,7 @@ impl LocalQueue<'_> {
         Injected::Task(task, None)
     }
 
+    #[inline]
     fn queue(&mut self, stealing: &Stealing) -> &Worker<NodeIndex> {
         self.queue.get_or_insert_with(|| stealing.local_queue())
     }

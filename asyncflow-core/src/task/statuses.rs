@@ -56,9 +56,13 @@ impl Status {
     }
 }
 
+/// How many statuses are in a row.
+const ROW: usize = 16;
+
 pub(crate) struct Statuses {
-    /// In place if the flow is small.
-    statuses: SmallVec<[AtomicU8; 16]>,
+    /// Rows of them, which are made faster than one by one. In place if the flow is small.
+    rows: SmallVec<[[AtomicU8; ROW]; 1]>,
+    nodes: usize,
     skip_causes: SkipCauses,
 }
 
@@ -71,30 +75,38 @@ impl fmt::Debug for Statuses {
 impl Statuses {
     pub(crate) fn with_capacity(nodes: usize) -> Self {
         Self {
-            statuses: SmallVec::with_capacity(nodes),
+            rows: SmallVec::with_capacity(nodes.div_ceil(ROW)),
+            nodes: 0,
             skip_causes: SkipCauses::default(),
         }
     }
 
     /// Makes room for up to `slice` more nodes, `nodes` in all. Returns whether that is done.
     pub(crate) fn grow(&mut self, nodes: usize, slice: usize) -> bool {
-        let to = nodes.min(self.statuses.len().saturating_add(slice));
-        self.statuses.resize_with(to, || AtomicU8::new(0));
-        to == nodes
+        self.nodes = nodes.min(self.nodes.saturating_add(slice));
+        let rows = self.nodes.div_ceil(ROW);
+        self.rows
+            .resize_with(rows, || [const { AtomicU8::new(0) }; ROW]);
+        self.nodes == nodes
+    }
+
+    #[inline]
+    fn status(&self, node: NodeIndex) -> &AtomicU8 {
+        &self.rows.as_flattened()[node.get()]
     }
 
     pub(crate) fn get(&self, node: NodeIndex) -> Status {
-        Status::from_byte(self.statuses[node.get()].load(Ordering::Relaxed))
+        Status::from_byte(self.status(node).load(Ordering::Relaxed))
     }
 
     /// Sets a status. It is ordered before its readers by what makes them ready.
     pub(crate) fn set(&self, node: NodeIndex, status: Status) {
-        self.statuses[node.get()].store(status as u8, Ordering::Relaxed);
+        self.status(node).store(status as u8, Ordering::Relaxed);
     }
 
     /// Whether every node has succeeded.
     pub(crate) fn all_succeeded(&self) -> bool {
-        self.statuses
+        self.rows.as_flattened()[..self.nodes]
             .iter()
             .all(|status| status.load(Ordering::Relaxed) == Status::Succeeded as u8)
     }
@@ -110,13 +122,13 @@ impl Statuses {
         status: Status,
         downstream: NodeIndex,
     ) {
-        let nodes = self.statuses.len();
+        let nodes = self.nodes;
         self.skip_causes.add(nodes, upstream, status, downstream);
     }
 
     /// Replaces the skip cause of a node.
     pub(crate) fn set_skip_cause(&self, node: NodeIndex, cause: SkipCause) {
-        self.skip_causes.set(self.statuses.len(), node, cause);
+        self.skip_causes.set(self.nodes, node, cause);
     }
 
     /// The status of a node of `flow`, with its reason.
@@ -143,9 +155,9 @@ impl Statuses {
 
     /// A copy of the statuses at this moment.
     pub(crate) fn snapshot(&self) -> Self {
-        let mut copy = Self::with_capacity(self.statuses.len());
-        copy.grow(self.statuses.len(), usize::MAX);
-        for node in NodeIndex::all(self.statuses.len()) {
+        let mut copy = Self::with_capacity(self.nodes);
+        copy.grow(self.nodes, usize::MAX);
+        for node in NodeIndex::all(self.nodes) {
             copy.set(node, self.get(node));
             if let Some(cause) = self.skip_cause(node) {
                 copy.set_skip_cause(node, cause);
