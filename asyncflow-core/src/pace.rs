@@ -1,7 +1,7 @@
 //! Long computations in slices, so that other tasks of the runtime get their turn in between.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -48,6 +48,11 @@ impl Pace {
         self.left = self.slice;
         yield_now()
     }
+}
+
+/// Polls a future once, with the waker of the caller's task.
+pub(crate) async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 /// Lets the executor poll something else first: pending once, and woken at once.

@@ -397,8 +397,11 @@ macro_rules! configure_methods {
         /// Sets the priority of the task, 0 by default. Among tasks that are ready, those of a higher
         /// priority start first, and those of the same priority in the order of declaration.
         ///
-        /// It decides only between tasks that wait for the same thing: a thread of the runtime, a slot of
-        /// [`max_concurrency`](crate::Execute::max_concurrency). A task that runs is never interrupted.
+        /// It decides between tasks that wait for the same thing: a thread of the runtime, a slot of
+        /// [`max_concurrency`](crate::Execute::max_concurrency), a lock. A task that runs is never
+        /// interrupted. Of tasks with the same priority that wait for a slot, those come first that became
+        /// ready because another task ended, so that outputs are consumed before more are made. A flow of
+        /// more than 64 tasks that all have the same priority keeps only siblings in order.
         ///
         /// ```
         /// use asyncflow::TokioFlow;

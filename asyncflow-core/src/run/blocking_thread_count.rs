@@ -23,7 +23,8 @@ pub(crate) struct BlockingQueue<T>(Mutex<State<T>>);
 
 #[derive(Debug)]
 struct State<T> {
-    queue: VecDeque<T>,
+    /// By priority, and then in the order in which it came.
+    queue: VecDeque<(i32, T)>,
     /// Threads that will look at the queue before they leave.
     committed: usize,
     /// Whether one more was asked for, and has not come.
@@ -49,9 +50,9 @@ impl<T> BlockingQueue<T> {
         }))
     }
 
-    pub(crate) fn push(&self, work: T) -> Ask {
+    pub(crate) fn push(&self, priority: i32, work: T) -> Ask {
         let mut state = lock(&self.0);
-        state.queue.push_back(work);
+        state.insert(priority, work, |before| before >= priority);
         if state.committed == 0 {
             state.committed = 1;
             return Ask::Committed;
@@ -59,9 +60,10 @@ impl<T> BlockingQueue<T> {
         state.ask()
     }
 
-    /// Puts back a piece of work that a committed thread does not do itself.
-    pub(crate) fn push_front(&self, work: T) {
-        lock(&self.0).queue.push_front(work);
+    /// Puts back a piece of work that a committed thread does not do itself, before all others of its
+    /// priority.
+    pub(crate) fn push_front(&self, priority: i32, work: T) {
+        lock(&self.0).insert(priority, work, |before| before > priority);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -82,7 +84,7 @@ impl<T> BlockingQueue<T> {
 
     /// Takes note that a committed thread will never come. Returns the work that no other thread
     /// will take.
-    pub(crate) fn abandon(&self) -> VecDeque<T> {
+    pub(crate) fn abandon(&self) -> VecDeque<(i32, T)> {
         let mut state = lock(&self.0);
         state.committed -= 1;
         match state.committed {
@@ -95,7 +97,7 @@ impl<T> BlockingQueue<T> {
     pub(crate) fn take(&self) -> Option<(T, Ask)> {
         let mut state = lock(&self.0);
         match state.queue.pop_front() {
-            Some(work) => {
+            Some((_, work)) => {
                 let ask = match state.queue.is_empty() {
                     true => Ask::Nothing,
                     false => state.ask(),
@@ -111,6 +113,18 @@ impl<T> BlockingQueue<T> {
 }
 
 impl<T> State<T> {
+    /// Puts work behind what comes before it.
+    fn insert(&mut self, priority: i32, work: T, comes_before: impl Fn(i32) -> bool) {
+        let place = match self.queue.back() {
+            // As it is without priorities.
+            Some((last, _)) if comes_before(*last) => self.queue.len(),
+            _ => self
+                .queue
+                .partition_point(|(before, _)| comes_before(*before)),
+        };
+        self.queue.insert(place, (priority, work));
+    }
+
     fn ask(&mut self) -> Ask {
         match std::mem::replace(&mut self.asked, true) {
             true => Ask::Nothing,
@@ -142,7 +156,7 @@ mod loom_tests {
 
         /// Only committed threads are certain to come.
         fn push(&self) {
-            if self.queue.push(()) == Ask::Committed {
+            if self.queue.push(0, ()) == Ask::Committed {
                 self.work();
             }
         }
@@ -179,10 +193,10 @@ mod loom_tests {
     fn loom_one_thread_is_asked_for_at_a_time() {
         loom::model(|| {
             let queue = Arc::new(BlockingQueue::new());
-            assert_eq!(queue.push(()), Ask::Committed);
+            assert_eq!(queue.push(0, ()), Ask::Committed);
             let push = |queue: &Arc<BlockingQueue<()>>| {
                 let queue = queue.clone();
-                move || usize::from(queue.push(()) == Ask::Another)
+                move || usize::from(queue.push(0, ()) == Ask::Another)
             };
             let other = thread::spawn(push(&queue));
             let asked = push(&queue)() + other.join().unwrap();

@@ -56,7 +56,7 @@ pub(crate) fn on_blocking_thread() -> bool {
 impl RunGuard {
     /// Has a plain function called on a blocking thread.
     pub(crate) fn call_blocking(&self, call: BlockingCall) {
-        let ask = self.blocking.push(call);
+        let ask = self.blocking.push(self.node(call.task).priority(), call);
         self.ask(ask);
     }
 
@@ -135,18 +135,22 @@ impl CommittedThread {
 /// Calls functions until there are no more, or the thread has been with the run for long.
 fn serve(guard: &RunGuard) {
     let mut slice = TimeSlice::of_blocking_thread();
+    let prioritized = guard.graph().start_order.is_some();
     while let Some((call, ask)) = guard.blocking.take() {
         guard.ask(ask);
         // Goes on with what the function made ready, so a chain of plain functions stays on its
-        // thread.
+        // thread, unless others may have a higher priority.
         let mut next = call.run(guard);
         let mut over = slice.is_over();
-        while let (Some(task), false) = (next, over) {
+        while let (false, Some(task), false) = (prioritized, next, over) {
             next = BlockingCall::simple(task).run(guard);
             over = slice.is_over();
         }
         if let Some(task) = next {
-            guard.blocking.push_front(BlockingCall::simple(task));
+            let priority = guard.node(task).priority();
+            guard
+                .blocking
+                .push_front(priority, BlockingCall::simple(task));
         }
         if over && !guard.own_threads && !guard.blocking.is_empty() {
             // Queues again, behind what else waits for a thread of the runtime.

@@ -4,11 +4,13 @@
 //! for permits; see [`supervise`](super::supervise). So a task that holds a slot waits for nothing but
 //! its own function, and no two tasks wait for each other. A task that finds no slot is parked here,
 //! without a thread and, if it needs no permits, without a future. A slot that is given back goes to
-//! the task at the front. Tasks that became ready because another ended are parked at the front, in
-//! the order of declaration, before that one gives back its slot. So the consumers of an output come
-//! before further sources, and few outputs are alive at a time.
+//! the first one by priority. Of the same priority, tasks that became ready because another ended come
+//! first, in the order of declaration. So the consumers of an output come before further sources, and
+//! few outputs are alive at a time.
 
-use std::collections::VecDeque;
+use std::cell::LazyCell;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::DerefMut;
 use std::sync::Weak;
@@ -18,9 +20,11 @@ use futures_channel::oneshot;
 use crate::node_index::NodeIndex;
 use crate::sync::{Mutex, lock};
 use crate::task::end::End;
+use crate::wait_list::Turn;
 
 use super::execution::Execution;
 use super::guard::RunGuard;
+use super::permits::Held;
 use super::ready_queues::Injected;
 use super::settle::CollectingSink;
 
@@ -30,15 +34,42 @@ pub(crate) struct Limit(Mutex<State>);
 #[derive(Debug)]
 struct State {
     free: usize,
-    /// Tasks that need permits, which they had or still have. They come before all that is parked.
-    first: VecDeque<oneshot::Sender<Slot>>,
-    parked: VecDeque<Parked>,
+    parked: BTreeMap<Place, Parked>,
+    /// How many were parked at the front, and at the back.
+    counts: (i64, i64),
+}
+
+/// A place in the order of what is parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    priority: Reverse<i32>,
+    /// Tasks that need permits, which they had or still have, come first.
+    has_permits: Reverse<bool>,
+    number: i64,
 }
 
 impl State {
     fn next(&mut self) -> Option<Parked> {
-        let first = self.first.pop_front().map(Parked::Future);
-        first.or_else(|| self.parked.pop_front())
+        Some(self.parked.pop_first()?.1)
+    }
+
+    fn push_back(&mut self, priority: i32, has_permits: bool, parked: Parked) {
+        self.counts.1 += 1;
+        self.insert(priority, has_permits, self.counts.1, parked);
+    }
+
+    fn push_front(&mut self, priority: i32, parked: Parked) {
+        self.counts.0 += 1;
+        self.insert(priority, false, -self.counts.0, parked);
+    }
+
+    fn insert(&mut self, priority: i32, has_permits: bool, number: i64, parked: Parked) {
+        let place = Place {
+            priority: Reverse(priority),
+            has_permits: Reverse(has_permits),
+            number,
+        };
+        self.parked.insert(place, parked);
     }
 }
 
@@ -57,6 +88,13 @@ enum Parked {
 /// thread that holds it, or will take it from there, does.
 pub(crate) struct Slot(Weak<Execution>);
 
+impl Slot {
+    /// Drops it without giving it back.
+    fn forget(mut self) {
+        self.0 = Weak::new();
+    }
+}
+
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Slot")
@@ -67,8 +105,8 @@ impl Limit {
     pub(crate) fn new(free: usize) -> Self {
         Self(Mutex::new(State {
             free,
-            first: VecDeque::new(),
-            parked: VecDeque::new(),
+            parked: BTreeMap::new(),
+            counts: (0, 0),
         }))
     }
 
@@ -77,7 +115,7 @@ impl Limit {
     pub(crate) fn enter(&self, guard: &RunGuard, task: NodeIndex) -> Option<Slot> {
         let mut state = self.look(guard, task);
         if state.free == 0 {
-            state.parked.push_back(Parked::Task(task));
+            state.push_back(guard.node(task).priority(), false, Parked::Task(task));
             return None;
         }
         state.free -= 1;
@@ -85,57 +123,78 @@ impl Limit {
     }
 
     /// Takes a slot of the run `limiter` for a task that has a future, of the run itself or of a run
-    /// inside of it. If none is free, returns what to wait for. A task that comes `first` does
-    /// not wait for those that do not.
+    /// inside of it. If none is free, returns what to wait for.
     pub(crate) fn wait(
         &self,
         limiter: &RunGuard,
         guard: &RunGuard,
         task: NodeIndex,
-        first: bool,
+        has_permits: bool,
     ) -> Result<Slot, oneshot::Receiver<Slot>> {
         let mut state = self.look(guard, task);
         if state.free == 0 {
             let (sender, receiver) = oneshot::channel();
-            match first {
-                true => state.first.push_back(sender),
-                false => state.parked.push_back(Parked::Future(sender)),
-            }
+            let priority = guard.node(task).priority();
+            state.push_back(priority, has_permits, Parked::Future(sender));
             return Err(receiver);
         }
         state.free -= 1;
         Ok(Slot(limiter.downgrade()))
     }
 
-    /// Gives the slot of a task that ended, and those that are free, to tasks of the run itself which
-    /// that made ready, in this order. Parks the others at the front. If there are none, gives the
-    /// slot back.
-    fn hand_on(
-        &self,
-        guard: &RunGuard,
-        slot: Slot,
-        tasks: Vec<NodeIndex>,
-    ) -> Vec<(NodeIndex, Slot)> {
-        let mut tasks = tasks.into_iter();
-        let Some(first) = tasks.next() else {
-            return Vec::new();
-        };
-        let mut started = vec![(first, slot)];
+    /// Parks tasks of the run itself that became ready at the front, in this order.
+    fn park_front(&self, guard: &RunGuard, tasks: &[NodeIndex]) {
         if let Some(watch) = &guard.watch {
             let free = lock(&self.0).free;
-            for task in tasks.as_slice().iter().skip(free) {
+            for task in tasks.iter().skip(free + 1) {
                 watch.waits_for_slot(*task);
             }
         }
         let mut state = lock(&self.0);
-        let free = state.free.min(tasks.len());
-        state.free -= free;
-        let more = tasks.by_ref().take(free);
-        started.extend(more.map(|task| (task, Slot(guard.downgrade()))));
-        for task in tasks.rev() {
-            state.parked.push_front(Parked::Task(task));
+        for task in tasks.iter().rev() {
+            state.push_front(guard.node(*task).priority(), Parked::Task(*task));
         }
-        started
+    }
+
+    /// Gives a slot of the run `limiter`, and those that are free, to what is parked. Returns what is to
+    /// be injected. A task whose permits are not all free gets no slot: it waits for them first. Nor do
+    /// those behind it that need permits, or one of them would get the permits before it.
+    fn hand_out(&self, limiter: &RunGuard, slot: Slot) -> Vec<Injected> {
+        let (mut injected, mut slot) = (Vec::new(), Some(slot));
+        let mut permits_are_free = true;
+        loop {
+            let mut state = lock(&self.0);
+            if slot.is_none() && state.free == 0 {
+                return injected;
+            }
+            let Some(next) = state.next() else {
+                if let Some(slot) = slot {
+                    slot.forget();
+                    state.free += 1;
+                }
+                return injected;
+            };
+            let given = slot.take().unwrap_or_else(|| {
+                state.free -= 1;
+                Slot(limiter.downgrade())
+            });
+            drop(state);
+            match next {
+                Parked::Task(task) => {
+                    let needs_permits = !limiter.node(task).permits().is_empty();
+                    permits_are_free &= !needs_permits || limiter.permits_are_free(task);
+                    let starts = permits_are_free || !needs_permits;
+                    let (own, left) = match starts {
+                        true => (Some(given), None),
+                        false => (None, Some(given)),
+                    };
+                    injected.push(Injected::Task(task, own));
+                    slot = left;
+                }
+                // It may have been cancelled while it waited.
+                Parked::Future(sender) => slot = sender.send(given).err(),
+            }
+        }
     }
 
     /// Takes the lock. Tells the observers first if it looks as if the task has to wait: once it is
@@ -173,41 +232,43 @@ impl RunGuard {
         let mut sink = CollectingSink::default();
         self.settle(task, end, &mut sink);
         let (ready, rest) = sink.finish();
-        let first_ready = ready.first().copied();
-        let takes_slot = |task: &NodeIndex| self.takes_slot(*task, Some(*task) == first_ready);
-        let (first, others) = match &self.limit {
+        let (first, others): (Vec<_>, Vec<_>) = match &self.limit {
             Some(limit) => {
-                let (first, others) = ready.into_iter().partition(takes_slot);
-                (limit.hand_on(self, slot, first), others)
+                let (parked, others): (Vec<_>, Vec<_>) =
+                    ready.into_iter().partition(|task| self.takes_slot(*task));
+                limit.park_front(self, &parked);
+                (limit.hand_out(self, slot), others)
             }
             // The slot is that of an outer run, which does not know the tasks of this one.
             None => {
-                let mut others = ready.into_vec();
-                let first = others.iter().position(takes_slot);
-                let first = first.map(|place| (others.remove(place), slot));
-                (first.into_iter().collect(), others)
+                let takers = ready.iter().filter(|task| self.takes_slot(**task));
+                let first = takers.min_by_key(|task| Reverse(self.node(**task).priority()));
+                let first = first.copied();
+                let others = ready.into_iter().filter(|task| Some(*task) != first);
+                let first = first.map(|task| Injected::Task(task, Some(slot)));
+                (first.into_iter().collect(), others.collect())
             }
         };
-        let first = first
-            .into_iter()
-            .map(|(task, slot)| Injected::Task(task, Some(slot)));
         let others = others.into_iter().map(|task| Injected::Task(task, None));
         let rest = rest
             .into_iter()
             .map(|rest| Injected::Announcements(Box::new(rest)));
         // In one go: a task that ends meanwhile would make way for one that was declared later.
-        self.inject_all(first.chain(others).chain(rest));
+        self.inject_all(first.into_iter().chain(others).chain(rest));
     }
 
-    /// Whether a slot is handed to a ready task. Of those that need permits, only the first of all gets
-    /// one, so that it comes before what is parked: the next one may need the same permits.
-    fn takes_slot(&self, task: NodeIndex, is_first: bool) -> bool {
+    /// Whether a ready task needs a slot.
+    fn takes_slot(&self, task: NodeIndex) -> bool {
         let node = self.node(task);
-        let takes = match is_first {
-            true => node.nested().is_none(),
-            false => node.needs_slot_alone(),
-        };
-        takes && node.body().is_some() && self.is_startable(task)
+        node.body().is_some() && node.nested().is_none() && self.is_startable(task)
+    }
+
+    /// Whether a task would get its permits now.
+    fn permits_are_free(&self, task: NodeIndex) -> bool {
+        let node = self.node(task);
+        let turn = LazyCell::new(|| Turn::new(node.priority()));
+        let mut permits = node.permits().iter();
+        permits.all(|permits| Held::try_acquire(&*self.backend, permits, || *turn).is_some())
     }
 }
 
@@ -216,23 +277,9 @@ impl Drop for Slot {
         let Some(limiter) = RunGuard::upgrade(&std::mem::take(&mut self.0)) else {
             return;
         };
-        let Some(limit) = &limiter.limit else { return };
-        loop {
-            let mut state = lock(&limit.0);
-            let Some(next) = state.next() else {
-                state.free += 1;
-                return;
-            };
-            drop(state);
-            let slot = Self(limiter.downgrade());
-            match next {
-                Parked::Task(task) => return limiter.inject(Injected::Task(task, Some(slot))),
-                Parked::Future(sender) => match sender.send(slot) {
-                    Ok(()) => return,
-                    // It was cancelled while it waited. The slot goes to the next.
-                    Err(mut unwanted) => drop(std::mem::take(&mut unwanted.0)),
-                },
-            }
+        if let Some(limit) = &limiter.limit {
+            let injected = limit.hand_out(&limiter, Self(limiter.downgrade()));
+            limiter.inject_all(injected);
         }
     }
 }

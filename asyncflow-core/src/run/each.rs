@@ -27,7 +27,7 @@ use futures_channel::oneshot;
 use crate::graph::body::{AnyAttempt, Body, ElementJob, Elements, Job, JobEnd, NotStored};
 use crate::graph::turn_cost::WAKE_UP;
 use crate::node_index::NodeIndex;
-use crate::pace::yield_now;
+use crate::pace::{poll_once, yield_now};
 use crate::sync::{Mutex, lock};
 use crate::task::end::End;
 use crate::task::failure::{Cause, Failure};
@@ -339,7 +339,7 @@ async fn work(guard: &RunGuard, share: Share, mut slot: Option<Slot>) {
                     drop(slot);
                     handed_over(&guard)
                 });
-                if poll_once(&mut job).await.is_pending() {
+                if poll_once(job.as_mut()).await.is_pending() {
                     go_on(guard, share.task, job);
                 }
             }
@@ -438,10 +438,6 @@ fn poll(
         Ok(Poll::Ready(Some(error))) => Poll::Ready(End::Failed(Cause::Error(error))),
         Err(payload) => Poll::Ready(End::Failed(Cause::panic(payload))),
     }
-}
-
-async fn poll_once(job: &mut Job) -> Poll<JobEnd> {
-    poll_fn(|cx| Poll::Ready(job.as_mut().poll(cx))).await
 }
 
 /// Waits for `future`. `None` if the task stops before it is ready.

@@ -15,12 +15,12 @@
 //! A task waits for its permits in their one order and keeps the first ones while it waits for the others, as
 //! any task does.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::Poll;
 
 use crate::lock::{Permits, Rate};
 use crate::node_index::NodeIndex;
+use crate::pace::poll_once;
 use crate::runtime::RuntimeSemaphore;
 use crate::weighted_semaphore::WeightedPermits;
 
@@ -136,8 +136,4 @@ fn start(guard: &RunGuard, turns: Vec<Turn<'_>>) {
     for turn in turns {
         turn.rate.started(now);
     }
-}
-
-async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }

@@ -59,8 +59,9 @@ pub(crate) struct ReadyQueues {
 struct Shared {
     injected: VecDeque<Injected>,
     ready: ReadySet,
-    /// Tasks that became ready since a driver's slice of time was over. They come after those that
-    /// were ready then, whatever the order, so that no task waits for ever.
+    /// Tasks that became ready since a driver's slice of time was over. They come after those of the
+    /// same priority that were ready then, wherever they were declared, so that no chain of tasks keeps
+    /// another from starting.
     young: ReadySet,
     aged: bool,
 }
@@ -175,16 +176,24 @@ impl ReadyQueues {
     /// The first of the shared tasks and the roots.
     fn take_first(&self, shared: &mut Shared, graph: &Graph, roots: &[NodeIndex]) -> Option<Found> {
         let next = self.next_root.load(Ordering::Relaxed);
-        let root = roots.get(next);
-        if shared.aged && shared.ready.is_empty() && root.is_none() {
-            shared.aged = false;
-            std::mem::swap(&mut shared.ready, &mut shared.young);
+        let root = roots.get(next).map(|root| graph.rank(*root));
+        if shared.aged {
+            let old = root.into_iter().chain(shared.ready.first()).min();
+            let priority = |rank| graph.node(graph.node_of_rank(rank)).priority();
+            let young = shared.young.first();
+            let young =
+                young.filter(|young| old.is_none_or(|old| priority(*young) > priority(old)));
+            if let Some(rank) = young {
+                shared.young.remove(rank);
+                return Some(Found::Shared(graph.node_of_rank(rank)));
+            }
+            shared.aged = old.is_some();
         }
         match (root, shared.ready.first()) {
-            (Some(root), ready) if ready.is_none_or(|rank| graph.rank(*root) < rank) => {
+            (Some(root), ready) if ready.is_none_or(|rank| root < rank) => {
                 // Only with the lock in a run that keeps tasks in order.
                 self.next_root.store(next + 1, Ordering::Relaxed);
-                Some(Found::Roots(*root))
+                Some(Found::Roots(graph.node_of_rank(root)))
             }
             (_, Some(rank)) => {
                 shared.ready.remove(rank);

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use crate::graph::body::{Body, Job, NotStored};
 use crate::lock::Permits;
 use crate::node_index::NodeIndex;
-use crate::pace::yield_now;
+use crate::pace::{poll_once, yield_now};
 use crate::task::config::Config;
 use crate::task::end::End;
 use crate::task::failure::{Cause, Failure};
@@ -339,8 +339,14 @@ pub(super) async fn acquire(
             }
         }
         if let Some((number, permits)) = missing {
+            let mut waiting = pin!(wait_for_permits(guard, task, permits, *turn));
+            // It queues before it gives back its slot, so that what gets the slot comes behind it.
+            let at_once = poll_once(waiting.as_mut()).await;
             drop((held, waited.take(), slot.take()));
-            let has = wait_for_permits(guard, task, permits, *turn).await?;
+            let has = match at_once {
+                Poll::Ready(has) => has?,
+                Poll::Pending => waiting.await?,
+            };
             waited = Some((number, has));
             continue;
         }

@@ -240,7 +240,8 @@ on_every_backend! {
 fn long(count: &Arc<AtomicUsize>) -> impl Fn() + Clone + Send + Sync + 'static {
     let count = Arc::clone(count);
     move || {
-        std::thread::sleep(Duration::from_millis(2));
+        // Long beside what a busy machine needs to start another thread.
+        std::thread::sleep(Duration::from_millis(5));
         count.fetch_add(1, Ordering::SeqCst);
     }
 }

@@ -37,6 +37,7 @@ mod observers;
 mod ordering;
 mod panics;
 mod pictures;
+mod priorities;
 mod progress;
 mod rate_limits;
 mod remote;
