@@ -66,12 +66,14 @@ expect few '1–11 of 11'
 expect hostile '1–26 of 26'
 expect many "of 10 001"
 expect untimed 'was not timed'
+expect inside '60 elements, up to 8 at once'
 if [ "${1-}" = --short ]; then
     picture few 360 740 dark
     picture forty 1024 768 light
     picture many 1920 1080 light
+    picture inside 360 740 light
 else
-    for page in few forty many failing hostile wide untimed nothing; do
+    for page in few forty many failing hostile inside wide untimed nothing; do
         for scheme in light dark; do
             picture $page 360 740 $scheme
             picture $page 1024 768 $scheme

@@ -202,7 +202,7 @@ pub use asyncflow_core::{
 /// What a run tells afterwards, beside the [`Report`] and the [`FlowError`] themselves.
 pub mod report {
     #[doc(inline)]
-    pub use asyncflow_core::{BoxError, CriticalPath, Panic, TaskReport, TimedOut, Times};
+    pub use asyncflow_core::{BoxError, CriticalPath, Panic, Part, TaskReport, TimedOut, Times};
 }
 
 /// What a flow is made of, for drawing it or looking through it.

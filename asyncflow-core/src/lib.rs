@@ -70,6 +70,7 @@ pub use lock::{Lock, Lockable, Permits, RateLimit, Semaphore};
 pub use observer::{ElementRef, InnerRun, Observer, TaskRef};
 pub use outcome::critical::CriticalPath;
 pub use outcome::error::{FlowError, FlowErrorKind};
+pub use outcome::parts::Part;
 pub use outcome::report::{Report, TaskReport};
 pub use outcome::run::Run;
 pub use outcome::times::Times;

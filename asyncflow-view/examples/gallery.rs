@@ -8,6 +8,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use asyncflow::prelude::*;
@@ -30,6 +31,10 @@ fn main() -> io::Result<()> {
         })
         .await?;
         draw(&folder, "hostile", hostile(), |execute| {
+            execute.timed().keep_going()
+        })
+        .await?;
+        draw(&folder, "inside", inside(), |execute| {
             execute.timed().keep_going()
         })
         .await?;
@@ -202,6 +207,53 @@ fn failing() -> TokioFlow {
     let other = flow.add(sleeps(50).named("mirror b"));
     flow.add(sleeps(12).named("first mirror").after_any([mirror, other]));
     flow.add(sleeps(7).named("clean up").after(fails).always());
+    flow
+}
+
+/// Tasks with elements, runs inside, and notes.
+fn inside() -> TokioFlow {
+    let mut flow = TokioFlow::new();
+    let open = Semaphore::named("connections", 8);
+    let pause = flow.value(Duration::from_millis(3));
+    let urls = flow.add((|| (0..60).collect::<Vec<u64>>()).named("list urls"));
+    let fetch = async |url: &u64, pause: &Duration| {
+        sleep(*pause * (1 + *url as u32 * 7 % 5)).await;
+        match url % 29 {
+            28 => Err("not found"),
+            _ => Ok(*url),
+        }
+    };
+    let fetch = each(fetch).inputs((urls, pause)).with_lock(&open);
+    let pages = flow.add(fetch.named("fetch").allow_failure());
+    let lines = flow.add((|| (0..100_000).collect::<Vec<u64>>()).named("read lines"));
+    let parse = async |line: &u64| {
+        match line % 5000 {
+            0 => sleep(Duration::from_millis(2)).await,
+            _ => tokio::task::yield_now().await,
+        }
+        line + 1
+    };
+    let parsed = flow.add(each(parse).inputs(lines).named("parse"));
+    let site = flow.add(Arc::new(few()).named("site").after(urls));
+    let compile = (|cx: &TaskContext| cx.note("up to date")).inputs(context());
+    flow.add(compile.named("compile"));
+    let step = Arc::new({
+        let mut step = TokioFlow::new();
+        let think = step.add(sleeps(9).named("think"));
+        step.add(sleeps(6).named("act").after(think));
+        step
+    });
+    let step = flow.value(step);
+    let agent = async |cx: &TaskContext, step: &Arc<TokioFlow>| -> Result<(), FlowError> {
+        for turn in 1..=3 {
+            cx.execute(step).await?;
+            cx.note(format!("{turn} turns"));
+        }
+        Ok(())
+    };
+    let agent = flow.add(agent.inputs((context(), step)).named("agent"));
+    flow.add(sleeps(8).named("report").after((parsed, site, agent)));
+    flow.add(sleeps(8).named("index").inputs(()).after(pages));
     flow
 }
 

@@ -11,7 +11,7 @@ use crate::timeline::{html, svg, trace};
 /// # What is drawn
 ///
 /// A rounded shape is an async function, a square one is a plain function, a slanted one is an
-/// input. A solid line carries data, a dashed line is only an order, and a line with an `if` is a
+/// input, a cylinder is a value. A hexagon is a function that is called for each element of a list. A solid line carries data, a dashed line is only an order, and a line with an `if` is a
 /// condition. A point stands for the end of a group that something follows, a ring for *any of
 /// these tasks*. A frame is a group. A shape also says which locks and permits its task holds. The
 /// legend of a diagram explains what occurs in it.
@@ -128,6 +128,15 @@ impl<R: Runtime> DrawFlow for Flow<R> {
 /// tasks run at the same time, or for a *thread*. Then it runs. Timelines draw the first kind of
 /// waiting as a dotted line, the others as a hatched bar, and running as a solid bar.
 ///
+/// # Inside of a task
+///
+/// The elements of an [`each`](asyncflow_core::each()) are one row, and so are the tasks of a nested flow,
+/// or of runs that a task [executes](asyncflow_core::TaskContext::execute). The bar shows how many of them
+/// ran at once, in at most 200 steps, and its label says how many there were. The row of the page unfolds
+/// when it is clicked: up to 100 of them, those that failed and those that ran longest, have a row each.
+/// In the image, tasks of runs inside have rows if there is room for all of them. So a file stays small if
+/// there are 100,000 elements. What a task [noted](asyncflow_core::TaskContext::note) is behind its name.
+///
 /// This trait is sealed: it cannot be implemented outside of this crate.
 pub trait DrawReport: sealed::Sealed {
     /// Returns the diagram of the flow in DOT. The label of each task has its status and how long
@@ -215,7 +224,8 @@ pub trait DrawReport: sealed::Sealed {
     /// `chrome://tracing`.
     ///
     /// Tasks that ran are in the lanes of one process. Tasks that waited are in those of another,
-    /// with the category `wait`. Arrows are dependencies; if there are too many, only some have
+    /// with the category `wait`. What ran inside of tasks is in a third one: up to 100 elements or tasks for
+    /// each, and a counter of how many ran at once. Arrows are dependencies; if there are too many, only some have
     /// arrows, and `otherData` says so.
     ///
     /// ```

@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use asyncflow_core::{Observer, Permits, Structure, TaskRef, TaskStatus};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use asyncflow_core::{ElementRef, Observer, Permits, Structure, TaskRef, TaskStatus};
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::lock::lock;
 use crate::text::{self, SHORT, clean};
@@ -31,6 +31,9 @@ const SHOWN_TASKS: usize = 4;
 /// of the run names them all.
 const SHOWN_FAILURES: usize = 20;
 
+/// How many units of the bar a task is, so that the bar moves while a task tells how far it is.
+const UNITS: u64 = 1000;
+
 /// An observer that draws a progress bar. It shows how many tasks have ended, run, and wait, the
 /// estimated remaining time, the longest-running tasks, and failures as they happen.
 ///
@@ -52,18 +55,21 @@ const SHOWN_FAILURES: usize = 20;
 /// task `upload of b` failed: connection reset
 /// ⠹ 58/104 [================>             ] 7s gone, 6s to go
 ///   3 running, 2 waiting for permits, 57 succeeded, 1 failed
-///   5.2 s  transcode of a
+///   5.2 s  transcode 1,203/100,000
 ///   1.1 s  upload of c
 /// ```
 ///
+/// A task that [tells how far it is](asyncflow_core::TaskContext::progress) has that behind its name, and an
+/// [`each`](asyncflow_core::each()) has the number of elements that have ended.
+///
 /// A `Progress` is for one run. It draws to stderr, and draws nothing if stderr is not a terminal.
 /// The remaining time is estimated from the number of tasks that have ended, as if all took equally
-/// long.
+/// long. Of a task that tells how far it is, a part has ended.
 ///
 /// # Cost
 ///
 /// A separate thread draws, at most ten times a second. A task only stores its state when it starts
-/// and ends, each in an atomic of its own.
+/// and ends, each in an atomic of its own. An element is added to a counter when it ends.
 ///
 /// # Other output
 ///
@@ -86,11 +92,20 @@ struct Run {
     /// For each node the [`State`] of its task, and since when. Only the task itself writes to its
     /// entry, so threads do not contend.
     tasks: Box<[AtomicU64]>,
+    /// For each node how far its task is, if it tells.
+    done: Box<[OnceLock<Box<Done>>]>,
     retries: AtomicU64,
     failures: Mutex<Failures>,
     ended: Mutex<bool>,
     /// Notified when `ended` becomes `true`, so that the thread need not finish its pause.
     ended_changed: Condvar,
+}
+
+/// How far a task is.
+#[derive(Debug, Default)]
+struct Done {
+    done: AtomicU64,
+    total: AtomicU64,
 }
 
 #[derive(Default)]
@@ -129,6 +144,8 @@ struct Counts {
     states: [u64; 1 << STATE_BITS],
     /// When each started, and the number of its node; the longest-running first.
     running: Vec<(u64, usize)>,
+    /// How much of the tasks that run is done, in [`UNITS`].
+    done: u64,
 }
 
 impl Progress {
@@ -259,6 +276,7 @@ impl Observer for Progress {
             flow: flow.clone(),
             start: Instant::now(),
             tasks: tasks.collect(),
+            done: flow.nodes().map(|_| OnceLock::new()).collect(),
             retries: AtomicU64::new(0),
             failures: Mutex::default(),
             ended: Mutex::new(false),
@@ -293,6 +311,25 @@ impl Observer for Progress {
             run.set(task.number(), State::Idle);
             let why = clean(&why.to_string(), text::LONG);
             lock(&run.failures).reasons.insert(task.number(), why);
+        }
+    }
+
+    fn task_progress(&self, task: TaskRef<'_>, done: u64, total: u64) {
+        let Some(run) = self.run_of(task) else {
+            return;
+        };
+        let Some(known) = run.done.get(task.number()) else {
+            return;
+        };
+        let known = known.get_or_init(Box::default);
+        known.total.store(total, Ordering::Relaxed);
+        known.done.store(done, Ordering::Relaxed);
+    }
+
+    fn element_ended(&self, element: ElementRef<'_>, _: TaskStatus) {
+        let task = element.task();
+        if let Some(done) = self.run_of(task).and_then(|run| run.done_of(task.number())) {
+            done.done.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -345,6 +382,10 @@ impl Run {
         task.store(since << STATE_BITS | state as u64, Ordering::Relaxed);
     }
 
+    fn done_of(&self, number: usize) -> Option<&Done> {
+        self.done.get(number)?.get().map(|done| &**done)
+    }
+
     fn micros(&self) -> u64 {
         // 61 bits of microseconds last for 70 000 years.
         self.start.elapsed().as_micros() as u64
@@ -376,6 +417,9 @@ impl Run {
             let word = task.load(Ordering::Relaxed);
             let (state, since) = (word & ((1 << STATE_BITS) - 1), word >> STATE_BITS);
             counts.states[state as usize] += 1;
+            if state == State::Runs as u64 {
+                counts.done += self.done_of(number).map_or(0, Done::units);
+            }
             if state == State::Runs as u64 && since <= latest {
                 let position = counts.running.partition_point(|other| other.0 <= since);
                 if position < SHOWN_TASKS {
@@ -385,6 +429,27 @@ impl Run {
             }
         }
         counts
+    }
+}
+
+impl Done {
+    /// How much of the task is done, in [`UNITS`].
+    fn units(&self) -> u64 {
+        let (done, total) = self.load();
+        let part = done.min(total) as f64 / total.max(1) as f64;
+        (part * UNITS as f64) as u64
+    }
+
+    fn load(&self) -> (u64, u64) {
+        let done = self.done.load(Ordering::Relaxed);
+        (done, self.total.load(Ordering::Relaxed))
+    }
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (done, total) = self.load();
+        write!(f, " {}/{}", HumanCount(done), HumanCount(total))
     }
 }
 
@@ -429,9 +494,7 @@ struct Screen {
 
 impl Screen {
     fn new(multi: MultiProgress) -> Self {
-        let style = style(
-            "{spinner} {human_pos}/{human_len} [{bar:30}] {elapsed} gone, {eta} to go\n{msg}",
-        );
+        let style = style("{spinner} {prefix} [{bar:30}] {elapsed} gone, {eta} to go\n{msg}");
         let bar = multi.add(ProgressBar::new(0).with_style(style));
         Self { multi, bar }
     }
@@ -441,15 +504,20 @@ impl Screen {
             let _ = self.multi.println(line);
         }
         self.bar.update(|bar| {
-            bar.set_len(counts.tasks());
-            bar.set_pos(counts.ended());
+            bar.set_len(counts.tasks() * UNITS);
+            bar.set_pos(counts.ended() * UNITS + counts.done);
         });
+        let (ended, tasks) = (HumanCount(counts.ended()), HumanCount(counts.tasks()));
+        self.bar.set_prefix(format!("{ended}/{tasks}"));
         let now = run.micros();
         let mut message = format!("  {}", counts.words(run.retries.load(Ordering::Relaxed)));
         for (since, number) in &counts.running {
             let ran = text::duration(Duration::from_micros(now.saturating_sub(*since)));
             let name = run.flow.node(*number).name().unwrap_or_default();
             message.push_str(&format!("\n  {ran:>8}  {}", clean(name, SHORT)));
+            if let Some(done) = run.done_of(*number) {
+                message.push_str(&done.to_string());
+            }
         }
         self.bar.set_message(message);
     }
@@ -462,7 +530,7 @@ impl Screen {
                 .multi
                 .println(format!("… and {unwritten} more failures"));
         }
-        let style = style("{human_pos}/{human_len} [{bar:30}] {elapsed}\n{msg}");
+        let style = style("{prefix} [{bar:30}] {elapsed}\n{msg}");
         self.bar.set_style(style);
         self.bar.abandon();
     }

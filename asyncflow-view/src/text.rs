@@ -4,8 +4,12 @@
 //! change the direction of the text, end a line or are forbidden in XML. Each format then escapes
 //! the rest by its own rules, so that a name can never be read as anything but text.
 
+use std::cmp::Reverse;
 use std::fmt::Write;
+use std::mem;
 use std::time::Duration;
+
+use asyncflow_core::TaskStatus;
 
 /// The most characters of a name in a picture. Found by eye: a longer label leaves no room for
 /// others.
@@ -98,6 +102,23 @@ pub(crate) fn tasks(number: usize) -> String {
         1 => "1 task".to_owned(),
         number => format!("{} tasks", count(number)),
     }
+}
+
+/// How many have each status, the most frequent first.
+pub(crate) fn statuses(statuses: impl Iterator<Item = TaskStatus>) -> Vec<(String, usize)> {
+    let mut counts: Vec<(TaskStatus, usize)> = Vec::new();
+    for status in statuses {
+        let same = |known: TaskStatus| mem::discriminant(&known) == mem::discriminant(&status);
+        match counts.iter_mut().find(|(known, _)| same(*known)) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((status, 1)),
+        }
+    }
+    counts.sort_by_key(|(_, count)| Reverse(*count));
+    let words = counts.into_iter();
+    words
+        .map(|(status, count)| (status.to_string(), count))
+        .collect()
 }
 
 /// Escapes text for XML and HTML, also for attributes.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use asyncflow::{Flow, Runtime, Unavailable};
 
+use crate::forward::forward_to_runtime;
 use crate::yield_now;
 
 /// A flow on a runtime like `R`, and the clock by which its sleeps end.
@@ -133,30 +134,13 @@ impl Drop for Sleep {
 }
 
 impl<R: Runtime> Runtime for ByClock<R> {
-    type Lock = R::Lock;
-    type Semaphore = R::Semaphore;
+    forward_to_runtime!();
 
     fn attach(&self) -> Result<Self, Unavailable> {
         Ok(Self {
             runtime: self.runtime.attach()?,
             clock: self.clock.clone(),
         })
-    }
-
-    fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
-        self.runtime.enter(f)
-    }
-
-    fn parallelism(&self) -> usize {
-        self.runtime.parallelism()
-    }
-
-    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.runtime.spawn(future);
-    }
-
-    fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
-        self.runtime.spawn_blocking(function);
     }
 
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {

@@ -10,6 +10,7 @@ use asyncflow::{Flow, Runtime, Unavailable};
 use smol::future::or;
 
 use crate::Gate;
+use crate::forward::forward_to_runtime;
 
 /// The length of the sleeps that end by hand; all others end by the clock.
 pub const BY_HAND: Duration = Duration::from_secs(4242);
@@ -76,30 +77,13 @@ impl Sleeps {
 }
 
 impl<R: Runtime> Runtime for ByHand<R> {
-    type Lock = R::Lock;
-    type Semaphore = R::Semaphore;
+    forward_to_runtime!();
 
     fn attach(&self) -> Result<Self, Unavailable> {
         Ok(Self {
             runtime: self.runtime.attach()?,
             ..self.clone()
         })
-    }
-
-    fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
-        self.runtime.enter(f)
-    }
-
-    fn parallelism(&self) -> usize {
-        self.runtime.parallelism()
-    }
-
-    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.runtime.spawn(future);
-    }
-
-    fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
-        self.runtime.spawn_blocking(function);
     }
 
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {

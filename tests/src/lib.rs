@@ -27,12 +27,14 @@
 //! | `turns` | giving others a turn, waiting, polling so many times |
 //! | `by_clock` | a runtime whose time passes when a test says so |
 //! | `by_hand` | a runtime whose sleeps end when a test says so |
+//! | `forward` | what those leave to the runtime that they wrap |
 //! | `threads` | a runtime that starts a thread for everything |
 
 mod backends;
 mod by_clock;
 mod by_hand;
 mod count;
+mod forward;
 mod gate;
 mod log;
 mod tasks;

@@ -242,7 +242,9 @@ pub trait Observer: Send + Sync + 'static {
     fn element_ended(&self, element: ElementRef<'_>, status: TaskStatus) {}
     /// A task remarked on itself; see [`TaskContext::note`](crate::TaskContext::note).
     fn task_noted(&self, task: TaskRef<'_>, note: &str) {}
-    /// A task told how far it is; see [`TaskContext::progress`](crate::TaskContext::progress).
+    /// A task told how far it is; see [`TaskContext::progress`](crate::TaskContext::progress). An
+    /// [`each`](crate::each()) tells the length of its list by it, before its first element starts, with
+    /// `done` as 0; its elements are [told](Self::element_ended) one by one.
     fn task_progress(&self, task: TaskRef<'_>, done: u64, total: u64) {}
     /// A task has its final status.
     fn task_ended(&self, task: TaskRef<'_>, status: TaskStatus) {}

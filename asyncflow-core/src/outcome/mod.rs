@@ -2,6 +2,7 @@
 
 pub(crate) mod critical;
 pub(crate) mod error;
+pub(crate) mod parts;
 pub(crate) mod report;
 pub(crate) mod run;
 #[cfg(feature = "serde")]

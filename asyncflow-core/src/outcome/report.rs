@@ -14,6 +14,7 @@ use crate::node_index::NodeIndex;
 use crate::task::failure::Failure;
 use crate::task::status::TaskStatus;
 
+use super::parts::{Measured, Part, Parts};
 use super::times::Times;
 
 /// The report of a run: the name, status and attempts of every task and, if the run was
@@ -52,8 +53,8 @@ pub struct Report {
     failures: Option<Arc<BTreeMap<NodeIndex, Arc<Failure>>>>,
     /// What tasks have remarked on themselves.
     notes: Option<Arc<BTreeMap<NodeIndex, Arc<str>>>>,
-    times: Option<Arc<[Times]>>,
-    wall: Option<Duration>,
+    /// Present if the run was timed.
+    measured: Option<Arc<Measured>>,
 }
 
 impl Report {
@@ -62,16 +63,14 @@ impl Report {
         attempts: BTreeMap<NodeIndex, u32>,
         failures: BTreeMap<NodeIndex, Arc<Failure>>,
         notes: BTreeMap<NodeIndex, Arc<str>>,
-        times: Option<(Duration, Vec<Times>)>,
+        measured: Option<Measured>,
     ) -> Self {
-        let (wall, times) = times.unzip();
         Self {
             storage,
             attempts,
             failures: (!failures.is_empty()).then(|| Arc::new(failures)),
             notes: (!notes.is_empty()).then(|| Arc::new(notes)),
-            times: times.map(Arc::from),
-            wall,
+            measured: measured.map(Arc::new),
         }
     }
 
@@ -194,7 +193,7 @@ impl Report {
     /// # }
     /// ```
     pub fn wall(&self) -> Option<Duration> {
-        self.wall
+        self.measured.as_ref().map(|measured| measured.wall)
     }
 
     /// Returns the number of tasks whose status satisfies `matches`.
@@ -364,6 +363,42 @@ impl<'a> TaskReport<'a> {
         Some(started?.saturating_sub(ready?))
     }
 
+    /// Returns what ran inside of the task, if the run was timed: the elements of an
+    /// [`each`](crate::each()) in the order of the list, and the tasks of nested flows and of what the task
+    /// [executed](crate::TaskContext::execute), in the order in which they ended.
+    ///
+    /// What was not started is left out. Of the tasks of runs inside, there are at most the first 10,000
+    /// and those at most 8 runs deep; [`parts_left_out`](Self::parts_left_out) counts what is beyond the first
+    /// bound.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let words = flow.add(|| vec!["one", "three"]);
+    /// let lengths = flow.add(each(async |word: &&str| word.len()).inputs(words));
+    /// let run = flow.execute().timed().await?;
+    /// let names: Vec<_> = run.report().task(lengths).parts().map(|part| part.name()).collect();
+    /// assert_eq!(names, ["[0]", "[1]"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn parts(&self) -> impl Iterator<Item = Part<'a>> + use<'a> {
+        self.own_parts().into_iter().flat_map(Parts::iter)
+    }
+
+    /// Returns how many tasks of runs inside ran beside those of [`parts`](Self::parts).
+    pub fn parts_left_out(&self) -> usize {
+        self.own_parts().map_or(0, Parts::left_out)
+    }
+
+    fn own_parts(&self) -> Option<&'a Parts> {
+        self.report.measured.as_ref()?.parts.get(&self.index)
+    }
+
     pub(crate) fn allows_failure(&self) -> bool {
         self.report.graph().node(self.index).allows_failure()
     }
@@ -375,8 +410,8 @@ impl<'a> TaskReport<'a> {
 
     /// Returns when the task became ready, started and so on, or `None` if the run was not timed.
     pub fn times(&self) -> Option<Times> {
-        let times = self.report.times.as_ref()?;
-        Some(times[self.index.get()])
+        let measured = self.report.measured.as_ref()?;
+        Some(measured.times[self.index.get()])
     }
 }
 

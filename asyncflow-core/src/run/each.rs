@@ -274,6 +274,9 @@ async fn run(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> End {
         watch.started(task, 1);
     }
     let elements = body.begin(Arc::clone(&guard.storage), task);
+    if let Some(watch) = &guard.watch {
+        watch.progress(task, 0, elements.count() as u64);
+    }
     let config = node.config.as_ref();
     let (done, ending) = oneshot::channel();
     let share = Share(Some(Arc::new(EachState {

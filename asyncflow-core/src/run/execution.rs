@@ -282,12 +282,12 @@ impl Execution {
         for node in self.outside() {
             statuses.set(node, Status::NotSelected);
         }
-        let times = self.watch.as_ref().and_then(|watch| watch.times());
+        let measured = self.watch.as_ref().and_then(|watch| watch.measured());
         let attempts = lock(&self.attempts).clone();
         let failures = lock(&self.failures).clone();
         let notes = lock(&self.notes).clone();
         let graph = Arc::clone(&self.storage.graph);
         let storage = Arc::new(RunStorage::of_report(graph, statuses));
-        Report::new(storage, attempts, failures, notes, times)
+        Report::new(storage, attempts, failures, notes, measured)
     }
 }

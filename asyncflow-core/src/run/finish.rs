@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::graph::storage::RunStorage;
 use crate::node_index::NodeIndex;
 use crate::outcome::error::FlowError;
+use crate::outcome::parts::Measured;
 use crate::outcome::report::Report;
 use crate::outcome::run::Run;
-use crate::outcome::times::Times;
 use crate::task::failure::Failure;
 use crate::task::outputs::Columns;
 use crate::task::status::TaskStatus;
@@ -29,8 +29,8 @@ pub(crate) struct Finished {
     failures: BTreeMap<NodeIndex, Arc<Failure>>,
     attempts: BTreeMap<NodeIndex, u32>,
     notes: BTreeMap<NodeIndex, Arc<str>>,
-    /// How long it took, and the times of each node, if it was timed.
-    times: Option<(Duration, Vec<Times>)>,
+    /// Present if it was timed.
+    measured: Option<Measured>,
     mode: Mode,
     /// The deadline that stopped the run, if one did.
     deadline: Option<Duration>,
@@ -75,7 +75,7 @@ impl Execution {
             failures: into_inner(self.failures),
             attempts: into_inner(self.attempts),
             notes: into_inner(self.notes),
-            times: self.watch.and_then(|watch| watch.finish()),
+            measured: self.watch.and_then(|watch| watch.finish()),
             mode,
             deadline: self.deadline.and_then(|deadline| deadline.passed()),
             all_succeeded,
@@ -113,7 +113,7 @@ impl Finished {
             self.attempts,
             self.failures,
             self.notes,
-            self.times,
+            self.measured,
         );
         let failed = report.failed().next().is_some();
         let cut_short = !self.all_succeeded

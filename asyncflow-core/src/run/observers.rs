@@ -2,6 +2,7 @@
 //!
 //! A run that is not watched has none of this, and one that is not timed reads no clock.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +17,9 @@ use crate::graph::structure::Structure;
 use crate::lock::Permits;
 use crate::node_index::NodeIndex;
 use crate::observer::{ElementRef, InnerRun, Observer, TaskRef};
+use crate::outcome::parts::{Measured, NEVER, Parts, Span};
 use crate::outcome::times::Times;
+use crate::sync::{Mutex, lock};
 use crate::task::failure::Cause;
 use crate::task::status::TaskStatus;
 use crate::task::statuses::Status;
@@ -26,8 +29,9 @@ use super::backend::Backend;
 use super::each::ElementAt;
 use super::execution::Execution;
 
-/// Stands for what has not happened.
-const NEVER: u64 = u64::MAX;
+/// How many runs around a task show it as a part of theirs. It bounds what a task costs that is inside of
+/// many.
+const MAX_AROUND: usize = 8;
 
 pub(crate) struct Watch {
     graph: Arc<Graph>,
@@ -49,6 +53,23 @@ struct Clock {
     backend: Arc<dyn Backend>,
     start: Instant,
     moments: Box<[Moments]>,
+    /// What ran inside of each task. Runs inside have a share in it.
+    parts: Arc<SharedParts>,
+    /// The timed runs that this one is inside of, the nearest first.
+    around: Vec<Around>,
+}
+
+type SharedParts = Mutex<BTreeMap<NodeIndex, Parts>>;
+
+/// A timed run that another is inside of.
+struct Around {
+    parts: Arc<SharedParts>,
+    /// Its task that the inner run is a part of.
+    task: NodeIndex,
+    /// What comes before the names of the inner tasks: the tasks between, as in `build › `.
+    path: String,
+    /// When the inner run began, in nanoseconds since the start of this one.
+    began: u64,
 }
 
 /// When a task became ready, started and so on: nanoseconds since the run began.
@@ -86,7 +107,7 @@ impl Watch {
         (timed_by.is_some() || !observers.is_empty()).then(|| Self {
             graph: Arc::clone(graph),
             observers,
-            clock: timed_by.map(|backend| Clock::start(backend, graph.len())),
+            clock: timed_by.map(|backend| Clock::start(backend, graph.len(), outer)),
         })
     }
 
@@ -105,6 +126,31 @@ impl Watch {
             }
         });
         observers.collect()
+    }
+
+    /// The timed runs that a run inside of a task is inside of. It begins at `start`.
+    fn around(&self, task: NodeIndex, start: Instant) -> Vec<Around> {
+        let Some(clock) = &self.clock else {
+            return Vec::new();
+        };
+        let name = self.graph.name(task);
+        let began = nanos(start.saturating_duration_since(clock.start));
+        let nearest = Around {
+            parts: Arc::clone(&clock.parts),
+            task,
+            path: String::new(),
+            began,
+        };
+        let further = clock.around.iter().map(|run| Around {
+            parts: Arc::clone(&run.parts),
+            task: run.task,
+            path: format!("{}{name} › ", run.path),
+            began: run.began.saturating_add(began),
+        });
+        std::iter::once(nearest)
+            .chain(further)
+            .take(MAX_AROUND)
+            .collect()
     }
 
     pub(crate) fn is_timed(&self) -> bool {
@@ -201,7 +247,15 @@ impl Watch {
         });
     }
 
+    fn mark_element(&self, (node, index): ElementAt, mark: impl FnOnce(&mut Parts, usize, u64)) {
+        if let Some(clock) = &self.clock {
+            let now = clock.nanos();
+            mark(lock(&clock.parts).entry(node).or_default(), index, now);
+        }
+    }
+
     pub(crate) fn element_started(&self, at: ElementAt, attempt: u32) {
+        self.mark_element(at, Parts::element_started);
         self.tell_of_element(at, |observer, element| {
             observer.element_started(element, attempt);
         });
@@ -217,16 +271,11 @@ impl Watch {
     }
 
     pub(crate) fn element_ended(&self, at: ElementAt, status: Status) {
-        let status = match status {
-            Status::Succeeded => TaskStatus::Succeeded,
-            Status::Recovered => TaskStatus::Recovered,
-            Status::Failed => TaskStatus::Failed,
-            Status::Panicked => TaskStatus::Panicked,
-            Status::TimedOut => TaskStatus::TimedOut,
-            _ => TaskStatus::Cancelled,
-        };
+        self.mark_element(at, |parts, index, now| {
+            parts.element_ended(index, now, status);
+        });
         self.tell_of_element(at, |observer, element| {
-            observer.element_ended(element, status);
+            observer.element_ended(element, status.of_element());
         });
     }
 
@@ -242,6 +291,9 @@ impl Watch {
 
     pub(crate) fn ended(&self, node: NodeIndex, status: TaskStatus) {
         self.mark(node, |moments| &moments.ended);
+        if let Some(clock) = &self.clock {
+            clock.tell_runs_around(&self.graph, node, status);
+        }
         self.tell_of(node, |observer, task| observer.task_ended(task, status));
     }
 
@@ -260,22 +312,27 @@ impl Watch {
     }
 
     /// What was measured, at the end of the run. Drops the observers, which may panic in their `Drop`.
-    pub(crate) fn finish(mut self) -> Option<(Duration, Vec<Times>)> {
-        let times = self.times();
+    pub(crate) fn finish(mut self) -> Option<Measured> {
+        let measured = self.clock.take().map(|clock| {
+            let parts = std::mem::take(&mut *lock(&clock.parts));
+            clock.measured(parts)
+        });
         for observer in self.observers.drain(..) {
             unwind::contain(|| drop(observer));
         }
-        times
+        measured
     }
 
-    /// How long the run took so far, and the times of each node, if it is timed.
-    pub(crate) fn times(&self) -> Option<(Duration, Vec<Times>)> {
-        self.clock.as_ref().map(Clock::times)
+    /// What was measured so far, if the run is timed.
+    pub(crate) fn measured(&self) -> Option<Measured> {
+        let clock = self.clock.as_ref()?;
+        let parts = lock(&clock.parts).clone();
+        Some(clock.measured(parts))
     }
 }
 
 impl Clock {
-    fn start(backend: &Arc<dyn Backend>, nodes: usize) -> Self {
+    fn start(backend: &Arc<dyn Backend>, nodes: usize, outer: Option<(&Watch, NodeIndex)>) -> Self {
         let never = || AtomicU64::new(NEVER);
         let moments = (0..nodes).map(|_| Moments {
             ready: never(),
@@ -283,10 +340,13 @@ impl Clock {
             started: never(),
             ended: never(),
         });
+        let start = backend.now();
         Self {
             moments: moments.collect(),
-            start: backend.now(),
+            start,
             backend: Arc::clone(backend),
+            parts: Arc::default(),
+            around: outer.map_or_else(Vec::new, |(outer, task)| outer.around(task, start)),
         }
     }
 
@@ -295,11 +355,37 @@ impl Clock {
     }
 
     fn mark(&self, moment: &AtomicU64) {
-        let elapsed = u64::try_from(self.elapsed().as_nanos()).unwrap_or(NEVER - 1);
-        moment.store(elapsed, Ordering::Relaxed);
+        moment.store(self.nanos(), Ordering::Relaxed);
     }
 
-    fn times(&self) -> (Duration, Vec<Times>) {
+    fn nanos(&self) -> u64 {
+        nanos(self.elapsed())
+    }
+
+    /// Shows a task that has run as a part of the tasks around it.
+    fn tell_runs_around(&self, graph: &Graph, node: NodeIndex, status: TaskStatus) {
+        let moments = &self.moments[node.get()];
+        let started = moments.started.load(Ordering::Relaxed);
+        if started == NEVER || self.around.is_empty() {
+            return;
+        }
+        let ended = moments.ended.load(Ordering::Relaxed);
+        for run in &self.around {
+            let name = format!("{}{}", run.path, graph.name(node));
+            let span = Span {
+                started: run.began.saturating_add(started),
+                ended: run.began.saturating_add(ended),
+                status,
+            };
+            let mut parts = lock(&run.parts);
+            parts
+                .entry(run.task)
+                .or_default()
+                .inner_task_ended(&name, span);
+        }
+    }
+
+    fn measured(&self, parts: BTreeMap<NodeIndex, Parts>) -> Measured {
         let read = |moment: &AtomicU64| match moment.load(Ordering::Relaxed) {
             NEVER => None,
             nanos => Some(Duration::from_nanos(nanos)),
@@ -310,8 +396,16 @@ impl Clock {
             started: read(&moments.started),
             ended: read(&moments.ended),
         });
-        (self.elapsed(), times.collect())
+        Measured {
+            wall: self.elapsed(),
+            times: times.collect(),
+            parts,
+        }
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(NEVER - 1)
 }
 
 /// The future of an attempt at an observed task. Tells the observers whenever a thread runs code of

@@ -47,6 +47,19 @@ impl Status {
         ALL[byte as usize]
     }
 
+    /// The status of an element, which is not skipped, given or restored.
+    pub(crate) fn of_element(self) -> TaskStatus {
+        match self {
+            Self::Unfinished => TaskStatus::Unfinished,
+            Self::Succeeded => TaskStatus::Succeeded,
+            Self::Recovered => TaskStatus::Recovered,
+            Self::Failed => TaskStatus::Failed,
+            Self::Panicked => TaskStatus::Panicked,
+            Self::TimedOut => TaskStatus::TimedOut,
+            _ => TaskStatus::Cancelled,
+        }
+    }
+
     /// Whether what is downstream may start.
     pub(crate) fn is_success(self) -> bool {
         matches!(

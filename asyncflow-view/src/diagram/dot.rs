@@ -73,6 +73,8 @@ fn attributes(shape: &Shape) -> String {
         ShapeKind::Async => ("box", true),
         ShapeKind::Plain => ("box", false),
         ShapeKind::Input => ("parallelogram", false),
+        ShapeKind::Value => ("cylinder", false),
+        ShapeKind::Each => ("hexagon", false),
         ShapeKind::Several => ("box", true),
         ShapeKind::AllOf => {
             return format!(

@@ -77,6 +77,8 @@ fn node(out: &mut String, number: usize, shape: &Shape, indent: &str) {
         ShapeKind::Async => writeln!(out, "{indent}n{number}([\"{label}\"]):::{class}"),
         ShapeKind::Plain => writeln!(out, "{indent}n{number}[\"{label}\"]:::{class}"),
         ShapeKind::Input => writeln!(out, "{indent}n{number}[/\"{label}\"/]:::{class}"),
+        ShapeKind::Value => writeln!(out, "{indent}n{number}[(\"{label}\")]:::{class}"),
+        ShapeKind::Each => writeln!(out, "{indent}n{number}{{{{\"{label}\"}}}}:::{class}"),
         ShapeKind::Several => writeln!(out, "{indent}n{number}[[\"{label}\"]]:::{class}"),
         ShapeKind::AllOf => writeln!(out, "{indent}n{number}((\" \")):::gate"),
         ShapeKind::AnyOf => writeln!(out, "{indent}n{number}((\"any\")):::ring"),

@@ -44,6 +44,9 @@ pub(crate) enum ShapeKind {
     Async,
     Plain,
     Input,
+    Value,
+    /// A function for each element of a list.
+    Each,
     /// Several tasks that were folded.
     Several,
     AllOf,
@@ -199,12 +202,18 @@ fn shape(structure: &Structure, report: Option<&Report>, nodes: &[usize]) -> Sha
     if let (false, Some(what)) = (tasks.is_empty(), statuses.to_text()) {
         label.push(what);
     }
+    if let ([task], Some(report)) = (tasks.as_slice(), report) {
+        let note = task.id().and_then(|id| report.task(id).note());
+        label.extend(note.map(|note| text::clean(note, SHORT)));
+    }
     let kind = match (tasks.as_slice(), first.kind()) {
         ([], NodeKind::AnyOf) => ShapeKind::AnyOf,
         ([], _) => ShapeKind::AllOf,
         ([task], _) => match task.kind() {
+            _ if task.is_each() => ShapeKind::Each,
             NodeKind::Plain => ShapeKind::Plain,
-            NodeKind::Input | NodeKind::Value => ShapeKind::Input,
+            NodeKind::Input => ShapeKind::Input,
+            NodeKind::Value => ShapeKind::Value,
             _ => ShapeKind::Async,
         },
         _ => ShapeKind::Several,
@@ -277,6 +286,11 @@ fn rate(limit: &Permits) -> String {
 /// The settings of a task that differ from the default, in one line.
 fn settings(task: &Node<'_>) -> Option<String> {
     let mut settings = Vec::new();
+    match (task.is_each(), task.kind()) {
+        (false, _) => {}
+        (true, NodeKind::Plain) => settings.push("for each element, plain".to_owned()),
+        (true, _) => settings.push("for each element, async".to_owned()),
+    }
     if task.always() {
         settings.push("always runs".to_owned());
     }
@@ -390,6 +404,8 @@ fn legend(
             "square: plain, on a blocking thread",
         ),
         (has_shape(ShapeKind::Input), "slanted: input"),
+        (has_shape(ShapeKind::Value), "cylinder: value"),
+        (has_shape(ShapeKind::Each), "hexagon: for each element"),
         (
             has_shape(ShapeKind::AllOf),
             "point: all of the tasks before it",

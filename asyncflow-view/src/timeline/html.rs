@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use super::inside::Inside;
 use super::model::{Bar, Timeline};
 use crate::text::{self, json, nanos, xml};
 
@@ -28,8 +29,8 @@ const STYLE: &str = include_str!("page/page.css");
 
 /// The hashes of both, for the policy of the page. When a file in `page` has changed, the test
 /// `the_policy_names_the_hashes_of_what_it_allows` fails and prints the new hash.
-const SCRIPT_HASH: &str = "lqyb8gqCrYSxV4SCUqTnMRi2Xcvtr8fNNHkaPH+YI8k=";
-const STYLE_HASH: &str = "joFvmFujt3pehvtNYgtfPtWh8E4oK64kKgK6FZ5xIuA=";
+const SCRIPT_HASH: &str = "B4DezhBGlhIEq3WVOT7bFSDRXXR1pOxfjhOAfboRU9w=";
+const STYLE_HASH: &str = "FKpS5T+E45FWBA+YUoqCvJ3RD6oz3RB2VyF2BjzcsQs=";
 
 /// How many rows the table has before the script runs. The same number as `PAGE` in `table.js`.
 const PAGE: usize = 50;
@@ -160,6 +161,12 @@ fn legend(out: &mut String, timeline: &Timeline) {
         "<rect class=\"s-run\" width=\"22\" height=\"12\"/>",
         "running",
     );
+    if timeline.bars.iter().any(|bar| bar.inside.is_some()) {
+        entry(
+            "<rect class=\"s-run faint\" width=\"22\" height=\"12\"/><path class=\"s-run\" d=\"M0 12V7H7V3H15V9H22V12Z\"/>",
+            "how many elements or tasks ran inside at once",
+        );
+    }
     let mut seen = vec!["run"];
     for bar in &timeline.bars {
         let class = bar.class();
@@ -182,7 +189,7 @@ fn legend(out: &mut String, timeline: &Timeline) {
     entry("<path class=\"line\" d=\"M0 10H22\"/>", "critical path");
     out.push_str(
         "</ul>\n<p><small id=\"note\"></small></p>\n<p id=\"keys\" class=\"keys\"><small>Drag to move. Zoom with Ctrl and the wheel, or with + and −. The arrow keys go from task to task, \
-         Enter goes to the details, 0 shows the whole run.</small></p>\n",
+         Enter goes to the details, a click or Space shows what ran inside of a task, 0 shows the whole run.</small></p>\n",
     );
 }
 
@@ -229,13 +236,14 @@ fn table(out: &mut String, timeline: &Timeline) {
 fn row(out: &mut String, bar: &Bar, timed: bool) {
     let _ = write!(
         out,
-        "<tr><th scope=\"row\" dir=\"auto\">{}{}</th><td>{}</td>",
+        "<tr><th scope=\"row\" dir=\"auto\">{}{}{}</th><td>{}</td>",
         xml(&bar.name),
         if bar.critical {
             "<span class=\"tag\">critical path</span>"
         } else {
             ""
         },
+        remarks(bar),
         xml(&bar.status.to_string())
     );
     let permits = bar.waited_for_permits();
@@ -258,8 +266,17 @@ fn row(out: &mut String, bar: &Bar, timed: bool) {
     let _ = writeln!(out, "<td>{}</td></tr>", bar.attempts);
 }
 
+/// What is written below the name of a task: what ran inside of it, and its note.
+fn remarks(bar: &Bar) -> String {
+    let inside = bar.inside.as_ref().map(Inside::summary);
+    let remarks = inside.into_iter().chain(bar.note.clone());
+    remarks
+        .map(|remark| format!("<small class=\"remark\">{}</small>", xml(&remark)))
+        .collect()
+}
+
 /// Writes the data for the script. Each task is an array; the constants in `data.js` name its
-/// elements.
+/// elements. `data.js` also tells what `inside` is.
 fn data(out: &mut String, timeline: &Timeline) {
     let mut statuses: Vec<(String, &str)> = Vec::new();
     // There may be as many locks as tasks, so a linear search would be quadratic.
@@ -270,6 +287,8 @@ fn data(out: &mut String, timeline: &Timeline) {
         "{{\"timed\":{},\"wall\":{},\"lanes\":{},\"tasks\":[",
         timeline.timed, timeline.wall, timeline.lanes
     );
+    let moment =
+        |moment: Option<u64>| moment.map_or(-1, |moment| i64::try_from(moment).unwrap_or(i64::MAX));
     for (number, bar) in timeline.bars.iter().enumerate() {
         let status = index_of(&mut statuses, (bar.status.to_string(), bar.class()));
         let holds_index = match bar.holds.is_empty() {
@@ -278,9 +297,6 @@ fn data(out: &mut String, timeline: &Timeline) {
                 holds.push(bar.holds.join(", "));
                 holds.len() - 1
             }) as i64,
-        };
-        let moment = |moment: Option<u64>| {
-            moment.map_or(-1, |moment| i64::try_from(moment).unwrap_or(i64::MAX))
         };
         let upstreams: Vec<String> = bar.upstreams.iter().map(usize::to_string).collect();
         let _ = write!(
@@ -301,6 +317,36 @@ fn data(out: &mut String, timeline: &Timeline) {
             bar.because.map_or(-1, |because| because as i64),
         );
     }
+    let noted = timeline.bars.iter().enumerate();
+    let notes: Vec<String> = noted
+        .filter_map(|(number, bar)| Some(format!("[{number},{}]", json(bar.note.as_ref()?))))
+        .collect();
+    let mut inside = Vec::new();
+    for (number, bar) in timeline.bars.iter().enumerate() {
+        let Some(of_it) = &bar.inside else {
+            continue;
+        };
+        let parts = of_it.shown.iter().map(|part| {
+            let status = index_of(&mut statuses, (part.status.to_string(), part.class()));
+            let (started, ended) = (moment(part.started), moment(part.ended));
+            format!("[{},{status},{started},{ended}]", json(&part.name))
+        });
+        let parts: Vec<String> = parts.collect();
+        let levels = of_it
+            .heights()
+            .map(|height| format!("{:.0}", height * 100.0));
+        let levels: Vec<String> = levels.collect();
+        let count = |(word, count): &(String, usize)| format!("[{},{count}]", json(word));
+        let counts: Vec<String> = of_it.statuses.iter().map(count).collect();
+        inside.push(format!(
+            "[{number},{},{},[{}],[{}],[{}]]",
+            json(&of_it.summary()),
+            of_it.count,
+            counts.join(","),
+            levels.join(","),
+            parts.join(",")
+        ));
+    }
     let statuses: Vec<String> = statuses
         .iter()
         .map(|(word, class)| format!("[{},\"{class}\"]", json(word)))
@@ -308,7 +354,9 @@ fn data(out: &mut String, timeline: &Timeline) {
     let holds: Vec<String> = holds.iter().map(|held| json(held)).collect();
     let _ = write!(
         out,
-        "\n],\"statuses\":[{}],\"holds\":[{}]}}",
+        "\n],\"inside\":[{}],\"notes\":[{}],\"statuses\":[{}],\"holds\":[{}]}}",
+        inside.join(",\n"),
+        notes.join(","),
         statuses.join(","),
         holds.join(",")
     );

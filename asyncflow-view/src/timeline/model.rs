@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use asyncflow_core::{Node, NodeKind, Report, Structure, TaskReport, TaskStatus};
 
+use super::inside::Inside;
 use super::lanes;
 use crate::text::{self, LONG};
 
@@ -51,6 +52,10 @@ pub(crate) struct Bar {
     pub(crate) upstreams: Vec<usize>,
     /// Whether it has more upstreams than are listed.
     pub(crate) more_upstreams: bool,
+    /// What it remarked on itself, cleaned.
+    pub(crate) note: Option<String>,
+    /// What ran inside of it.
+    pub(crate) inside: Option<Inside>,
 }
 
 impl Bar {
@@ -66,6 +71,11 @@ impl Bar {
             TaskStatus::Cancelled => "cancelled",
             _ => "other",
         }
+    }
+
+    /// Whether it is not a task of the run, but ran inside of one.
+    pub(crate) fn is_part(&self) -> bool {
+        self.kind == "part"
     }
 
     /// How long it ran, from its start to its end.
@@ -129,7 +139,7 @@ impl Timeline {
         let ran: Vec<usize> = (0..bars.len())
             .filter(|bar| bars[*bar].started.is_some())
             .collect();
-        let wall = bars
+        let wall: u64 = bars
             .iter()
             .filter_map(|bar| bar.ended)
             .chain(wall)
@@ -146,6 +156,11 @@ impl Timeline {
         let (assigned, lanes) = lanes::assign(&spans);
         for (bar, lane) in ran.into_iter().zip(assigned) {
             bars[bar].lane = Some(lane);
+        }
+        let unfold = report.tasks().map(|task| task.parts().next().is_some());
+        let unfold = unfold.filter(|inside| *inside).count();
+        for (bar, task) in bars.iter_mut().zip(report.tasks()) {
+            bar.inside = Inside::new(&task, bar, wall, unfold);
         }
         let mut totals = Totals {
             peak: lanes,
@@ -200,16 +215,7 @@ impl Timeline {
 
     /// How many tasks have each status, the most frequent first.
     pub(crate) fn statuses(&self) -> Vec<(String, usize)> {
-        let mut counts: Vec<(String, usize)> = Vec::new();
-        for bar in &self.bars {
-            let word = bar.status.to_string();
-            match counts.iter_mut().find(|(known, _)| *known == word) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((word, 1)),
-            }
-        }
-        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        counts
+        text::statuses(self.bars.iter().map(|bar| bar.status))
     }
 }
 
@@ -255,6 +261,8 @@ fn bar(structure: &Structure, bar_of: &[usize], task: TaskReport<'_>) -> Bar {
             .collect(),
         upstreams: upstreams.into_iter().map(|node| bar_of[node]).collect(),
         more_upstreams,
+        note: task.note().map(|note| text::clean(note, LONG)),
+        inside: None,
     }
 }
 
@@ -284,6 +292,6 @@ fn upstreams(structure: &Structure, number: usize) -> (Vec<usize>, bool) {
     (found, false)
 }
 
-fn nanos(duration: Duration) -> u64 {
+pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -2,10 +2,11 @@
 //!
 //! The format is the "JSON object format" of the Trace Event Format. Tasks that ran are in the
 //! lanes of one process, tasks that waited in those of another, because a task may run while others
-//! wait.
+//! wait. What ran inside of tasks is in a third one, with a counter of how many did at once.
 
 use std::fmt::Write;
 
+use super::inside::Inside;
 use super::lanes;
 use super::model::{Bar, Timeline};
 use crate::text::{self, json};
@@ -13,9 +14,10 @@ use crate::text::{self, json};
 /// The most arrows. With more, Perfetto gets slow and single arrows cannot be told apart.
 const MAX_ARROWS: usize = 20_000;
 
-/// The two processes.
+/// The processes.
 const RUNNING: u32 = 1;
 const WAITING: u32 = 2;
+const INSIDE: u32 = 3;
 
 pub(crate) fn write(timeline: &Timeline) -> String {
     let mut events = Vec::new();
@@ -23,6 +25,7 @@ pub(crate) fn write(timeline: &Timeline) -> String {
     if timeline.timed {
         running(timeline, &mut events);
         waiting(timeline, &mut events);
+        inside(timeline, &mut events);
         arrows.draw(timeline, &mut events);
     }
     let mut out = String::from("{\"traceEvents\":[\n");
@@ -85,6 +88,51 @@ fn waiting(timeline: &Timeline, events: &mut Vec<String>) {
     }
     for ((bar, span), lane) in waits.into_iter().zip(assigned) {
         events.push(slice(&bar.name, "wait", WAITING, lane, span, &details(bar)));
+    }
+}
+
+fn inside(timeline: &Timeline, events: &mut Vec<String>) {
+    let tasks = timeline.bars.iter();
+    let tasks: Vec<(&Bar, &Inside)> = tasks
+        .filter_map(|bar| Some((bar, bar.inside.as_ref()?)))
+        .collect();
+    if tasks.is_empty() {
+        return;
+    }
+    process(events, INSIDE, "inside of tasks");
+    let shown: Vec<&Bar> = tasks.iter().flat_map(|(_, inside)| &inside.shown).collect();
+    let span = |bar: &&Bar| {
+        let started = bar.started.unwrap_or(0);
+        (started, bar.ended.unwrap_or(timeline.wall).max(started))
+    };
+    let spans: Vec<_> = shown.iter().map(span).collect();
+    let (assigned, lanes) = lanes::assign(&spans);
+    for lane in 0..lanes {
+        lane_name(events, INSIDE, lane, &format!("inside {}", lane + 1));
+    }
+    for ((bar, span), lane) in shown.into_iter().zip(spans).zip(assigned) {
+        let category = bar.status.to_string().replace(' ', "-");
+        let args = details(bar);
+        events.push(slice(&bar.name, &category, INSIDE, lane, span, &args));
+    }
+    for (bar, inside) in tasks {
+        counter(events, bar, inside, timeline.wall);
+    }
+}
+
+/// How many parts of a task ran at once.
+fn counter(events: &mut Vec<String>, bar: &Bar, inside: &Inside, wall: u64) {
+    let from = bar.started.unwrap_or(0);
+    let to = bar.ended.unwrap_or(wall).max(from);
+    let name = json(&format!("{}: {}", bar.name, inside.summary()));
+    let steps = inside.levels.len();
+    let levels = inside.levels.iter().copied().chain([0.0]);
+    for (at, level) in levels.enumerate().filter(|_| steps > 0) {
+        let moment = from + ((to - from) as f64 * at as f64 / steps as f64) as u64;
+        events.push(format!(
+            "{{\"ph\":\"C\",\"name\":{name},\"pid\":{INSIDE},\"ts\":{},\"args\":{{\"running\":{level:.2}}}}}",
+            micros(moment)
+        ));
     }
 }
 
@@ -190,6 +238,12 @@ fn details(bar: &Bar) -> String {
             ",\"waited for permits\":{}",
             json(&text::nanos(permits))
         );
+    }
+    if let Some(note) = &bar.note {
+        let _ = write!(details, ",\"note\":{}", json(note));
+    }
+    if let Some(inside) = &bar.inside {
+        let _ = write!(details, ",\"inside\":{}", json(&inside.summary()));
     }
     details.push('}');
     details

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::pictures::{ThreadFlow, eventful, flow, hostile, named, timed};
+use super::pictures::{ThreadFlow, eventful, flow, hostile, named, report, timed};
 use asyncflow::prelude::*;
 use asyncflow::view::{DrawFlow, DrawReport};
 use asyncflow::{Parallel, Series};
@@ -298,6 +298,49 @@ fn kinds_and_statuses_are_told_apart() {
     );
     assert!(DrawReport::to_mermaid(&timed(&flow)).contains("classDef panicked"));
     draw(&dot);
+}
+
+#[test]
+fn values_inputs_and_functions_for_elements_are_told_apart() {
+    let mut flow = ThreadFlow::new();
+    let input = flow.input::<u32>("number");
+    let value = flow.value(vec![1_u32, 2]);
+    let awaits = async |n: &u32, m: &u32| n + m;
+    flow.add(each(awaits).inputs((value, input)).named("awaits"));
+    let plain = |n: &u32, cx: &TaskContext| cx.note(format!("saw {n}"));
+    flow.add(
+        each(plain)
+            .inputs((value, context()))
+            .named("plain")
+            .with_lock(Lock::new()),
+    );
+    let dot = flow.to_dot();
+    let mermaid = flow.to_mermaid();
+    for (name, shape, brackets, says) in [
+        ("number", "parallelogram", ["[/", "/]"], ""),
+        ("Vec", "cylinder", ["[(", ")]"], ""),
+        ("awaits", "hexagon", ["{{", "}}"], "for each element, async"),
+        ("plain", "hexagon", ["{{", "}}"], "for each element, plain"),
+    ] {
+        let label = format!("label=\"{name}");
+        let line = dot.lines().find(|line| line.contains(&label)).unwrap();
+        assert!(
+            line.contains(&format!("shape={shape},")) && line.contains(says),
+            "{line}"
+        );
+        let label = format!("{}\"{name}", brackets[0]);
+        let line = mermaid.lines().find(|line| line.contains(&label)).unwrap();
+        assert!(line.contains(&format!("\"{}", brackets[1])), "{line}");
+    }
+    assert!(dot.contains("slanted: input · cylinder: value"), "{dot}");
+    let run = report(flow.execute().given(input, 1));
+    let noted = DrawReport::to_dot(&run);
+    assert!(noted.contains("saw 2"), "{noted}");
+    assert_eq!(
+        read_dot(&noted),
+        read_mermaid(&DrawReport::to_mermaid(&run))
+    );
+    draw(&noted);
 }
 
 /// What must hold of a diagram of a large flow: it is readable, and no task is lost.

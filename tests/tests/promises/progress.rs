@@ -55,6 +55,35 @@ on_every_backend! {
         assert_eq!(drawn.lines().count(), 3, "the lines of tasks are gone: {drawn}");
     }
 
+    async fn elements_and_what_tasks_tell_are_counted<R>() {
+        let (mut flow, (progress, terminal)) = (Flow::<R>::new(), terminal());
+        let gate = Gate::new();
+        let list = flow.value((0..4).collect::<Vec<u64>>());
+        let go = flow.value(gate.clone());
+        let fetch = async |index: &u64, go: &Gate, cx: &TaskContext| {
+            // It is the element that tells, and not its task.
+            cx.progress(7, 9);
+            if *index > 0 {
+                go.pass().await;
+            }
+        };
+        flow.add(each(fetch).inputs((list, go, context())).named("fetch"));
+        let load = async |cx: &TaskContext, go: &Gate| {
+            cx.progress(1_203, 100_000);
+            go.pass().await;
+        };
+        flow.add(load.inputs((context(), go)).named("load"));
+        let running = flow.execute().observe(progress).start();
+        eventually::<R>("both are shown", || {
+            let drawn = terminal.contents();
+            drawn.contains("fetch 1/4") && drawn.contains("load 1,203/100,000")
+        }).await;
+        gate.open();
+        running.await.unwrap();
+        let drawn = terminal.contents();
+        assert!(drawn.contains("4/4 [====") && drawn.lines().count() == 2, "{drawn}");
+    }
+
     async fn many_short_tasks_are_not_drawn_one_by_one<R>() {
         let (mut flow, (progress, terminal)) = (Flow::<R>::new(), terminal());
         for _ in 0..100_000 {

@@ -1,11 +1,12 @@
 //! Observers and clocks of a run reach the runs inside of it: nested flows, and flows that a task executes
-//! through its context. Where each is, is told.
+//! through its context. Where each is, is told. The report of a timed run has what ran inside of its tasks.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use asyncflow::prelude::*;
 use asyncflow::{InnerRun, Observer, Runtime, Structure, TaskRef};
-use asyncflow_tests::{again, on_every_backend, yield_now};
+use asyncflow_tests::{ByClock, Clock, Gate, again, by_clock, on_every_backend, yield_now};
 
 /// The events of all runs, with the path of each task.
 #[derive(Default)]
@@ -197,5 +198,109 @@ on_every_backend! {
         let told = Arc::new(Told::default());
         flow.execute().observe(told.clone()).await.unwrap();
         assert_eq!(told.0.lock().unwrap().len(), 4);
+    }
+
+    // By a clock that the elements themselves set.
+    async fn elements_of_a_timed_run<R>() {
+        let (mut flow, clock) = by_clock::<R>();
+        let seconds = flow.value(vec![1_u64, 2, 3]);
+        let clock = flow.value(clock);
+        let work = async |seconds: &u64, clock: &Clock| {
+            clock.advance(Duration::from_secs(*seconds));
+            if *seconds == 2 { Err("no luck") } else { Ok(()) }
+        };
+        let work = flow.add(each(work).inputs((seconds, clock)));
+        let execute = flow.execute().timed().keep_going().max_concurrency(1);
+        let error = execute.await.unwrap_err();
+        let report = error.report().unwrap();
+        let parts: Vec<_> = report.task(work).parts().collect();
+        let told = parts.iter().map(|part| {
+            (part.name(), part.element(), part.status(), part.started().as_secs(), part.ran().unwrap().as_secs())
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [
+            ("[0]".into(), Some(0), TaskStatus::Succeeded, 0, 1),
+            ("[1]".into(), Some(1), TaskStatus::Failed, 1, 2),
+            ("[2]".into(), Some(2), TaskStatus::Succeeded, 3, 3),
+        ]);
+        let error = flow.execute().keep_going().await.unwrap_err();
+        assert_eq!(error.report().unwrap().task(work).parts().count(), 0, "it was not timed");
+    }
+
+    async fn tasks_of_runs_inside_a_timed_run<R>() {
+        async fn twice<R: Runtime>(cx: &TaskContext, inner: &Flow<R>) -> Result<(), FlowError> {
+            cx.execute(inner).await?;
+            cx.execute(inner).await.map(drop)
+        }
+        let (mut flow, clock) = by_clock::<R>();
+        let takes = |seconds: u64| {
+            let clock = clock.clone();
+            move || {
+                clock.advance(Duration::from_secs(seconds));
+                std::future::ready(())
+            }
+        };
+        let mut innermost = clock.flow::<R>();
+        innermost.add(takes(3).named("b"));
+        let mut inner = clock.flow::<R>();
+        let first = inner.add(takes(2).named("a"));
+        inner.add(Arc::new(innermost).named("deeper").after(first));
+        let before = flow.add(takes(1));
+        let nested = flow.add(Arc::new(inner).after(before));
+        let mut step = clock.flow::<R>();
+        step.add(takes(1).named("c"));
+        let step = flow.value(step);
+        let executes = flow.add(twice::<ByClock<R>>.inputs((context(), step)).after(nested));
+        let run = flow.execute().timed().await.unwrap();
+        let told = |task: TaskId| {
+            let parts = run.report().task(task).parts();
+            let parts = parts.map(|part| {
+                assert_eq!((part.element(), part.status()), (None, TaskStatus::Succeeded));
+                (part.name().into_owned(), part.started().as_secs(), part.ended().unwrap().as_secs())
+            });
+            parts.collect::<Vec<_>>()
+        };
+        let part = |name: &str, from, to| (name.to_owned(), from, to);
+        assert_eq!(told(nested.into()), [part("a", 1, 3), part("deeper › b", 3, 6), part("deeper", 3, 6)]);
+        assert_eq!(told(executes.into()), [part("c", 6, 7), part("c", 7, 8)]);
+        // The report of a run inside counts from its own start.
+        let deeper = run[nested].report().tasks().last().unwrap();
+        let parts: Vec<_> = deeper.parts().map(|part| (part.name(), part.started().as_secs())).collect();
+        assert_eq!(parts, [("b".into(), 2)]);
+    }
+
+    async fn elements_of_a_run_that_goes_on<R>() {
+        let (mut flow, gate) = (Flow::<R>::new(), Gate::new());
+        let held = flow.value(vec![false, true]);
+        let go = flow.value(gate.clone());
+        let started = Gate::new();
+        let tells = flow.value(started.clone());
+        let waits = async |held: &bool, go: &Gate, started: &Gate| {
+            if *held {
+                started.open();
+                go.pass().await;
+            }
+        };
+        let waits = flow.add(each(waits).inputs((held, go, tells)));
+        let running = flow.execute().timed().max_concurrency(1).start();
+        started.pass().await;
+        let report = running.report().unwrap();
+        let parts: Vec<_> = report.task(waits).parts().collect();
+        assert_eq!(parts[1].status(), TaskStatus::Unfinished);
+        assert!(parts[0].ended().is_some() && parts[1].ended().is_none() && parts[1].ran().is_none());
+        gate.open();
+        let run = running.await.unwrap();
+        assert!(run.report().task(waits).parts().all(|part| part.ended().is_some()));
+    }
+
+    async fn tasks_inside_have_a_bound<R>() {
+        let mut inner = Flow::<R>::new();
+        for _ in 0..10_003 {
+            inner.add(async || {});
+        }
+        let mut flow = Flow::<R>::new();
+        let nested = flow.add(Arc::new(inner));
+        let run = flow.execute().timed().await.unwrap();
+        let nested = run.report().task(nested);
+        assert_eq!((nested.parts().count(), nested.parts_left_out()), (10_000, 3));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::pictures::{ThreadFlow, eventful, flow, hostile, named, report, timed};
 use asyncflow::prelude::*;
 use asyncflow::view::DrawReport;
+use asyncflow_tests::Meeting;
 use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -274,6 +275,166 @@ fn ten_thousand_tasks_are_bounded() {
         .count();
     assert_eq!(arrows, 20_000, "of nearly a million dependencies");
     assert!(trace.contains("only some dependencies are arrows"));
+}
+
+/// The labels of an image.
+fn labels(svg: &str) -> Vec<String> {
+    let svg = parse(svg);
+    let labels = svg.descendants();
+    let labels = labels.filter(|node| matches!(node.attribute("class"), Some("name" | "on")));
+    let mut labels: Vec<String> = labels.map(|node| node.text().unwrap().into()).collect();
+    labels.sort_unstable();
+    labels
+}
+
+#[test]
+fn elements_are_one_row_of_a_bounded_size() {
+    let mut flow = ThreadFlow::new();
+    let lines = flow.value((0..100_000).collect::<Vec<u64>>());
+    let parse = async |line: &u64| match line {
+        70_000 => Err("no line"),
+        _ => Ok(()),
+    };
+    flow.add(each(parse).inputs(lines).named("parse"));
+    let report = timed(&flow);
+    let html = report.to_html();
+    let data = read_page(&html);
+    assert_eq!(data["tasks"].as_array().unwrap().len(), 2);
+    let inside = &data["inside"][0];
+    assert_eq!((&inside[0], &inside[2]), (&1.into(), &100_000.into()));
+    let counts = serde_json::json!([["succeeded", 99_999], ["failed", 1]]);
+    assert_eq!(inside[3], counts);
+    assert_eq!(inside[4].as_array().unwrap().len(), 200);
+    let parts = inside[5].as_array().unwrap();
+    assert_eq!(parts.len(), 100);
+    let failed = parts.iter().find(|part| part[0] == "parse[70000]");
+    let status = failed.expect("a failure is always shown")[1]
+        .as_u64()
+        .unwrap();
+    assert_eq!(data["statuses"][status as usize][0], "failed");
+    assert!(html.len() < 60_000, "{}", html.len());
+    let svg = report.to_svg();
+    let labels = labels(&svg);
+    let label = "parse — failed · 100\u{202f}000 elements, ";
+    assert!(
+        labels.len() == 2 && labels[1].starts_with(label),
+        "{labels:?}"
+    );
+    assert!(svg.len() < 10_000, "{}", svg.len());
+    let trace = report.to_chrome_trace();
+    let events = read_trace(&trace);
+    let count = |phase| {
+        let inside = events.iter().filter(|event| event["pid"] == 3);
+        inside.filter(|event| event["ph"] == phase).count()
+    };
+    assert_eq!((count("X"), count("C")), (100, 201));
+    assert!(trace.len() < 100_000, "{}", trace.len());
+}
+
+#[test]
+fn a_file_with_many_rows_that_unfold_is_bounded() {
+    let mut flow = ThreadFlow::new();
+    let list = flow.value((0..20).collect::<Vec<u64>>());
+    for _ in 0..5_000 {
+        flow.add(each(async |_: &u64| ()).inputs(list).named("many"));
+    }
+    let report = timed(&flow);
+    let html = report.to_html();
+    let data = read_page(&html);
+    let inside = data["inside"].as_array().unwrap();
+    let count = |at: usize| -> usize {
+        inside
+            .iter()
+            .map(|of_it| of_it[at].as_array().unwrap().len())
+            .sum()
+    };
+    assert_eq!((inside.len(), count(4), count(5)), (5_000, 20_000, 0));
+    assert!(html.len() < 3_000_000, "{}", html.len());
+    assert!(report.to_svg().len() < 100_000);
+    read_trace(&report.to_chrome_trace());
+}
+
+#[test]
+fn a_row_says_how_many_ran_at_once() {
+    let mut flow = ThreadFlow::new();
+    let meeting = flow.value(Meeting::of(3));
+    let list = flow.value(vec![1_u8, 2, 3]);
+    let meets = async |_: &u8, meeting: &Meeting| meeting.meet().await;
+    flow.add(each(meets).inputs((list, meeting)).named("meet"));
+    let apart = each(async |_: &u8| ()).inputs(list).with_lock(Lock::new());
+    flow.add(apart.named("apart"));
+    let one = flow.value(vec![1_u8]);
+    flow.add(each(async |_: &u8| ()).inputs(one).named("alone"));
+    let none = flow.value(Vec::<u8>::new());
+    flow.add(each(async |_: &u8| ()).inputs(none).named("none"));
+    let svg = timed(&flow).to_svg();
+    let labels = labels(&svg);
+    for label in [
+        "alone · 1 element",
+        "apart · 3 elements, one at a time",
+        "meet · 3 elements, up to 3 at once",
+        "none",
+    ] {
+        assert!(
+            labels.iter().any(|other| other == label),
+            "{label} in {labels:?}"
+        );
+    }
+}
+
+#[test]
+fn tasks_of_runs_inside_have_rows_if_there_is_room() {
+    for (tasks, rows) in [(2, 4), (39, 2)] {
+        let mut inner = ThreadFlow::new();
+        for task in 0..tasks {
+            inner.add((async || ()).named(format!("<{task}>")));
+        }
+        let mut flow = ThreadFlow::new();
+        flow.add((async || ()).named("before"));
+        flow.add(std::sync::Arc::new(inner).named("outer"));
+        let report = timed(&flow);
+        let labels = labels(&report.to_svg());
+        assert_eq!(labels.len(), rows, "{labels:?}");
+        assert!(
+            labels[1].starts_with(&format!("outer · {tasks} tasks inside, ")),
+            "{labels:?}"
+        );
+        assert_eq!(
+            labels.iter().any(|label| label == "outer › <1>"),
+            tasks == 2
+        );
+        let data = read_page(&report.to_html());
+        let parts = data["inside"][0][5].as_array().unwrap();
+        assert_eq!(parts.len(), tasks);
+        assert!(parts.iter().any(|part| part[0] == "outer › <1>"));
+        let events = read_trace(&report.to_chrome_trace());
+        assert!(events.iter().any(|event| event["ph"] == "X"
+            && event["pid"] == 3
+            && event["name"] == "outer › <1>"));
+    }
+}
+
+#[test]
+fn notes_are_in_every_timeline() {
+    let mut flow = ThreadFlow::new();
+    let build = (|cx: &TaskContext| cx.note("</script>\nup to date")).inputs(context());
+    flow.add(build.named("build"));
+    let report = timed(&flow);
+    let note = "</script>\u{fffd}up to date";
+    assert_eq!(labels(&report.to_svg()), [format!("build · {note}")]);
+    let html = report.to_html();
+    assert_eq!(read_page(&html)["notes"], serde_json::json!([[0, note]]));
+    let page = parse(&html);
+    let remark = page
+        .descendants()
+        .find(|node| node.attribute("class") == Some("remark"));
+    assert_eq!(
+        remark.unwrap().text(),
+        Some(note),
+        "in the table without a script"
+    );
+    let events = read_trace(&report.to_chrome_trace());
+    assert!(events.iter().any(|event| event["args"]["note"] == note));
 }
 
 #[test]

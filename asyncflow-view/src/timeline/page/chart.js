@@ -8,7 +8,7 @@ const AXIS = 28;
 const rowHeight = { rows: 24, lanes: 18 };
 // The numbers of the selected task and of the one under the mouse.
 const selection = { task: null, hovered: null };
-let mode = tasks.length > 80 ? "lanes" : "rows";
+let mode = wholeTasks.length > 80 ? "lanes" : "rows";
 let matching = null; // the numbers of the tasks that match the search; null without a search
 let rows = []; // the tasks in each row, sorted by begin
 let rowOf = new Map();
@@ -37,10 +37,11 @@ for (const task of tasks) {
 }
 
 function arrange() {
-  const shown = tasks.filter((task) => task.begin !== null);
+  const shown = wholeTasks.filter((task) => task.begin !== null);
   if (mode === "rows") {
     const kept = matching === null ? shown : shown.filter((task) => matching.has(task.number));
-    rows = kept.sort((a, b) => a.begin - b.begin || a.number - b.number).map((task) => [task]);
+    const unfolded = (task) => (task.inside !== null && task.inside.unfolded ? [task, ...task.inside.parts] : [task]);
+    rows = kept.sort((a, b) => a.begin - b.begin || a.number - b.number).flatMap(unfolded).map((task) => [task]);
     waitsDrawn = true;
   } else {
     const started = shown.filter((task) => task.started !== null);
@@ -105,7 +106,7 @@ function drawGrid(context, height) {
 }
 
 const thickness = () => rowHeight[mode] - (mode === "rows" ? 9 : 3);
-const dimmed = (task) => matching !== null && !matching.has(task.number);
+const dimmed = (task) => matching !== null && !matching.has((task.outer ?? task).number);
 
 function drawWait(context, task, y) {
   if (!(task.waited > 0)) return;
@@ -119,9 +120,13 @@ function drawWait(context, task, y) {
 }
 
 function drawBar(context, task, y) {
-  const from = xOf(task.started), wide = Math.max(1, xOf(task.end) - from), high = thickness();
+  // A part of a task has a lower bar.
+  const inset = task.outer === null ? 0 : 3;
+  const from = xOf(task.started), wide = Math.max(1, xOf(task.end) - from), high = thickness() - 2 * inset;
+  y += inset;
   context.fillStyle = colours[task.statusClass === "run" && mode === "lanes" ? shades[task.shade] : task.statusClass];
-  context.fillRect(from, y, wide > 4 ? wide - 0.6 : wide, high);
+  if (task.inside === null || task.inside.levels.length === 0) context.fillRect(from, y, wide > 4 ? wide - 0.6 : wide, high);
+  else drawBand(context, task.inside.levels, from, wide, y, high);
   if (task.statusClass === "failed" || task.statusClass === "panicked" || task.statusClass === "timedout") {
     // A notch, so that colour is not the only sign of a failure.
     context.fillStyle = colours.surface;
@@ -133,7 +138,28 @@ function drawBar(context, task, y) {
   }
 }
 
-const label = (task) => task.statusClass === "run" ? task.name : task.name + " — " + task.status;
+// A bar in which the height of the curve is how many ran inside.
+function drawBand(context, levels, from, wide, y, high) {
+  const alpha = context.globalAlpha, step = wide / levels.length;
+  context.globalAlpha = alpha * 0.35;
+  context.fillRect(from, y, wide, high);
+  context.globalAlpha = alpha;
+  context.beginPath();
+  context.moveTo(from, y + high);
+  levels.forEach((level, at) => {
+    const top = y + high * (1 - level / 100);
+    context.lineTo(from + at * step, top);
+    context.lineTo(from + (at + 1) * step, top);
+  });
+  context.lineTo(from + wide, y + high);
+  context.fill();
+}
+
+function label(task) {
+  let text = task.statusClass === "run" ? task.name : task.name + " — " + task.status;
+  if (task.inside !== null) text = (mode === "rows" && task.inside.parts.length ? (task.inside.unfolded ? "▾ " : "▸ ") : "") + text + " · " + task.inside.summary;
+  return task.note === "" ? text : text + " · " + task.note;
+}
 
 function drawRow(context, task, y) {
   const high = thickness(), middle = y + high / 2;
@@ -145,7 +171,7 @@ function drawRow(context, task, y) {
   context.beginPath();
   context.moveTo(xOf(0), middle);
   context.lineTo(ready - 4, middle);
-  if (ready - 4 > xOf(0)) context.stroke();
+  if (task.outer === null && ready - 4 > xOf(0)) context.stroke();
   context.setLineDash([]);
   context.globalAlpha = 1;
   drawWait(context, task, y);

@@ -12,7 +12,7 @@ const tasks = run.tasks.map((row, number) => {
     number, name: row[NAME], kind: row[KIND], status: run.statuses[row[STATUS]][0], statusClass: run.statuses[row[STATUS]][1],
     attempts: row[ATTEMPTS], ready: moment(READY), started: moment(STARTED), ended: moment(ENDED), lane: row[LANE],
     critical: row[CRITICAL] === 1, holds: row[HOLDS] === -1 ? "" : run.holds[row[HOLDS]], upstreams: row[UPSTREAMS],
-    more: row[MORE] === 1, because: moment(BECAUSE), downstreams: [],
+    more: row[MORE] === 1, because: moment(BECAUSE), downstreams: [], note: "", inside: null, outer: null,
   };
   const permitted = moment(PERMITTED);
   task.end = task.ended ?? (task.started === null ? null : run.wall);
@@ -28,6 +28,27 @@ const tasks = run.tasks.map((row, number) => {
   return task;
 });
 for (const task of tasks) for (const upstream of task.upstreams) tasks[upstream].downstreams.push(task.number);
+for (const [number, note] of run.notes) { tasks[number].note = note; tasks[number].text += "\n" + note.toLowerCase(); }
+
+// Of each task in which elements or tasks of other runs ran: a summary, their number, how many have each
+// status, how many ran in each step from its start to its end, in hundredths of the greatest, and some of
+// them. Those are in the list of tasks too, so that they are selected and drawn like tasks.
+const wholeTasks = [...tasks];
+for (const [of, summary, count, statuses, levels, parts] of run.inside) {
+  const outer = tasks[of];
+  outer.inside = { summary, count, statuses, levels, parts: [], unfolded: false };
+  for (const [name, status, started, ended] of parts) {
+    const end = ended === -1 ? run.wall : ended;
+    const part = {
+      ...outer, number: tasks.length, name, kind: "part", status: run.statuses[status][0], statusClass: run.statuses[status][1], attempts: 1,
+      ready: null, started, begin: started, ended: ended === -1 ? null : ended, end, ran: ended === -1 ? null : Math.max(0, ended - started), waited: null, permits: null,
+      lane: -1, critical: false, holds: "", upstreams: [], downstreams: [], more: false, because: null, note: "", inside: null, outer,
+    };
+    outer.inside.parts.push(part);
+    outer.text += "\n" + name.toLowerCase();
+    tasks.push(part);
+  }
+}
 
 const number = (value) => String(value).length > 4 ? String(value).replace(/\B(?=(\d{3})+$)/g, "\u202f") : String(value);
 
@@ -55,5 +76,7 @@ function summary(task) {
   if (task.ran !== null) parts.push("ran " + duration(task.ran));
   if (task.waited > 0) parts.push("waited " + duration(task.waited) + " when ready");
   if (task.critical) parts.push("on the critical path");
+  if (task.inside !== null) parts.push(task.inside.summary);
+  if (task.note !== "") parts.push(task.note);
   return parts.join(", ");
 }

@@ -40,7 +40,11 @@ chart.addEventListener("pointermove", (event) => {
 });
 for (const end of ["pointerup", "pointercancel", "pointerleave"]) chart.addEventListener(end, (event) => {
   const pressed = pointers.delete(event.pointerId);
-  if (end === "pointerup" && pressed && moved <= 5) select(taskAt(event.offsetX, event.offsetY, event.pointerType === "mouse" ? 3 : 16));
+  if (end === "pointerup" && pressed && moved <= 5) {
+    const task = taskAt(event.offsetX, event.offsetY, event.pointerType === "mouse" ? 3 : 16);
+    if (mode === "rows" && task !== null) unfold(task);
+    select(task);
+  }
   if (end === "pointerleave") { selection.hovered = null; hideTooltip(); draw(); }
 });
 chart.addEventListener("dblclick", (event) => { zoom(3, event.offsetX); draw(); });
@@ -84,6 +88,7 @@ view.addEventListener("keydown", (event) => {
   else if (event.key === "+" || event.key === "=") zoomAtSelection(2);
   else if (event.key === "-") zoomAtSelection(0.5);
   else if (event.key === "0") fitAll();
+  else if (event.key === " " && selection.task !== null) { unfold(tasks[selection.task]); select(tasks[selection.task], true); }
   else if (event.key === "Enter" && selection.task !== null) byId("details").focus();
   else if (event.key === "Escape") select(null);
   else return;
@@ -94,6 +99,12 @@ function zoomAtSelection(factor) {
   const task = tasks[selection.task];
   zoom(factor, task === undefined ? undefined : Math.min(Math.max(xOf((task.begin + task.end) / 2), 0), scale.width));
   draw();
+}
+// Shows the elements of a task, or the tasks of runs inside of it, below it, or hides them.
+function unfold(task) {
+  if (task.inside === null || task.inside.parts.length === 0) return;
+  task.inside.unfolded = mode !== "rows" || !task.inside.unfolded;
+  show("rows");
 }
 function fitAll() { setRange(0, runLength); draw(); }
 

@@ -28,7 +28,16 @@ function showDetails(task) {
   };
   fact("Status", task.status + (task.attempts > 1 ? ", " + task.attempts + " attempts" : "") + (task.critical ? ", on the critical path" : ""));
   if (task.because !== null) fact("Because of", ...links([task.because]));
-  fact("Function", { plain: "plain, on a blocking thread", async: "async", input: "an input of the run" }[task.kind]);
+  fact("Function", { plain: "plain, on a blocking thread", async: "async", input: "none: an input of the run", value: "none: a value of the flow", part: "inside of another task" }[task.kind]);
+  if (task.note !== "") fact("Note", task.note);
+  if (task.outer !== null) fact("Inside of", ...links([task.outer.number], false));
+  if (task.inside !== null) {
+    const { summary, count, statuses, parts, unfolded } = task.inside;
+    const button = element("button", unfolded ? "Hide" : "Show", { type: "button", "aria-expanded": unfolded });
+    button.addEventListener("click", () => { unfold(task); select(task, true); details.focus(); });
+    fact("Inside", summary + ": " + statuses.map(([word, count]) => number(count) + " " + word).join(", "));
+    if (parts.length && run.timed) fact("In the chart", button, parts.length < count ? " the " + parts.length + " that failed or ran longest" : "");
+  }
   if (task.holds) fact("Holds", task.holds);
   if (task.ready !== null) fact("Waited for upstreams", duration(task.ready));
   if (task.waited !== null) {
@@ -45,8 +54,8 @@ function showDetails(task) {
 const search = byId("search");
 search.addEventListener("input", () => {
   const wanted = search.value.trim().toLowerCase();
-  matching = wanted === "" ? null : new Set(tasks.filter((task) => task.text.includes(wanted)).map((task) => task.number));
-  announcement.textContent = byId("found").textContent = matching === null ? "" : number(matching.size) + " of " + number(tasks.length);
+  matching = wanted === "" ? null : new Set(wholeTasks.filter((task) => task.text.includes(wanted)).map((task) => task.number));
+  announcement.textContent = byId("found").textContent = matching === null ? "" : number(matching.size) + " of " + number(wholeTasks.length);
   updateTable();
   if (run.timed) arrange();
 });

@@ -4,14 +4,14 @@ const PAGE = 50;
 const body = byId("rows");
 const sorting = { key: null, descending: false };
 let page = 0;
-let listed = tasks;
+let listed = wholeTasks;
 const columns = {
   name: (task) => task.name, status: (task) => task.status, ready: (task) => task.ready, permits: (task) => task.permits,
   thread: (task) => task.waited === null ? null : task.waited - task.permits, started: (task) => task.started, ran: (task) => task.ran, attempts: (task) => task.attempts,
 };
 
 function updateTable() {
-  listed = matching === null ? [...tasks] : tasks.filter((task) => matching.has(task.number));
+  listed = matching === null ? [...wholeTasks] : wholeTasks.filter((task) => matching.has(task.number));
   if (sorting.key !== null) {
     const key = columns[sorting.key], direction = sorting.descending ? -1 : 1;
     listed.sort((a, b) => {
@@ -37,6 +37,7 @@ function fillTable() {
     button.addEventListener("click", () => { select(task, true); view.scrollIntoView({ block: "center" }); });
     head.append(button);
     if (task.critical) head.append(element("span", "critical path", { class: "tag" }));
+    for (const remark of [task.inside?.summary, task.note]) if (remark) head.append(element("small", remark, { class: "remark" }));
     const status = element("td");
     status.append(swatch(task.statusClass), task.status);
     row.append(head, status);

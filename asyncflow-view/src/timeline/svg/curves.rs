@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::scale::Scale;
 use super::{HEADER, MARGIN, WIDTH};
 use crate::text;
+use crate::timeline::density::levels;
 use crate::timeline::model::Timeline;
 
 /// The height of the upper curve.
@@ -22,8 +23,18 @@ pub(super) fn curves(timeline: &Timeline, scale: &Scale) -> (String, f64) {
     let mut out = String::new();
     let mut top = HEADER;
     for (what, class, levels, height) in [
-        ("running", "run", levels(ran, scale.wall), HEIGHT),
-        ("waiting", "wait", levels(waited, scale.wall), HEIGHT / 2.0),
+        (
+            "running",
+            "run",
+            levels(ran, (0, scale.wall), COLUMNS),
+            HEIGHT,
+        ),
+        (
+            "waiting",
+            "wait",
+            levels(waited, (0, scale.wall), COLUMNS),
+            HEIGHT / 2.0,
+        ),
     ] {
         let peak = levels.iter().copied().fold(0.0, f64::max);
         // The tasks are too short to give a visible curve.
@@ -47,31 +58,4 @@ pub(super) fn curves(timeline: &Timeline, scale: &Scale) -> (String, f64) {
         top = base + 18.0;
     }
     (out, top - HEADER - 8.0)
-}
-
-/// The average number of spans in each column.
-fn levels(spans: impl Iterator<Item = (u64, u64)>, wall: u64) -> Vec<f64> {
-    // Spans that begin or end in a column, by the part of it that they cover.
-    let mut part = vec![0.0; COLUMNS + 1];
-    // The change of the number of spans that cover the whole column.
-    let mut change = vec![0.0; COLUMNS + 2];
-    let column = |moment: u64| (moment as f64 / wall as f64 * COLUMNS as f64).min(COLUMNS as f64);
-    for (from, to) in spans {
-        let (from, to) = (column(from), column(to));
-        let (first, last) = (from as usize, to as usize);
-        if first == last {
-            part[first] += to - from;
-            continue;
-        }
-        part[first] += (first + 1) as f64 - from;
-        part[last] += to - last as f64;
-        change[first + 1] += 1.0;
-        change[last] -= 1.0;
-    }
-    let mut level = 0.0;
-    let average = |at: usize| {
-        level += change[at];
-        part[at] + level
-    };
-    (0..COLUMNS).map(average).collect()
 }

@@ -34,7 +34,7 @@ const STYLE: &str = "\
 text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;font-size:12px;fill:#1d1f22}.name{paint-order:stroke;stroke:#fcfcfa;stroke-width:3.5px;stroke-linejoin:round}\
 .page{fill:#fcfcfa;stroke:#dddcd6}.title{font-size:17px;font-weight:600}.dim{fill:#63676d}.grid{stroke:#e6e5e0}\
 .run{fill:#8fb8d6}.failed{fill:#cf5a2e}.panicked{fill:#a0487f}.timedout{fill:#d09a2a}.recovered{fill:#c9c58e}.given{fill:#a9c6a0}.cancelled,.other{fill:#b9bcc0}\
-.hatch{stroke:#7d8289}.wait{fill:url(#hatch);stroke:#9a9ea4;stroke-width:.8}.before{stroke:#b4b7bb;stroke-dasharray:1 4;stroke-linecap:round}\
+.faint{opacity:.35}.hatch{stroke:#7d8289}.wait{fill:url(#hatch);stroke:#9a9ea4;stroke-width:.8}.before{stroke:#b4b7bb;stroke-dasharray:1 4;stroke-linecap:round}\
 .on{fill:#101214}.critical{stroke:#1d1f22;stroke-width:2.5;fill:none}.link{stroke:#1d1f22;stroke-width:1.2;fill:none}.mark{fill:none;stroke:#63676d;stroke-width:1.4}\
 @media(prefers-color-scheme:dark){text{fill:#e8e7e3}.page{fill:#17191c;stroke:#33363b}.name{stroke:#17191c}.on{fill:#f6f5f1}.dim{fill:#9da1a7}.grid{stroke:#2a2d31}\
 .run{fill:#3f7199}.failed{fill:#e0693c}.panicked{fill:#b9619a}.timedout{fill:#c99328}.recovered{fill:#7d7a45}.given{fill:#56794f}.cancelled,.other{fill:#5f646b}\
@@ -49,7 +49,11 @@ pub(crate) fn write(timeline: &Timeline) -> String {
         _ => curves::curves(timeline, &scale),
     };
     let bottom = HEADER + height;
-    let total = bottom + 44.0;
+    let (legend, lines) = match timeline.timed {
+        true => legend(timeline, bottom + 28.0),
+        false => (String::new(), 1),
+    };
+    let total = bottom + 26.0 + 18.0 * f64::from(lines);
     let mut out = String::new();
     let title = timeline.title();
     let _ = write!(
@@ -67,8 +71,8 @@ pub(crate) fn write(timeline: &Timeline) -> String {
     );
     if timeline.timed {
         axis(&mut out, &scale, bottom);
-        legend(&mut out, timeline, bottom + 28.0);
     }
+    out.push_str(&legend);
     out.push_str(&body);
     out.push_str("</svg>\n");
     out
@@ -126,8 +130,8 @@ fn in_lanes(timeline: &Timeline) -> bool {
     timeline.lanes <= MAX_LANES && timeline.bars.len() <= MAX_BARS
 }
 
-/// Writes the legend, which explains only what occurs in this picture.
-fn legend(out: &mut String, timeline: &Timeline, y: f64) {
+/// Returns the legend, which explains only what occurs in this picture, and the number of its lines.
+fn legend(timeline: &Timeline, mut y: f64) -> (String, u32) {
     let rows = timeline.bars.len() <= MAX_ROWS;
     let each_task = rows || in_lanes(timeline);
     let waits = timeline.bars.iter().any(|bar| bar.wait().is_some());
@@ -135,6 +139,7 @@ fn legend(out: &mut String, timeline: &Timeline, y: f64) {
         format!("<rect class=\"{class}\" x=\"0\" y=\"-10\" width=\"20\" height=\"11\" rx=\"1.5\"/>")
     };
     let line = |class: &str| format!("<path class=\"{class}\" d=\"M0 -4H20\"/>");
+    let (mut out, mut lines) = (String::new(), 1);
     let mut x = MARGIN;
     for (occurs, sign, text) in [
         (rows, line("before"), "waiting for upstreams"),
@@ -145,12 +150,23 @@ fn legend(out: &mut String, timeline: &Timeline, y: f64) {
         ),
         (true, rect("run"), "running"),
         (
+            rows && timeline.bars.iter().any(|bar| bar.inside.is_some()),
+            format!(
+                "{}<path class=\"run\" d=\"M0 1V-4H6V-8H14V-2H20V1Z\"/>",
+                rect("run faint")
+            ),
+            "how many ran at once",
+        ),
+        (
             each_task && timeline.totals.critical_tasks > 0,
             line("critical"),
             "critical path",
         ),
     ] {
         if occurs {
+            if x + 26.0 + width(text) > WIDTH - MARGIN {
+                (x, y, lines) = (MARGIN, y + 18.0, lines + 1);
+            }
             let _ = writeln!(
                 out,
                 "<g transform=\"translate({x:.0} {y:.0})\">{sign}<text class=\"dim\" x=\"26\" y=\"0\">{text}</text></g>"
@@ -158,6 +174,7 @@ fn legend(out: &mut String, timeline: &Timeline, y: f64) {
             x += 52.0 + width(text);
         }
     }
+    (out, lines)
 }
 
 /// Estimates the width of a text: 6.2 pixels for a letter, twice that for East Asian characters.
