@@ -1,5 +1,6 @@
 //! The flows that are counted. Their functions do nothing, so that only the library is counted.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use asyncflow::TokioFlow;
@@ -81,7 +82,55 @@ pub(crate) const FLOWS: &[Counted] = &[
         declare: chain_of_functions,
         same_as: None,
     },
+    small("one-task", |flow| {
+        flow.add(nothing);
+    }),
+    small("four-ready", |flow| {
+        let value = flow.value(5_u64);
+        let [a, b] = [1, 2].map(|number| {
+            let add = move |value: &u64| std::future::ready(value + number);
+            flow.add(add.inputs(value))
+        });
+        flow.add((async |a: &u64, b: &u64| a + b).inputs((a, b)));
+    }),
+    small("three-wait", |flow| {
+        let waits = [(); 3].map(|()| flow.add(wait_once));
+        flow.add(nothing.after(waits));
+    }),
+    small("semaphore", |flow| {
+        let permits = Semaphore::new(2);
+        for _ in 0..8 {
+            flow.add(wait_once.with_lock(&permits));
+        }
+    }),
+    small("time-limit", |flow| {
+        for _ in 0..4 {
+            flow.add(wait_once.timeout(Duration::from_secs(60)));
+        }
+    }),
 ];
+
+/// A flow that is counted as a whole.
+const fn small(name: &'static str, declare: fn(&mut TokioFlow)) -> Counted {
+    Counted {
+        name,
+        tasks: 1,
+        declare,
+        same_as: None,
+    }
+}
+
+impl Counted {
+    /// How many times it is executed in the two processes.
+    pub(crate) fn executions(&self) -> (u32, u32) {
+        if self.is_small() { (20, 220) } else { (2, 12) }
+    }
+
+    /// Whether an execution is counted, not a task.
+    pub(crate) fn is_small(&self) -> bool {
+        self.tasks == 1
+    }
+}
 
 pub(crate) fn find(name: &str) -> Result<&'static Counted, String> {
     let found = FLOWS.iter().find(|flow| flow.name == name);
@@ -102,6 +151,19 @@ pub(crate) fn execute(flow: &Counted, executions: u32) {
 }
 
 async fn nothing() {}
+
+/// Pending once, and woken at once.
+async fn wait_once() {
+    let mut waited = false;
+    std::future::poll_fn(|cx| match std::mem::replace(&mut waited, true) {
+        true => Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
+}
 
 fn chain(flow: &mut TokioFlow) {
     let mut last = flow.add(nothing);

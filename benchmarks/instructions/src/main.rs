@@ -1,4 +1,5 @@
-//! Counts the instructions per task with callgrind, and compares them with the counts on record.
+//! Counts the instructions per task with callgrind, and compares them with the counts on record. Of
+//! small flows, counts the instructions and the allocations per execution.
 //!
 //! ```text
 //! cargo run --release -p asyncflow-instructions              # fails if a count has grown by more than 5 %
@@ -7,8 +8,8 @@
 //!
 //! Instructions do not depend on the load of the machine. Each flow is executed on Tokio's
 //! current-thread runtime under `valgrind --tool=callgrind`, 2 times in one process and 12 times in
-//! another. The difference, divided by ten executions and by the number of tasks, is the count. It
-//! excludes the start of the process and building the flow. It includes the fixed cost of an
+//! another (a small flow 20 and 220 times). The difference, divided by these ten executions and by the
+//! number of tasks, is the count. It excludes the start of the process and building the flow. It includes the fixed cost of an
 //! execution, spread over the tasks.
 
 mod flows;
@@ -18,11 +19,8 @@ use std::env;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use flows::FLOWS;
+use flows::{Counted, FLOWS};
 use record::Record;
-
-/// How many times a flow is executed in the two processes.
-const EXECUTIONS: (u32, u32) = (2, 12);
 
 /// The growth of a count from which on it is an error.
 const TOLERANCE: f64 = 0.05;
@@ -60,7 +58,7 @@ fn execute(flow: &str, executions: &str) -> Result<(), String> {
 
 fn update() -> Result<(), String> {
     let counts = count_all()?;
-    Record::of(&counts).write(&path())
+    Record::of(counts).write(&path())
 }
 
 fn compare() -> Result<(), String> {
@@ -89,7 +87,7 @@ fn compare() -> Result<(), String> {
         let of = |name: &str| {
             counts
                 .iter()
-                .find(|(other, _)| *other == name)
+                .find(|(other, _)| other == name)
                 .expect("every flow is counted")
                 .1
         };
@@ -116,22 +114,44 @@ fn compare() -> Result<(), String> {
     }
 }
 
-/// The instructions per task of every flow.
-fn count_all() -> Result<Vec<(&'static str, f64)>, String> {
-    let counts = FLOWS.iter().map(|flow| {
-        let (few, many) = EXECUTIONS;
-        let difference = instructions(flow.name, many)? - instructions(flow.name, few)?;
-        let tasks = f64::from(many - few) * flow.tasks as f64;
-        Ok((flow.name, difference as f64 / tasks))
-    });
-    counts.collect()
+/// The instructions per task of every flow, and the allocations of small ones.
+fn count_all() -> Result<Vec<(String, f64)>, String> {
+    let mut counts = Vec::new();
+    for flow in FLOWS {
+        counts.push((flow.name.to_owned(), count(flow, instructions)?));
+        if flow.is_small() {
+            let name = format!("{}, allocations", flow.name);
+            counts.push((name, count(flow, allocations)?));
+        }
+    }
+    Ok(counts)
+}
+
+/// What one execution adds to a count, divided by the tasks.
+fn count(flow: &Counted, of: fn(&str, u32) -> Result<u64, String>) -> Result<f64, String> {
+    let (few, many) = flow.executions();
+    let difference = of(flow.name, many)? - of(flow.name, few)?;
+    let tasks = f64::from(many - few) * flow.tasks as f64;
+    Ok(difference as f64 / tasks)
 }
 
 /// The instructions of a process that executes a flow this many times.
 fn instructions(flow: &str, executions: u32) -> Result<u64, String> {
+    let tool = ["--tool=callgrind", "--callgrind-out-file=/dev/null"];
+    valgrind(&tool, "Collected :", flow, executions)
+}
+
+/// The allocations of such a process.
+fn allocations(flow: &str, executions: u32) -> Result<u64, String> {
+    let tool = ["--tool=memcheck", "--leak-check=no"];
+    valgrind(&tool, "total heap usage:", flow, executions)
+}
+
+/// The number that a tool of valgrind prints behind `what`.
+fn valgrind(tool: &[&str], what: &str, flow: &str, executions: u32) -> Result<u64, String> {
     let program = env::current_exe().map_err(|error| error.to_string())?;
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(tool)
         .arg(program)
         .args(["execute", flow, &executions.to_string()])
         .output()
@@ -139,13 +159,11 @@ fn instructions(flow: &str, executions: u32) -> Result<u64, String> {
             format!("valgrind could not be run ({error}): install Debian's `valgrind`")
         })?;
     let log = String::from_utf8_lossy(&output.stderr);
-    let collected = log
-        .lines()
-        .find_map(|line| line.split_once("Collected :"))
-        .and_then(|(_, count)| count.trim().parse().ok());
-    match collected {
-        Some(count) if output.status.success() => Ok(count),
-        _ => Err(format!("callgrind did not count `{flow}`:\n{log}")),
+    let number = log.lines().find_map(|line| line.split_once(what));
+    let number = number.and_then(|(_, rest)| rest.split_whitespace().next());
+    match number.and_then(|number| number.replace(',', "").parse().ok()) {
+        Some(number) if output.status.success() => Ok(number),
+        _ => Err(format!("valgrind did not count `{flow}`:\n{log}")),
     }
 }
 

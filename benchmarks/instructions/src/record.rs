@@ -9,13 +9,8 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn of(counts: &[(&str, f64)]) -> Self {
-        let counts = counts
-            .iter()
-            .map(|(name, count)| ((*name).to_owned(), *count));
-        Self {
-            counts: counts.collect(),
-        }
+    pub(crate) fn of(counts: Vec<(String, f64)>) -> Self {
+        Self { counts }
     }
 
     pub(crate) fn count(&self, name: &str) -> Option<f64> {
@@ -45,7 +40,10 @@ impl Record {
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), String> {
-        let mut text = format!("# instructions per task, made with {}\n", compiler());
+        let mut text = format!(
+            "# instructions per task, or per execution of a small flow, made with {}\n",
+            compiler()
+        );
         for (name, count) in &self.counts {
             text += &format!("{name}\t{count:.1}\n");
         }

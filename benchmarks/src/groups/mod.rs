@@ -9,9 +9,11 @@ mod memory;
 mod million;
 mod mixed;
 mod plain;
+mod server;
 mod shapes;
 mod skewed;
 mod sleep;
+mod small;
 mod spin;
 mod yields;
 
@@ -34,6 +36,8 @@ pub struct Group {
 
 /// All groups, in the order in which they are run.
 pub const GROUPS: &[Group] = &[
+    small::GROUP,
+    server::GROUP,
     shapes::GROUP,
     dagx_set::GROUP,
     plain::GROUP,
