@@ -61,6 +61,17 @@ on_every_backend! {
         refused(flow.execute().await.unwrap_err(), &ran, &["`fill`", "`buffer`", "by value", "fallback"]);
     }
 
+    async fn a_list_with_more_elements_than_fit<R>() {
+        let mut flow = Flow::<R>::new();
+        let list = flow.value(vec![(); usize::MAX]);
+        let awaits = flow.add(each(async |(): &()| 1_u64).inputs(list).named("too many"));
+        let after = flow.add((|_: &Vec<u64>| ()).inputs(awaits));
+        let error = flow.execute().await.unwrap_err();
+        assert!(error.to_string().contains("task `too many`"), "{error}");
+        assert!(error.to_string().contains("capacity"), "{error}");
+        assert!(error.report().unwrap().status(after) != TaskStatus::Succeeded);
+    }
+
     async fn retry_when_without_retry<R>() {
         let (mut flow, ran) = flow_that_must_not_run::<R>();
         flow.add((|| Err::<(), _>("no")).retry_when(|_| true).named("once"));
@@ -358,6 +369,7 @@ mod foreign_handles {
             let (foreign, flag) = (other.add(|| 1), other.add(|| true));
             let group = other.add(series![|| ()]);
             let empty = other.add(parallel![]);
+            let list = other.value(vec![1_u8]);
             let own = flow.add(|| 2);
             panics_here(|| flow.add((|| ()).after(foreign)));
             panics_here(|| flow.add((async || ()).after(own).after(foreign)));
@@ -369,6 +381,11 @@ mod foreign_handles {
             panics_here(|| flow.add((|| ()).after_any(foreign)));
             panics_here(|| flow.add((|| ()).after_any([own, foreign])));
             panics_here(|| flow.add((|| ()).run_if(flag)));
+            panics_here(|| flow.add((|| ()).run_unless(flag)));
+            panics_here(|| flow.add((|| ()).run_when(foreign, |number| *number > 0)));
+            panics_here(|| flow.add(each(|_: &u8| ()).inputs(list)));
+            panics_here(|| flow.add(each(|_: u8| ()).inputs(list.moved())));
+            panics_here(|| flow.add((|_: Vec<Option<&i32>>| ()).inputs(vec![foreign.optional()])));
             panics_here(|| flow.add((|_: &i32| ()).inputs(foreign)));
             panics_here(|| flow.add((|_: &i32, _: &i32| ()).inputs((own, foreign))));
             panics_here(|| flow.add((|_: Vec<&i32>| ()).inputs(vec![own, foreign])));
