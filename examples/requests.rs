@@ -1,17 +1,20 @@
 //! Builds a flow once, and executes it for every request of an axum server, with different data.
 //!
 //! ```text
-//!           ╭──▶ user ──╮
-//!   id ─────┤           ├──▶ page
-//!           ╰──▶ posts ─╯
+//!   client ─┬──▶ user ──╮
+//!           │           ├──▶ page
+//!   id ─────┴──▶ posts ─╯
 //! ```
+//!
+//! All runs share the client of the database. The posts have a time limit, and a page without posts is better
+//! than none.
 //!
 //! ```text
 //! cargo run --example requests --features tokio
 //! ```
 //!
-//! It sends itself four requests at the same time, prints the answers, and exits. Look at the last
-//! one: its run fails, and the others do not.
+//! It sends itself four requests at the same time, prints the answers, and exits. The posts of user 3 take
+//! too long, so that page is without them. There is no user 0, so that run fails, and the others do not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +29,25 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
+/// A client of the database, as a program has one for all of its requests.
+struct Client;
+
+impl Client {
+    async fn user(&self, id: u64) -> Result<String, String> {
+        sleep(Duration::from_millis(20)).await;
+        match id {
+            0 => Err("there is no user 0".into()),
+            id => Ok(format!("user {id}")),
+        }
+    }
+
+    async fn posts(&self, id: u64) -> Vec<String> {
+        let slow = if id == 3 { 60_000 } else { 20 };
+        sleep(Duration::from_millis(slow)).await;
+        (1..=id).map(|n| format!("post {n}")).collect()
+    }
+}
+
 /// The flow, with the handles of its input and its output.
 struct Pages {
     flow: TokioFlow,
@@ -36,26 +58,25 @@ struct Pages {
 impl Pages {
     fn new() -> Self {
         let mut flow = TokioFlow::new();
+        let client = flow.value(Client);
         let id = flow.input::<u64>("id");
 
         #[task(flow)]
-        async fn user(id: &u64) -> Result<String, String> {
-            sleep(Duration::from_millis(20)).await;
-            match *id {
-                0 => Err("there is no user 0".into()),
-                id => Ok(format!("user {id}")),
-            }
+        async fn user(client: &Client, id: &u64) -> Result<String, String> {
+            client.user(*id).await
         }
 
-        #[task(flow)]
-        async fn posts(id: &u64) -> Vec<String> {
-            sleep(Duration::from_millis(20)).await;
-            (1..=*id.min(&3)).map(|n| format!("post {n}")).collect()
+        #[task(flow, timeout = Duration::from_millis(500), fallback = |_| Vec::new())]
+        async fn posts(client: &Client, id: &u64) -> Vec<String> {
+            client.posts(*id).await
         }
 
         #[task(flow)]
         fn page(user: &String, posts: &Vec<String>) -> String {
-            format!("{user} wrote {}", posts.join(", "))
+            match posts.is_empty() {
+                true => format!("{user}: the posts are not available"),
+                false => format!("{user} wrote {}", posts.join(", ")),
+            }
         }
 
         Self { flow, id, page }

@@ -1,46 +1,21 @@
 //! Finds the files.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use asyncflow::Output;
 
 /// Folders with generated files, which are skipped.
 const SKIPPED: [&str; 2] = ["target", ".git"];
 
-/// A file to be measured.
+/// What was found: a file, or a path that is a problem, or both.
 #[derive(Debug)]
-pub(crate) struct File {
+pub(crate) struct Entry {
     pub(crate) path: PathBuf,
-    pub(crate) bytes: u64,
-}
-
-/// A path that could not be measured, and why.
-#[derive(Clone, Debug)]
-pub(crate) struct Problem {
-    pub(crate) path: PathBuf,
-    pub(crate) why: String,
-}
-
-impl Problem {
-    pub(crate) fn new(path: &Path, why: impl fmt::Display) -> Self {
-        Self {
-            path: path.to_owned(),
-            why: why.to_string(),
-        }
-    }
-}
-
-/// What was found.
-#[derive(Debug, Default, Output)]
-pub(crate) struct Found {
-    /// The files by top-level folder; those directly in the root are under `.`.
-    pub(crate) folders: BTreeMap<String, Arc<Vec<File>>>,
-    pub(crate) problems: Vec<Problem>,
+    /// The top-level folder that it is in; `.` for what is directly in the root.
+    pub(crate) folder: String,
+    /// The length of a file.
+    pub(crate) bytes: Option<u64>,
+    pub(crate) problem: Option<String>,
 }
 
 /// Finds every file below `root`. Does not follow links, so it cannot loop.
@@ -48,73 +23,78 @@ pub(crate) struct Found {
 /// # Errors
 ///
 /// If `root` itself cannot be read.
-pub(crate) fn files(root: &Path) -> Result<Found, String> {
-    let entries = fs::read_dir(root).map_err(|error| format!("{}: {error}", root.display()))?;
-    let mut folders: BTreeMap<String, Vec<File>> = BTreeMap::new();
-    let mut problems = Vec::new();
-    // Stores paths instead of entries, because an entry keeps its folder open.
-    let paths = |entries: fs::ReadDir| entries.map(|entry| entry.map(|entry| entry.path()));
-    let mut stack: Vec<(String, io::Result<PathBuf>)> =
-        paths(entries).map(|path| (".".to_owned(), path)).collect();
+pub(crate) fn files(root: &Path) -> Result<Vec<Entry>, String> {
+    let mut found = Vec::new();
+    let mut stack = vec![(".".to_owned(), root.to_owned())];
     while let Some((folder, path)) = stack.pop() {
-        let path = match path {
-            Ok(path) => path,
-            Err(error) => {
-                problems.push(Problem::new(&root.join(&folder), error));
-                continue;
-            }
-        };
-        let name = path.file_name().unwrap_or_default();
-        if name.to_str().is_none() {
-            problems.push(Problem::new(&path, "its name is not UTF-8 (still counted)"));
-        }
-        // The metadata of the entry itself, not of what it links to.
-        let metadata = match fs::symlink_metadata(&path) {
-            Ok(metadata) => metadata,
-            Err(error) => {
-                problems.push(Problem::new(&path, error));
-                continue;
-            }
-        };
-        if metadata.is_dir() {
-            if SKIPPED.iter().any(|skipped| name == *skipped) {
-                continue;
-            }
-            let top = match &*folder {
-                "." => name.to_string_lossy().into_owned(),
-                _ => folder,
-            };
-            match fs::read_dir(&path) {
-                Ok(entries) => {
-                    let before = stack.len();
-                    stack.extend(paths(entries).map(|path| (top.clone(), path)));
-                    if stack.len() == before {
-                        problems.push(Problem::new(&path, "an empty folder"));
+        // Paths instead of entries, because an entry keeps its folder open.
+        let paths = fs::read_dir(&path).and_then(|entries| {
+            let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+            paths.collect::<io::Result<Vec<PathBuf>>>()
+        });
+        let problem = match paths {
+            Ok(paths) if !paths.is_empty() || path == root => {
+                let kinds = paths.into_iter().filter_map(|path| look_at(&folder, path));
+                for kind in kinds {
+                    match kind {
+                        Kind::Folder(folder, path) => stack.push((folder, path)),
+                        Kind::Entry(entry) => found.push(entry),
                     }
                 }
-                Err(error) => problems.push(Problem::new(&path, error)),
+                continue;
             }
-        } else if metadata.is_file() {
-            let bytes = metadata.len();
-            folders
-                .entry(folder)
-                .or_default()
-                .push(File { path, bytes });
-        } else if metadata.is_symlink() {
-            if let Err(error) = fs::metadata(&path) {
-                problems.push(Problem::new(&path, format!("a broken link: {error}")));
-            }
-        } else {
-            // Reading a pipe or a device might never end.
-            problems.push(Problem::new(&path, "neither a file nor a folder"));
-        }
+            Ok(_) => "an empty folder".to_owned(),
+            Err(error) if path == root => return Err(format!("{}: {error}", root.display())),
+            Err(error) => error.to_string(),
+        };
+        found.push(Entry {
+            path,
+            folder,
+            bytes: None,
+            problem: Some(problem),
+        });
     }
-    let folders = folders.into_iter().map(|(name, mut files)| {
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        (name, Arc::new(files))
-    });
-    Ok(Found {
-        folders: folders.collect(),
-        problems,
-    })
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}
+
+enum Kind {
+    /// A folder, and the top-level folder that it is in.
+    Folder(String, PathBuf),
+    Entry(Entry),
+}
+
+/// What a path is; `None` if it is to be skipped.
+fn look_at(folder: &str, path: PathBuf) -> Option<Kind> {
+    let name = path.file_name().unwrap_or_default();
+    let (mut bytes, mut problem) = (None, None);
+    // The metadata of the entry itself, not of what it links to.
+    match fs::symlink_metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => {
+            let top = match folder {
+                "." => name.to_string_lossy().into_owned(),
+                _ => folder.to_owned(),
+            };
+            let skipped = SKIPPED.iter().any(|skipped| name == *skipped);
+            return (!skipped).then_some(Kind::Folder(top, path));
+        }
+        Ok(metadata) if metadata.is_file() => {
+            bytes = Some(metadata.len());
+            if name.to_str().is_none() {
+                problem = Some("its name is not UTF-8 (still counted)".to_owned());
+            }
+        }
+        Ok(metadata) if metadata.is_symlink() => {
+            problem = Some(format!("a broken link: {}", fs::metadata(&path).err()?));
+        }
+        // Reading a pipe or a device might never end.
+        Ok(_) => problem = Some("neither a file nor a folder".to_owned()),
+        Err(error) => problem = Some(error.to_string()),
+    }
+    Some(Kind::Entry(Entry {
+        path,
+        folder: folder.to_owned(),
+        bytes,
+        problem,
+    }))
 }

@@ -1,56 +1,36 @@
-//! The flows of the census.
+//! The flow of the census.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use asyncflow::prelude::*;
 
 use crate::backend::AppFlow;
-use crate::find::{self, Found};
-use crate::measure::{self, Contents, Duplicates, Lines, Longest};
-use crate::report::Census;
+use crate::{find, measure, report};
 
-/// The flow that finds the files.
-pub(crate) fn finding(folder: PathBuf) -> (AppFlow, Task<Found>) {
-    let mut flow = AppFlow::new();
-    let find = flow.add((move || find::files(&folder)).named("find"));
-    (flow, find)
+/// What the program was asked to do.
+pub(crate) struct Arguments {
+    pub(crate) folder: PathBuf,
+    pub(crate) report: PathBuf,
 }
 
-/// The flow that measures the files; its last task returns a summary.
-pub(crate) fn measuring(folder: PathBuf, found: Found, report: PathBuf) -> (AppFlow, Task<String>) {
+/// Returns the flow, and the task whose output is the summary.
+pub(crate) fn census(arguments: Arguments) -> (AppFlow, Task<String>) {
     let mut flow = AppFlow::new();
-    let open_files = Semaphore::new(2 * available_parallelism().map_or(1, usize::from));
+    let open_files = 2 * available_parallelism().map_or(1, usize::from);
+    let open_files = Semaphore::named("open files", open_files);
 
-    let mut lines: Vec<Task<Lines>> = Vec::new();
-    let mut contents: Vec<Task<Contents>> = Vec::new();
-    let mut longest: Vec<Task<Longest>> = Vec::new();
-    for (name, files) in &found.folders {
-        // The three tasks share the list.
-        let files = || Arc::clone(files);
-        let (counted, hashed, measured) = (files(), files(), files());
-        let task = (move || measure::lines(&counted)).with_lock(&open_files);
-        lines.push(flow.add(task.named(format!("lines of {name}"))));
-        let task = (move || measure::contents(&hashed)).with_lock(&open_files);
-        contents.push(flow.add(task.named(format!("contents of {name}"))));
-        let task = (move || measure::longest(&measured)).with_lock(&open_files);
-        longest.push(flow.add(task.named(format!("longest of {name}"))));
-    }
+    let arguments = flow.value(arguments);
+    let find = |arguments: &Arguments| find::files(&arguments.folder);
+    let found = flow.add(find.inputs(arguments).named("find"));
+    let measure = each(measure::measure).inputs(found.moved());
+    let measured = flow.add(measure.with_lock(&open_files).named("measure"));
 
-    let duplicates = flow.add(measure::duplicates.inputs(contents).with_lock(&open_files));
-    let names: Vec<String> = found.folders.keys().cloned().collect();
-    let write = move |lines: Vec<&Lines>, longest: Vec<&Longest>, duplicates: &Duplicates| {
-        let census = Census {
-            folder: &folder,
-            names: &names,
-            found: &found,
-            lines,
-            longest,
-            duplicates,
-        };
-        census.write(&report)
-    };
-    let summary = flow.add(write.inputs((lines, longest, duplicates)).named("report"));
+    let languages = flow.add(measure::languages.inputs(measured));
+    let folders = flow.add(measure::folders.inputs(measured));
+    let longest = flow.add(measure::longest.inputs(measured));
+    let duplicates = flow.add(measure::duplicates.inputs(measured));
+    let inputs = (arguments, measured, languages, folders, longest, duplicates);
+    let summary = flow.add(report::report.inputs(inputs));
     (flow, summary)
 }

@@ -1,5 +1,8 @@
-//! Measures the files: functions that run on blocking threads.
+//! Measures a file, and sums up what was measured.
 
+#![expect(clippy::ptr_arg, reason = "a list is lent as the `Vec` that it is")]
+
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};
@@ -8,137 +11,128 @@ use std::path::{Path, PathBuf};
 
 use asyncflow::Output;
 
-use crate::find::{File, Problem};
+use crate::find::Entry;
 
 /// The number of longest files that are kept.
-pub(crate) const KEPT: usize = 10;
+const KEPT: usize = 10;
 
-/// The number of lines by language.
-#[derive(Debug, Default, Output)]
-pub(crate) struct Lines {
-    pub(crate) languages: BTreeMap<&'static str, Count>,
-    pub(crate) problems: Vec<Problem>,
+/// What is known of an entry.
+#[derive(Debug, Output)]
+pub(crate) struct Measured {
+    pub(crate) entry: Entry,
+    pub(crate) hash: u64,
+    pub(crate) lines: u64,
+    /// The language, if it is known. The lines of other files are not counted.
+    pub(crate) language: Option<&'static str>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Output)]
 pub(crate) struct Count {
     pub(crate) files: u64,
+    pub(crate) bytes: u64,
     pub(crate) lines: u64,
 }
 
-/// Files by length and hash.
-#[derive(Debug, Default, Output)]
-pub(crate) struct Contents(HashMap<(u64, u64), Vec<PathBuf>>);
+/// Files with the same contents.
+#[derive(Debug, Output)]
+pub(crate) struct Duplicates {
+    pub(crate) bytes: u64,
+    pub(crate) paths: Vec<PathBuf>,
+}
 
-/// Groups of files with the same contents, and the length of each group's files in bytes.
-#[derive(Debug, Default, Output)]
-pub(crate) struct Duplicates(pub(crate) Vec<(u64, Vec<PathBuf>)>);
+/// Reads a file once, piece by piece: hashes it and counts its lines. Takes note of a file that cannot be
+/// read, and goes on.
+pub(crate) fn measure(mut entry: Entry) -> Measured {
+    let (mut hasher, mut lines, mut last) = (DefaultHasher::new(), 0, b'\n');
+    if entry.bytes.is_some() {
+        let read = in_pieces(&entry.path, |piece| {
+            hasher.write(piece);
+            lines += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
+            last = piece.last().copied().unwrap_or(last);
+        });
+        if let Err(error) = read {
+            entry.problem = Some(error.to_string());
+        }
+    }
+    let language = language(&entry.path);
+    Measured {
+        hash: hasher.finish(),
+        // A last line without a line feed also counts.
+        lines: language.map_or(0, |_| lines + u64::from(last != b'\n')),
+        language,
+        entry,
+    }
+}
 
-/// The files with the most lines, the longest first.
-#[derive(Debug, Default, Output)]
-pub(crate) struct Longest(pub(crate) Vec<(u64, PathBuf)>);
+/// Counts the files of each language.
+pub(crate) fn languages(files: &Vec<Measured>) -> BTreeMap<String, Count> {
+    count(files, |file| file.language)
+}
 
-/// Counts the lines of every file in a known language.
-pub(crate) fn lines(files: &[File]) -> Lines {
-    let mut lines = Lines::default();
+/// Counts the files in each top-level folder.
+pub(crate) fn folders(files: &Vec<Measured>) -> BTreeMap<String, Count> {
+    count(files, |file| Some(&file.entry.folder))
+}
+
+fn count(files: &[Measured], key: impl Fn(&Measured) -> Option<&str>) -> BTreeMap<String, Count> {
+    let mut counts: BTreeMap<String, Count> = BTreeMap::new();
     for file in files {
-        let Some(language) = language(&file.path) else {
-            continue;
-        };
-        match count_lines(&file.path) {
-            Ok(counted) => {
-                let count = lines.languages.entry(language).or_default();
-                count.files += 1;
-                count.lines += counted;
-            }
-            Err(error) => lines.problems.push(Problem::new(&file.path, error)),
+        if let (Some(bytes), Some(key)) = (file.entry.bytes, key(file)) {
+            let count = counts.entry(key.to_owned()).or_default();
+            count.files += 1;
+            count.bytes += bytes;
+            count.lines += file.lines;
         }
     }
-    lines
+    counts
 }
 
-/// Hashes the contents of every file, except for empty files.
-pub(crate) fn contents(files: &[File]) -> Contents {
-    let mut contents = Contents::default();
-    for file in files.iter().filter(|file| file.bytes > 0) {
-        let mut hasher = DefaultHasher::new();
-        // `lines` reports the files that cannot be read.
-        if let Ok(bytes) = in_pieces(&file.path, |piece| hasher.write(piece)) {
-            let key = (bytes, hasher.finish());
-            contents.0.entry(key).or_default().push(file.path.clone());
-        }
-    }
-    contents
+/// Finds the files with the most lines, the longest first.
+pub(crate) fn longest(files: &Vec<Measured>) -> Vec<(u64, PathBuf)> {
+    let mut files: Vec<&Measured> = files.iter().filter(|file| file.lines > 0).collect();
+    files.sort_by_key(|file| (Reverse(file.lines), &file.entry.path));
+    let kept = files.into_iter().take(KEPT);
+    kept.map(|file| (file.lines, file.entry.path.clone()))
+        .collect()
 }
 
-/// Finds the files with the most lines.
-pub(crate) fn longest(files: &[File]) -> Longest {
-    let known = files.iter().filter(|file| language(&file.path).is_some());
-    let counted = known.filter_map(|file| Some((count_lines(&file.path).ok()?, file.path.clone())));
-    Longest(keep_longest(counted.collect()))
-}
-
-/// Keeps the longest files, the longest first.
-pub(crate) fn keep_longest(mut files: Vec<(u64, PathBuf)>) -> Vec<(u64, PathBuf)> {
-    files.sort_by(|(a, path_a), (b, path_b)| b.cmp(a).then_with(|| path_a.cmp(path_b)));
-    files.truncate(KEPT);
-    files
-}
-
-/// Merges the hashes of all folders. Files with equal hashes are compared byte by byte.
-pub(crate) fn duplicates(folders: Vec<&Contents>) -> Duplicates {
-    let mut all: BTreeMap<(u64, u64), Vec<&PathBuf>> = BTreeMap::new();
-    for Contents(folder) in folders {
-        for (key, paths) in folder {
-            all.entry(*key).or_default().extend(paths);
+/// Finds files with the same contents. Those with equal hashes are compared byte by byte.
+pub(crate) fn duplicates(files: &Vec<Measured>) -> Vec<Duplicates> {
+    let mut equal: HashMap<(u64, u64), Vec<&Path>> = HashMap::new();
+    for Measured { entry, hash, .. } in files {
+        if let (Some(bytes @ 1..), None) = (entry.bytes, &entry.problem) {
+            equal.entry((bytes, *hash)).or_default().push(&entry.path);
         }
     }
     let mut groups = Vec::new();
-    for ((bytes, _), mut paths) in all {
-        paths.sort();
-        if let [first, others @ ..] = &*paths {
-            let equal = others
-                .iter()
-                .filter(|other| same(first, other).unwrap_or(false));
-            let group: Vec<PathBuf> = std::iter::once(first)
-                .chain(equal)
-                .map(|path| path.to_path_buf())
-                .collect();
-            if group.len() > 1 {
-                groups.push((bytes, group));
-            }
+    for ((bytes, _), paths) in equal {
+        let same = |path: &&Path| fs::read(path).ok() == fs::read(paths[0]).ok();
+        let others = paths[1..].iter().copied().filter(same);
+        let paths: Vec<PathBuf> = [paths[0]]
+            .into_iter()
+            .chain(others)
+            .map(Path::to_owned)
+            .collect();
+        if paths.len() > 1 {
+            groups.push(Duplicates { bytes, paths });
         }
     }
-    groups.sort_by_key(|(bytes, group)| std::cmp::Reverse(bytes * (group.len() as u64 - 1)));
-    Duplicates(groups)
+    groups.sort_by_key(|group| {
+        (
+            Reverse(group.bytes * group.paths.len() as u64),
+            group.paths.clone(),
+        )
+    });
+    groups
 }
 
-fn same(a: &Path, b: &Path) -> io::Result<bool> {
-    Ok(fs::read(a)? == fs::read(b)?)
-}
-
-fn count_lines(path: &Path) -> io::Result<u64> {
-    let (mut lines, mut last) = (0, b'\n');
-    in_pieces(path, |piece| {
-        lines += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
-        last = piece.last().copied().unwrap_or(last);
-    })?;
-    // A last line without a line feed also counts.
-    Ok(lines + u64::from(last != b'\n'))
-}
-
-/// Reads a file piece by piece, and returns its length.
-fn in_pieces(path: &Path, mut piece: impl FnMut(&[u8])) -> io::Result<u64> {
+fn in_pieces(path: &Path, mut piece: impl FnMut(&[u8])) -> io::Result<()> {
     let mut file = fs::File::open(path)?;
     let mut buffer = vec![0; 64 << 10];
-    let mut bytes = 0;
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(bytes),
-            read => {
-                piece(&buffer[..read]);
-                bytes += read as u64;
-            }
+            0 => return Ok(()),
+            read => piece(&buffer[..read]),
         }
     }
 }

@@ -1,150 +1,117 @@
 //! Writes the report, as Markdown.
 
+#![expect(clippy::ptr_arg, reason = "a list is lent as the `Vec` that it is")]
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::find::{Found, Problem};
-use crate::measure::{Count, Duplicates, Lines, Longest, keep_longest};
+use crate::flow::Arguments;
+use crate::measure::{Count, Duplicates, Measured};
 
 /// The most duplicates and the most problems that are listed.
 const LISTED: usize = 50;
 
-/// What the report is made of.
-pub(crate) struct Census<'a> {
-    pub(crate) folder: &'a Path,
-    /// The names of the top-level folders, in the order of `lines` and `longest`.
-    pub(crate) names: &'a [String],
-    pub(crate) found: &'a Found,
-    pub(crate) lines: Vec<&'a Lines>,
-    pub(crate) longest: Vec<&'a Longest>,
-    pub(crate) duplicates: &'a Duplicates,
+/// Writes the report, and returns a summary.
+///
+/// # Errors
+///
+/// If the report cannot be written.
+pub(crate) fn report(
+    arguments: &Arguments,
+    files: &Vec<Measured>,
+    languages: &BTreeMap<String, Count>,
+    folders: &BTreeMap<String, Count>,
+    longest: &Vec<(u64, PathBuf)>,
+    duplicates: &Vec<Duplicates>,
+) -> Result<String, String> {
+    let name = |path: &Path| name(path.strip_prefix(&arguments.folder).unwrap_or(path));
+    let (mut count, mut bytes, mut lines) = (0, 0, 0);
+    for folder in folders.values() {
+        count += folder.files;
+        bytes += folder.bytes;
+        lines += folder.lines;
+    }
+    let problem = |file: &Measured| {
+        let why = file.entry.problem.as_ref()?;
+        Some(format!("{}: {why}", name(&file.entry.path)))
+    };
+    let problems: Vec<String> = files.iter().filter_map(problem).collect();
+    let groups = duplicates.iter().map(|group| {
+        let paths: Vec<String> = group.paths.iter().map(|path| name(path)).collect();
+        format!("{} bytes each: {}", group.bytes, paths.join(" "))
+    });
+    let longest = longest
+        .iter()
+        .map(|(lines, path)| format!("{lines} lines: {}", name(path)));
+
+    let mut out = format!(
+        "# Census of `{}`\n\n{count} files, {bytes} bytes.\n",
+        arguments.folder.display()
+    );
+    let written = table(&mut out, "Languages", languages)
+        .and_then(|()| table(&mut out, "Folders", folders))
+        .and_then(|()| list(&mut out, "Longest files", longest))
+        .and_then(|()| list(&mut out, "Duplicates", groups))
+        .and_then(|()| list(&mut out, "Problems", problems.iter().cloned()));
+    written.expect("a string can always be written to");
+
+    let failed = |error: std::io::Error| format!("{}: {error}", arguments.report.display());
+    if let Some(parent) = arguments.report.parent() {
+        fs::create_dir_all(parent).map_err(failed)?;
+    }
+    fs::write(&arguments.report, out).map_err(failed)?;
+    Ok(format!(
+        "{count} files of {bytes} bytes, {lines} lines in {} languages, {} groups of duplicates, {} problems\n\
+         report: {}",
+        languages.len(),
+        duplicates.len(),
+        problems.len(),
+        arguments.report.display()
+    ))
 }
 
-impl Census<'_> {
-    /// Writes the report, and returns a summary.
-    ///
-    /// # Errors
-    ///
-    /// If the report cannot be written.
-    pub(crate) fn write(&self, report: &Path) -> Result<String, String> {
-        let failed = |error: std::io::Error| format!("{}: {error}", report.display());
-        if let Some(parent) = report.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
-        }
-        fs::write(report, self.to_string()).map_err(failed)?;
-        let (files, bytes) = self.totals();
-        let lines: u64 = self.languages().values().map(|count| count.lines).sum();
-        Ok(format!(
-            "{files} files of {bytes} bytes, {lines} lines in {} languages, {} groups of duplicates, {} problems\n\
-             report: {}",
-            self.languages().len(),
-            self.duplicates.0.len(),
-            self.problems().count(),
-            report.display()
-        ))
-    }
-
-    fn totals(&self) -> (usize, u64) {
-        let folders = self.found.folders.values();
-        folders.fold((0, 0), |(files, bytes), folder| {
-            let more: u64 = folder.iter().map(|file| file.bytes).sum();
-            (files + folder.len(), bytes + more)
-        })
-    }
-
-    fn languages(&self) -> BTreeMap<&'static str, Count> {
-        let mut all: BTreeMap<&'static str, Count> = BTreeMap::new();
-        for (language, count) in self.lines.iter().flat_map(|lines| &lines.languages) {
-            let total = all.entry(language).or_default();
-            total.files += count.files;
-            total.lines += count.lines;
-        }
-        all
-    }
-
-    fn problems(&self) -> impl Iterator<Item = &Problem> {
-        let measured = self.lines.iter().flat_map(|lines| &lines.problems);
-        self.found.problems.iter().chain(measured)
-    }
-
-    fn name(&self, path: &Path) -> String {
-        let path = path.strip_prefix(self.folder).unwrap_or(path);
-        // In backticks, so that a name is not taken for Markdown.
-        let name: String = path
-            .to_string_lossy()
+/// A path in backticks, so that a name is not taken for Markdown.
+fn name(path: &Path) -> String {
+    let visible = |c: char| match c {
+        '`' => '\'',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    format!(
+        "`{}`",
+        path.to_string_lossy()
             .chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect();
-        format!("`{}`", name.replace('`', "'"))
-    }
+            .map(visible)
+            .collect::<String>()
+    )
 }
 
-impl fmt::Display for Census<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (files, bytes) = self.totals();
-        writeln!(f, "# Census of `{}`\n", self.folder.display())?;
-        writeln!(f, "{files} files, {bytes} bytes.\n")?;
-
-        writeln!(
-            f,
-            "## Lines by language\n\n| language | files | lines |\n|---|--:|--:|"
-        )?;
-        let mut languages: Vec<_> = self.languages().into_iter().collect();
-        languages.sort_by_key(|(_, count)| std::cmp::Reverse(count.lines));
-        for (language, Count { files, lines }) in languages {
-            writeln!(f, "| {language} | {files} | {lines} |")?;
-        }
-
-        writeln!(
-            f,
-            "\n## Folders\n\n| folder | files | lines |\n|---|--:|--:|"
-        )?;
-        for (name, lines) in self.names.iter().zip(&self.lines) {
-            let files = self.found.folders[name].len();
-            let lines: u64 = lines.languages.values().map(|count| count.lines).sum();
-            writeln!(f, "| {} | {files} | {lines} |", self.name(Path::new(name)))?;
-        }
-
-        writeln!(f, "\n## Longest files\n\n| file | lines |\n|---|--:|")?;
-        let longest = self.longest.iter().flat_map(|longest| &longest.0).cloned();
-        for (lines, path) in keep_longest(longest.collect()) {
-            writeln!(f, "| {} | {lines} |", self.name(&path))?;
-        }
-
-        writeln!(f, "\n## Duplicates\n")?;
-        list(f, &self.duplicates.0, |f, (bytes, group)| {
-            write!(f, "{bytes} bytes each:")?;
-            group
-                .iter()
-                .try_for_each(|path| write!(f, " {}", self.name(path)))
-        })?;
-
-        writeln!(f, "\n## Problems\n")?;
-        let problems: Vec<&Problem> = self.problems().collect();
-        list(f, &problems, |f, problem| {
-            write!(f, "{}: {}", self.name(&problem.path), problem.why)
-        })
+fn table(out: &mut String, title: &str, counts: &BTreeMap<String, Count>) -> fmt::Result {
+    writeln!(out, "\n## {title}\n\n| | files | lines |\n|---|--:|--:|")?;
+    for (what, Count { files, lines, .. }) in counts {
+        writeln!(out, "| {} | {files} | {lines} |", name(Path::new(what)))?;
     }
+    Ok(())
 }
 
 /// Lists the first `LISTED` items, and how many more there are.
-fn list<T>(
-    f: &mut fmt::Formatter<'_>,
-    items: &[T],
-    write: impl Fn(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
+fn list(
+    out: &mut String,
+    title: &str,
+    items: impl ExactSizeIterator<Item = String>,
 ) -> fmt::Result {
-    if items.is_empty() {
-        return writeln!(f, "None.");
+    writeln!(out, "\n## {title}\n")?;
+    let more = items.len().saturating_sub(LISTED);
+    if items.len() == 0 {
+        writeln!(out, "None.")?;
     }
-    for item in items.iter().take(LISTED) {
-        f.write_str("* ")?;
-        write(f, item)?;
-        f.write_char('\n')?;
+    for item in items.take(LISTED) {
+        writeln!(out, "* {item}")?;
     }
-    match items.len().saturating_sub(LISTED) {
+    match more {
         0 => Ok(()),
-        more => writeln!(f, "* … and {more} more"),
+        more => writeln!(out, "* … and {more} more"),
     }
 }

@@ -37,6 +37,7 @@ use asyncflow::view::progress::Progress;
 use asyncflow::view::tracing::Tracer;
 use asyncflow::view::{DrawFlow, DrawReport};
 use backend::block_on;
+use flow::Arguments;
 use tracing::{Instrument, Level, info_span};
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -69,11 +70,8 @@ async fn observe(folder: PathBuf, output: &Path) -> Result<(), Box<dyn Error>> {
 
     let span = info_span!("observe", folder = %folder.display());
     async {
-        let (flow, find) = flow::finding(folder.clone());
-        let mut run = flow.execute().observe(Tracer::new()).await?;
-        let found = run.take(find).ok_or("nothing was found")?;
-
-        let (flow, summary) = flow::measuring(folder, found, output.join("census.md"));
+        let report = output.join("census.md");
+        let (flow, summary) = flow::census(Arguments { folder, report });
         // The flow before the run. It is overwritten by the flow with the statuses of the run.
         fs::write(output.join("flow.dot"), flow.to_dot())?;
         let execute = flow.execute().timed();
