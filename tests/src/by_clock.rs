@@ -33,6 +33,7 @@ struct State {
     /// When each sleep that was polled ends, and its waker.
     sleeps: Vec<(u64, Instant, Waker)>,
     begun: u64,
+    readings: usize,
 }
 
 impl Default for Clock {
@@ -41,6 +42,7 @@ impl Default for Clock {
             now: Instant::now(),
             sleeps: Vec::new(),
             begun: 0,
+            readings: 0,
         })))
     }
 }
@@ -57,6 +59,11 @@ impl Clock {
     /// The time.
     pub fn now(&self) -> Instant {
         self.0.lock().unwrap().now
+    }
+
+    /// How often the engine has asked for the time.
+    pub fn readings(&self) -> usize {
+        self.0.lock().unwrap().readings
     }
 
     /// Lets time pass.
@@ -148,6 +155,8 @@ impl<R: Runtime> Runtime for ByClock<R> {
     }
 
     fn now(&self) -> Instant {
-        self.clock.now()
+        let mut state = self.clock.0.lock().unwrap();
+        state.readings += 1;
+        state.now
     }
 }

@@ -53,8 +53,8 @@ pub use self::count::{Guard, Guards, Inside, Visit};
 pub use self::gate::{Gate, Meeting, Opener, ended, hold, run_ended};
 pub use self::log::Log;
 pub use self::tasks::{
-    Job, LONG, at_once, attempts_after, counts, opens, panic_message, passes, skipped, slow, waits,
-    waits_then_opens,
+    Job, LONG, at_once, attempts_after, counts, opens, outlives_a_stop, panic_message, passes,
+    skipped, slow, waits, waits_then_opens,
 };
 pub use self::threads::{Counted, Counter, ThreadRuntime, block_on};
 pub use self::turns::{

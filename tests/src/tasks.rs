@@ -81,6 +81,25 @@ pub fn waits_then_opens(
     }
 }
 
+/// A plain function, for which a stop comes too late: opens `started`, blocks until `dropped` is open, and
+/// takes a little longer before it notes its end.
+pub fn outlives_a_stop(
+    log: &Log,
+    guards: &Guards,
+    started: &Gate,
+    dropped: &Gate,
+) -> impl Fn() + Send + Sync + use<> {
+    let (log, guards) = (log.clone(), guards.clone());
+    let (started, dropped) = (started.clone(), dropped.clone());
+    move || {
+        let _guard = guards.guard();
+        started.open();
+        dropped.pass_blocking();
+        std::thread::sleep(Duration::from_millis(20));
+        log.push("plain ended");
+    }
+}
+
 /// So many attempts after the first, with a pause before each.
 pub fn attempts_after(pause: Duration, times: usize) -> ConstantBuilder {
     ConstantBuilder::default()

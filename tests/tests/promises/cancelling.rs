@@ -10,8 +10,8 @@ use asyncflow::prelude::*;
 use asyncflow::{Observer, Runtime, TaskRef};
 use asyncflow_tests::{
     Gate, Guard, Guards, LONG, Log, Meeting, again, attempts_after, eventually, hold,
-    on_every_backend, pause, poll_times, poll_until, run_ended, turns, waits, waits_then_opens,
-    yield_now,
+    on_every_backend, outlives_a_stop, pause, poll_times, poll_until, run_ended, turns, waits,
+    waits_then_opens, yield_now,
 };
 
 /// A flow that does a bit of everything, whose tasks each hold a guard while they run.
@@ -389,16 +389,7 @@ on_every_backend! {
         let (started, dropped) = (Gate::new(), Gate::new());
         let work = flow.add(waits_then_opens(&guards, &started, &dropped));
         let plain_started = Gate::new();
-        let plain = flow.add({
-            let (log, guards, plain_started) = (log.clone(), guards.clone(), plain_started.clone());
-            move || {
-                let _guard = guards.guard();
-                plain_started.open();
-                dropped.pass_blocking();
-                std::thread::sleep(Duration::from_millis(20));
-                log.push("plain ended");
-            }
-        });
+        let plain = flow.add(outlives_a_stop(&log, &guards, &plain_started, &dropped));
         let queued = flow.add(log.note("queued").after(plain));
         flow.add(log.note("clean-up").after([work, plain]).always());
         let running = flow.start();

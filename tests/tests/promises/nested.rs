@@ -13,8 +13,8 @@ use asyncflow::prelude::*;
 use asyncflow::{AsyncStdRuntime, Lockable, Runtime, SmolRuntime, TimedOut, TokioRuntime};
 use asyncflow_tests::{
     Gate, Guards, Inside, LONG, Log, Meeting, Visit, again, at_once, eventually, in_child,
-    on_async_std, on_every_backend, on_smol, on_tokio, on_tokio_current, opens, poll_times,
-    poll_until, skipped, slow, turns, waits, waits_then_opens, yield_now,
+    on_async_std, on_every_backend, on_smol, on_tokio, on_tokio_current, opens, outlives_a_stop,
+    poll_times, poll_until, skipped, slow, turns, waits, waits_then_opens, yield_now,
 };
 
 on_every_backend! {
@@ -138,16 +138,7 @@ on_every_backend! {
             let plain_started = Gate::new();
             let mut inner = Flow::<R>::new();
             let work = inner.add(waits_then_opens(&guards, &started, &dropped));
-            inner.add({
-                let (log, guards, plain_started) = (log.clone(), guards.clone(), plain_started.clone());
-                move || {
-                    let _guard = guards.guard();
-                    plain_started.open();
-                    dropped.pass_blocking();
-                    std::thread::sleep(Duration::from_millis(20));
-                    log.push("plain ended");
-                }
-            });
+            inner.add(outlives_a_stop(&log, &guards, &plain_started, &dropped));
             inner.add(log.note("clean-up").after(work).always());
             inner.add(log.note("queued").after(work));
             for _ in 1..depth {

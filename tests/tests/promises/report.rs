@@ -1,13 +1,12 @@
 //! The report: the critical path, the table, the form that is written with serde.
 
-use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow::{CriticalPath, Observer, Runtime, Semaphore, TokioFlow, Unavailable};
-use asyncflow_tests::{Gate, Job, at_once, ended, on_every_backend, pause, tokio_current, watched};
+use asyncflow::{CriticalPath, Observer, Runtime, Semaphore, TokioFlow};
+use asyncflow_tests::{
+    Gate, Job, at_once, by_clock, ended, on_every_backend, pause, tokio_current, watched,
+};
 use serde_json::Value;
 
 fn names<'a>(path: &CriticalPath<'a>) -> Vec<&'a str> {
@@ -277,72 +276,16 @@ fn assert_fits(text: &str) {
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A runtime like `R`, whose clock goes on only when a test says so.
-#[derive(Clone)]
-struct Clocked<R>(R, Arc<Hand>);
-
-struct Hand {
-    start: Instant,
-    hours: AtomicU64,
-    readings: AtomicUsize,
-}
-
-impl<R: Runtime + Default> Clocked<R> {
-    fn flow() -> (Flow<Self>, Arc<Hand>) {
-        let hand = Arc::new(Hand {
-            start: Instant::now(),
-            hours: AtomicU64::new(0),
-            readings: AtomicUsize::new(0),
-        });
-        (Flow::on(Self(R::default(), Arc::clone(&hand))), hand)
-    }
-}
-
-impl<R: Runtime> Runtime for Clocked<R> {
-    type Lock = R::Lock;
-    type Semaphore = R::Semaphore;
-
-    fn attach(&self) -> Result<Self, Unavailable> {
-        Ok(Self(self.0.attach()?, Arc::clone(&self.1)))
-    }
-
-    fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
-        self.0.enter(f)
-    }
-
-    fn parallelism(&self) -> usize {
-        self.0.parallelism()
-    }
-
-    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.0.spawn(future);
-    }
-
-    fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
-        self.0.spawn_blocking(function);
-    }
-
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
-        self.0.sleep(duration)
-    }
-
-    fn now(&self) -> Instant {
-        self.1.readings.fetch_add(1, Ordering::SeqCst);
-        let hours = self.1.hours.load(Ordering::SeqCst);
-        self.1.start + Duration::from_secs(3600 * hours)
-    }
-}
-
 struct Nothing;
 
 impl Observer for Nothing {}
 
 on_every_backend! {
     async fn times_come_from_the_clock_of_the_runtime<R>() {
-        let (mut flow, hand) = Clocked::<R>::flow();
+        let (mut flow, clock) = by_clock::<R>();
         let turn = |hours| {
-            let hand = Arc::clone(&hand);
-            move || { hand.hours.fetch_add(hours, Ordering::SeqCst); }
+            let clock = clock.clone();
+            move || clock.advance(hours * HOUR)
         };
         let plain = flow.add(turn(2));
         let later = turn(1);
@@ -356,15 +299,15 @@ on_every_backend! {
     }
 
     async fn a_run_that_is_not_timed_reads_no_clock<R>() {
-        let (mut flow, hand) = Clocked::<R>::flow();
+        let (mut flow, clock) = by_clock::<R>();
         let lock = Lock::new();
         flow.add(series![|| (), async || (), parallel![|| (), || ()]]);
         flow.add((|| ()).with_lock(&lock).retry(at_once(1)));
         flow.execute().await.unwrap();
         flow.execute().observe(Nothing).await.unwrap();
-        assert_eq!(hand.readings.load(Ordering::SeqCst), 0);
+        assert_eq!(clock.readings(), 0);
         flow.execute().timed().await.unwrap();
-        assert!(hand.readings.load(Ordering::SeqCst) > 0);
+        assert!(clock.readings() > 0);
     }
 }
 

@@ -188,7 +188,7 @@ function drawRow(context, task, y) {
   }
   // The label is beside the bar if there is room, otherwise on it.
   context.fillStyle = colours.text;
-  const text = fit(context, label(task), scale.width * 0.6), wide = context.measureText(text).width;
+  const text = fit(context, label(task), scale.width * (task.inside === null ? 0.6 : 0.88)), wide = context.measureText(text).width;
   const begin = Math.min(ready, xOf(task.begin));
   if (end + 14 + wide < scale.width && end > -8) { context.textAlign = "left"; halo(context, text, Math.max(end + 8, 8), middle); }
   else if (begin - 8 - wide > 0) { context.textAlign = "right"; halo(context, text, Math.min(begin - 8, scale.width - 8), middle); }
