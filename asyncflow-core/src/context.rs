@@ -4,9 +4,9 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::declare::configure::{Configured, TaskExt};
-use crate::declare::each::SharedInput;
+use crate::declare::each::{EachInputs, ListInput, SharedInput};
 use crate::declare::function::TaskFn;
+use crate::declare::in_context::{InContext, TakesContext};
 use crate::declare::inputs::Input;
 use crate::execute::Execute;
 use crate::flow::Flow;
@@ -16,7 +16,6 @@ use crate::output::BoxError;
 use crate::run::attempt::AttemptState;
 use crate::run::validate::Owner;
 use crate::runtime::Runtime;
-use crate::sealed::Sealed;
 use crate::task::outputs::Outputs;
 
 /// An input that is no task: the function receives a `&`[`TaskContext`]. Made by [`context`].
@@ -214,50 +213,59 @@ impl TaskContext {
 }
 
 /// What a later execution of the run finds the task by: what identifies the run, and the path of the
-/// task. `None` if the run has no recorder.
+/// task or the element. `None` if the run has no recorder.
 #[doc(hidden)]
 impl TaskContext {
     pub async fn identity(&self) -> Option<Result<(String, String), BoxError>> {
-        let (run, task) = (self.attempt.run()?, self.attempt.task());
-        run.identity(task).await
-    }
-}
-
-/// A function that receives the context of its task before its one input, without the user asking for
-/// it.
-pub struct InContext<F>(F);
-
-/// Wraps a function of a context and an input, so that it is a task function of the input.
-pub fn in_context<F>(function: F) -> InContext<F> {
-    InContext(function)
-}
-
-impl<F> fmt::Debug for InContext<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "in_context({})", std::any::type_name::<F>())
+        let run = self.attempt.run()?;
+        let producer = (self.attempt.task(), self.attempt.element());
+        run.identity(producer).await
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<F, I, Marker> TaskFn<I, InContext<Marker>> for InContext<F>
+impl<F, I, Marker> TaskFn<I, InContext<Marker>> for F
 where
-    I: Input,
-    F: TaskFn<(ContextInput, I), Marker>,
+    F: TakesContext + Send + Sync + 'static,
+    F::OfBoth: TaskFn<(ContextInput, I), Marker>,
 {
-    type Value = F::Value;
-    type Single = F::Single;
+    type Value = <F::OfBoth as TaskFn<(ContextInput, I), Marker>>::Value;
+    type Single = <F::OfBoth as TaskFn<(ContextInput, I), Marker>>::Single;
 
     const CONTEXT: bool = true;
 
     fn into_body(self, input: I) -> Body {
-        self.0.into_body((context(), input))
+        self.of_both().into_body((context(), input))
     }
 }
 
-impl<F> TaskExt<InContext<()>> for InContext<F> {
-    #[track_caller]
-    fn configured(self, _: Sealed) -> Configured<Self> {
-        Configured::new(self)
+// For a function that gets the context without the user asking for it.
+#[diagnostic::do_not_recommend]
+impl<L: ListInput> EachInputs for (ContextInput, L) {
+    type ElementArgs<'a> = (&'a TaskContext, L::Item<'a>);
+    type Shared = L::List;
+    type ElementOwn = TaskContext;
+
+    fn shared(&self, outputs: Outputs<'_>) -> L::List {
+        self.1.list(outputs)
+    }
+
+    fn count(&self, outputs: Outputs<'_>, list: &L::List) -> usize {
+        self.1.count(outputs, list)
+    }
+
+    fn element_own(&self, call: Call<'_>) -> TaskContext {
+        self.0.own(call)
+    }
+
+    fn element_args<'a>(
+        &self,
+        outputs: Outputs<'a>,
+        list: &'a L::List,
+        own: &'a mut TaskContext,
+        index: usize,
+    ) -> Self::ElementArgs<'a> {
+        (own, self.1.item(outputs, list, index))
     }
 }
 

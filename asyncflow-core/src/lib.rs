@@ -104,8 +104,8 @@ pub mod recording {
 /// What the tasks of other machines are built on; see the crate `asyncflow-restate`.
 #[doc(hidden)]
 pub mod remote {
-    pub use crate::context::{InContext, in_context};
     pub use crate::declare::function::{CallAsync, CallPlain};
+    pub use crate::declare::in_context::{InContext, in_context};
     pub use crate::output::settle;
 }
 

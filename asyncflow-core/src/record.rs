@@ -5,7 +5,7 @@
 //! execution. If there is one, the task is *restored*: its function is not called. If there is none,
 //! the function is called, and its output is given to the recorder before anything downstream starts.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -38,7 +38,7 @@ pub type Opening = RecordFuture<'static, Box<dyn Recorder>>;
 #[non_exhaustive]
 pub struct Key {
     /// The name of the task, after those of the tasks that it is inside of, as `push_segment` writes
-    /// them.
+    /// them. For an element of an [`each`](crate::each()), with the index of that: `fetch[17]`.
     pub path: String,
     /// The version of the task's function.
     pub version: u32,
@@ -62,6 +62,12 @@ pub(crate) fn push_segment(path: &mut String, name: &str) {
         }
         path.push(c);
     }
+}
+
+/// Appends the index of an element to the path of its task.
+pub(crate) fn push_element(path: &mut String, index: usize) {
+    // A `String` takes all that is written.
+    let _ = write!(path, "[{index}]");
 }
 
 /// Encodes outputs of type `T`.
@@ -101,7 +107,7 @@ impl<T> fmt::Debug for CodecFns<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::push_segment;
+    use super::{push_element, push_segment};
 
     fn path(names: &[&str]) -> String {
         let mut path = String::new();
@@ -117,5 +123,8 @@ mod tests {
         assert_eq!(path(&["nightly/load"]), r"nightly\/load");
         assert_eq!(path(&[r"a\", "b"]), r"a\\/b");
         assert_eq!(path(&["part[1]"]), r"part\[1]");
+        let mut element = path(&["nightly", "part"]);
+        push_element(&mut element, 1);
+        assert_eq!(element, "nightly/part[1]");
     }
 }

@@ -1,9 +1,10 @@
 //! Journals: what has succeeded is not run again after a crash.
 //!
 //! Wrap the functions whose outputs are worth keeping in [`durable`], and execute the flow with a
-//! [journal](JournalExt::journal) and an id for the run. The journal records each output. If the
-//! program is killed, or a task fails, execute the flow again under the same id: what has succeeded is
-//! *restored* from the journal, and the rest runs.
+//! [journal](JournalExt::journal) and an id for the run. The journal records each output, and that of
+//! each element of an [`each`](asyncflow_core::each()). If the program is killed, or a task fails, execute
+//! the flow again under the same id: what has succeeded is *restored* from the journal, and the rest
+//! runs.
 //!
 //! ```
 //! use asyncflow::TokioFlow; // swap for SmolFlow or AsyncStdFlow: nothing below changes
@@ -14,8 +15,8 @@
 //!     Ok(vec!["a.png".into(), "b.png".into()])
 //! }
 //!
-//! fn sizes(images: &Vec<String>) -> Vec<usize> {
-//!     images.iter().map(String::len).collect()
+//! fn size(image: &String) -> usize {
+//!     image.len()
 //! }
 //!
 //! # #[tokio::main]
@@ -25,7 +26,7 @@
 //! let journal = FileJournal::open("runs.db")?;
 //! let mut flow = TokioFlow::new();
 //! let images = flow.add(durable(list));
-//! let sizes = flow.add(durable(sizes).inputs(images));
+//! let sizes = flow.add(each(durable(size)).inputs(images)); // each size has a record
 //!
 //! let run = flow.execute().journal(&journal, "nightly-2026-11-25").await?;
 //! assert_eq!(run[sizes], [5, 5]);
@@ -54,8 +55,8 @@
 //! | the program is killed while a function runs | it runs again in the next execution |
 //! | the program is killed while an output is written | the whole record is there, or none; then the function runs again |
 //! | the machine loses its power | the same: records are synced to the disk |
-//! | a task fails, panics, times out, or is cancelled | it runs again; with `.retry`, each attempt is one of the task, and the one that succeeds is recorded |
-//! | a task recovers by its `.fallback` | the output is not recorded: the function runs again |
+//! | a task or an element fails, panics, times out, or is cancelled | it runs again; with `.retry`, each attempt is one of the task, and the one that succeeds is recorded |
+//! | a task or an element recovers by its `.fallback` | the output is not recorded: the function runs again |
 //! | the run stops while an output is being recorded | the record is finished first |
 //! | the execution is dropped while an output is being recorded | the record may or may not be there |
 //! | an output has another type than its record | the task fails with an error that names it and the journal |
@@ -64,8 +65,18 @@
 //! | the disk is full | the task whose output cannot be recorded fails |
 //! | the file is damaged | an error, never a wrong output |
 //!
-//! The elements of [`each`](asyncflow_core::each) are not recorded: an execution with a journal is refused
-//! if their function is durable.
+//! # Elements of lists
+//!
+//! All of this holds for each element of `each(durable(f))`: it is found by its index in the list, and
+//! recorded and restored by itself. The records of all elements are looked up before the first element
+//! starts; those that are restored wait for no permits. The task is
+//! [`Restored`](asyncflow_core::TaskStatus::Restored) if all its elements are. If some run, it ends as it
+//! would if all did.
+//!
+//! The index is all that an element is known by. If the list has become longer, its new elements run; if
+//! it has become shorter, the records of the others are left alone. But an element that has moved gets
+//! the output of what was in its place. So let the list come from a durable task, or from what never
+//! changes under one id.
 //!
 //! # What a record is found by
 //!
@@ -73,6 +84,7 @@
 //! |---|---|
 //! | the id of the run | you: the same id goes on, a new id begins anew |
 //! | the name of the task | `.named(..)`; without it, the name of the function |
+//! | the index of the element, for a function in `each` | its place in the list |
 //! | the tasks that it is inside of, for a flow in a flow | their names |
 //! | the version | `.version(n)`; a new one forgets the old output |
 //!

@@ -31,6 +31,12 @@ use super::inputs::{Input, Inputs, STARTED_EARLY, borrow};
 /// A function for every element of a list, made by [`each`].
 pub struct Each<F>(F);
 
+impl<F> Each<F> {
+    pub(super) fn into_function(self) -> F {
+        self.0
+    }
+}
+
 impl<F> fmt::Debug for Each<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "each({})", type_name::<F>())
@@ -435,6 +441,14 @@ where
         self.outputs[index].call_once(|| value);
     }
 
+    /// Stores an output, and keeps its record.
+    #[inline]
+    fn store(&self, index: usize, value: T, record: Option<Vec<u8>>) {
+        let producer = (self.node, Some(index));
+        self.storage.outputs().keep_record(producer, record);
+        self.put(index, value);
+    }
+
     fn put_any(&self, index: usize, value: Box<dyn Any + Send + Sync>) {
         if let Ok(value) = value.downcast() {
             self.put(index, *value);
@@ -558,6 +572,13 @@ macro_rules! each_task {
                 self.put_any(index, value);
             }
 
+            fn restore(&self, index: usize, record: &[u8]) -> Result<(), BoxError> {
+                if let Some(codec) = F::codec() {
+                    self.put(index, (codec.decode)(record)?);
+                }
+                Ok(())
+            }
+
             fn finish(self: Arc<Self>) -> bool {
                 Run::finish(self)
             }
@@ -576,19 +597,18 @@ each_task! {
             attempt,
         });
         Box::pin(async move {
+            let outputs = self.storage.outputs();
             let result = {
-                let outputs = self.storage.outputs();
                 let task = self.task();
                 let args = task.inputs.element_args(outputs, &self.shared, &mut own, index);
                 task.function.call(args).await.settle(Sealed)
             };
-            match result {
-                Ok(value) => {
-                    Run::put(&*self, index, value);
-                    None
-                }
-                Err(error) => Some(error),
-            }
+            let stored = result.and_then(|value| {
+                let record = outputs.encode(F::codec(), &value)?;
+                Run::store(&*self, index, value, record);
+                Ok(())
+            });
+            stored.err()
         })
     }
 
@@ -620,8 +640,9 @@ each_task! {
         let mut own = task.inputs.element_own(Call { outputs, attempt });
         let args = task.inputs.element_args(outputs, &self.shared, &mut own, index);
         let value = task.function.call(args).settle(Sealed)?;
+        let record = outputs.encode(F::codec(), &value)?;
         if wanted() {
-            Run::put(self, index, value);
+            Run::store(self, index, value, record);
         }
         Ok(())
     }

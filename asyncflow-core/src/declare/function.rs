@@ -393,7 +393,8 @@ fn store<T: Any + Send + Sync>(
     let outputs = storage.outputs();
     let stored = result.and_then(|value| {
         let record = outputs.encode(codec, &value)?;
-        outputs.set_recorded(node, value, record);
+        outputs.keep_record((node, None), record);
+        outputs.set(node, value);
         Ok(())
     });
     match stored {
@@ -423,7 +424,8 @@ where
         // Before anything is stored: the record of an unwanted attempt must not replace another's.
         let record = outputs.encode(F::codec(), &value)?;
         if wanted() {
-            outputs.set_recorded(node, value, record);
+            outputs.keep_record((node, None), record);
+            outputs.set(node, value);
         }
         Ok(())
     }

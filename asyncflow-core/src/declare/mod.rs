@@ -10,6 +10,7 @@ pub(crate) mod configure;
 pub(crate) mod each;
 pub(crate) mod function;
 pub(crate) mod group;
+pub(crate) mod in_context;
 pub(crate) mod inputs;
 pub(crate) mod item;
 pub(crate) mod recorded;

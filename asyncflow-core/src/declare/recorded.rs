@@ -35,6 +35,14 @@ impl<F, C> Recorded<F, C> {
     pub fn version(self, version: u32) -> Self {
         Self { version, ..self }
     }
+
+    pub(super) fn map<G>(self, map: impl FnOnce(F) -> G) -> Recorded<G, C> {
+        Recorded {
+            function: map(self.function),
+            version: self.version,
+            codec: PhantomData,
+        }
+    }
 }
 
 impl<F, C> fmt::Debug for Recorded<F, C> {

@@ -186,7 +186,7 @@ pub trait AnyBody: Send + Sync + 'static {
     fn nested(&self) -> Option<&Declared> {
         None
     }
-    /// The version under which its output is [recorded](crate::record), if it is.
+    /// The version under which its output is [recorded](crate::record), or that of each element, if it is.
     fn recorded(&self) -> Option<u32> {
         None
     }
@@ -258,6 +258,8 @@ pub trait Elements: Send + Sync + 'static {
     ) -> Result<(), BoxError>;
     /// Stores an output that a fallback made.
     fn put(&self, index: usize, value: Box<dyn Any + Send + Sync>);
+    /// Stores an output that was recorded.
+    fn restore(&self, index: usize, record: &[u8]) -> Result<(), BoxError>;
     /// Stores the list of all outputs as the output of the task. Returns `false` if not all are there.
     fn finish(self: Arc<Self>) -> bool;
 }

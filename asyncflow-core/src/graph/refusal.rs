@@ -72,9 +72,6 @@ pub(crate) enum Refusal {
     OnceForEach {
         task: String,
     },
-    RecordedElements {
-        task: String,
-    },
     AlwaysNeedsOptional {
         task: String,
         input: String,
@@ -189,11 +186,6 @@ impl fmt::Display for Refusal {
                 f,
                 "task `{task}` calls a function for each element of a list, but it was made with `once` and \
                  can be called only once: give it an `Fn`"
-            ),
-            Self::RecordedElements { task } => write!(
-                f,
-                "task `{task}` calls a durable function for each element of a list, and the outputs of \
-                 elements cannot be recorded: leave `durable` out, or add a durable task for each of them"
             ),
             Self::OnceWithRetry { task } => write!(
                 f,

@@ -176,7 +176,8 @@ impl fmt::Display for ElementRef<'_> {
 ///   [slot](Self::task_queued), or for a thread, for which there is no method.
 /// * A task gives its permits back after `task_left` and before `task_ended` is called.
 /// * The elements of an [`each`](crate::each()) start and end between its `started` and its `ended`, with
-///   [methods](Self::element_started) of their own; `entered` and `left` are called for its task.
+///   [methods](Self::element_started) of their own; `entered` and `left` are called for its task. If all
+///   of them are restored, the task has no `started`.
 /// * A plain function that timed out runs on and keeps its permits. So `task_left` may be called
 ///   after `task_ended` or during the next attempt, but always before `run_ended`.
 ///
@@ -238,7 +239,8 @@ pub trait Observer: Send + Sync + 'static {
     /// An attempt at an element failed, panicked or timed out, and another follows, or the fallback has
     /// made its output.
     fn element_failed(&self, element: ElementRef<'_>, attempt: u32, why: &dyn fmt::Display) {}
-    /// An element has its final status. It has started, unless it is cancelled.
+    /// An element has its final status. It has started, unless it is cancelled or restored, or its record
+    /// cannot be read.
     fn element_ended(&self, element: ElementRef<'_>, status: TaskStatus) {}
     /// A task remarked on itself; see [`TaskContext::note`](crate::TaskContext::note).
     fn task_noted(&self, task: TaskRef<'_>, note: &str) {}

@@ -9,6 +9,9 @@
 //! A worker waits for the permits and the slot of its next element before it takes a further one. So
 //! there is nothing in memory of an element that has not started.
 //!
+//! If the run is [recorded](super::recording), and so is the function, the task looks first for what it
+//! can restore. Only the other elements are taken then.
+//!
 //! Workers and elements each have a [`Share`]. The task ends when the last share is dropped, in
 //! whatever way: [`Arc::into_inner`] gives the state to exactly one thread, as for the end of a run. An
 //! element without an output then shows that the task was cut short.
@@ -31,6 +34,7 @@ use crate::pace::{poll_once, yield_now};
 use crate::sync::{Mutex, lock};
 use crate::task::end::End;
 use crate::task::failure::{Cause, Failure};
+use crate::task::statuses::Status;
 use crate::unwind;
 
 use super::blocking_call::{BlockingCall, CallKind};
@@ -38,6 +42,7 @@ use super::concurrency_limit::Slot;
 use super::guard::RunGuard;
 use super::observers::Watch;
 use super::rate_limit::admit;
+use super::recording::RestoredElements;
 use super::scheduler::Waiting;
 use super::supervise::{Subject, attempts};
 use super::time_slice::{Reading, TimeSlice};
@@ -46,10 +51,15 @@ use super::time_slice::{Reading, TimeSlice};
 pub(crate) struct EachState {
     task: NodeIndex,
     elements: Arc<dyn Elements>,
+    /// How many are to run.
     count: usize,
+    /// Which those are, if not all of them.
+    missing: Option<Vec<usize>>,
+    /// Whether there are elements, and each has the output of an earlier execution.
+    restored: bool,
     /// Whether elements need permits, a slot, a time limit and so on.
     supervised: bool,
-    /// The next element to be taken.
+    /// The next element to be taken, of those that are to run.
     next: AtomicUsize,
     workers: AtomicUsize,
     /// Set by the first failure, unless the run keeps going. Shared with attempts, which outlive this.
@@ -112,6 +122,7 @@ impl EachState {
         let end = match complete {
             _ if !failures.is_empty() => End::Failed(Cause::Elements(failures.into())),
             Err(payload) => End::Failed(Cause::panic(payload)),
+            Ok(true) if self.restored => End::Restored,
             Ok(true) if recovered.is_empty() => End::Succeeded,
             Ok(true) => End::Recovered,
             Ok(false) => End::Cancelled,
@@ -126,8 +137,11 @@ impl EachState {
         if self.stops(guard) || !self.has_more() {
             return None;
         }
-        let index = self.next.fetch_add(1, Ordering::Relaxed);
-        (index < self.count).then_some(index)
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        match &self.missing {
+            Some(missing) => missing.get(next).copied(),
+            None => (next < self.count).then_some(next),
+        }
     }
 
     fn has_more(&self) -> bool {
@@ -269,21 +283,43 @@ async fn run(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> End {
     let Body::Each(body) = &node.body else {
         unreachable!("only tasks that are many come here");
     };
-    if let Some(watch) = &guard.watch {
-        watch.permitted(task);
-        watch.started(task, 1);
-    }
     let elements = body.begin(Arc::clone(&guard.storage), task);
+    let found = match guard.records(task) {
+        true => match guard.restore_elements(task, &*elements).await {
+            Some(found) => Some(found),
+            None => {
+                unwind::contain(|| drop(elements));
+                return End::Cancelled;
+            }
+        },
+        false => None,
+    };
+    let restored = found.as_ref().is_some_and(RestoredElements::is_all);
     if let Some(watch) = &guard.watch {
-        watch.progress(task, 0, elements.count() as u64);
+        if !restored {
+            watch.permitted(task);
+            watch.started(task, 1);
+            watch.progress(task, 0, elements.count() as u64);
+        }
+        for index in found.iter().flat_map(|found| &found.restored) {
+            watch.element_ended((task, *index), Status::Restored);
+        }
     }
     let config = node.config.as_ref();
+    let supervised = guard.limited || config.is_some_and(|config| config.supervised());
+    let (missing, unreadable) = match found {
+        Some(found) => (Some(found.missing), found.failures),
+        None => (None, Vec::new()),
+    };
     let (done, ending) = oneshot::channel();
     let share = Share(Some(Arc::new(EachState {
         task,
-        count: elements.count(),
+        count: missing.as_ref().map_or(elements.count(), Vec::len),
+        // What is recorded is recorded by the supervisor.
+        supervised: supervised || missing.is_some(),
+        missing,
+        restored,
         elements,
-        supervised: guard.limited || config.is_some_and(|config| config.supervised()),
         next: AtomicUsize::new(0),
         workers: AtomicUsize::new(1),
         stopped: Arc::new(AtomicBool::new(false)),
@@ -291,6 +327,10 @@ async fn run(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> End {
         recovered: Mutex::new(Vec::new()),
         done,
     })));
+    for (index, cause) in unreadable {
+        let share = share.clone();
+        Element { share, index }.ended(guard, End::Failed(cause));
+    }
     match body.is_async() || share.supervised {
         true => work(guard, share, slot).await,
         false => call_elements(guard, share),

@@ -145,12 +145,13 @@ pub(super) async fn attempts(
     let limit = limit.and_then(|config| config.timeout);
     let mut pauses = config.and_then(|config: &Config| config.retry.as_ref().map(|retry| retry()));
     let records = guard.records(task);
-    if records {
+    // Elements are restored before the first of them starts.
+    if let (true, Subject::Task(_)) = (records, subject) {
         match until_stop(guard, subject, guard.restore(task)).await {
             None => return (Some(End::Cancelled), slot),
             Some(Ok(true)) => return (Some(End::Restored), slot),
             Some(Ok(false)) => {}
-            Some(Err(error)) => return (Some(End::Failed(Cause::Error(error))), slot),
+            Some(Err(cause)) => return (Some(End::Failed(cause)), slot),
         }
     }
     let mut number = 0_u32;
@@ -212,8 +213,9 @@ pub(super) async fn attempts(
         let End::Failed(cause) = end else {
             if let (true, End::Succeeded) = (records, &end) {
                 // Without another attempt if it cannot be recorded: the function has succeeded.
-                if let Err(error) = guard.record(task).await {
-                    return (Some(End::Failed(Cause::Error(error))), slot);
+                let producer = (task, subject.element().map(Element::index));
+                if let Err(cause) = guard.record(producer).await {
+                    return (Some(End::Failed(cause)), slot);
                 }
             }
             if let (End::Succeeded, 2.., Subject::Task(_)) = (&end, number, subject) {

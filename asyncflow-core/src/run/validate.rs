@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use crate::graph::body::{Body, claim, is_claimed, unclaim};
+use crate::graph::Graph;
+use crate::graph::body::{claim, is_claimed, unclaim};
 use crate::graph::refusal::Refusal;
-use crate::graph::{Graph, Node};
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
 use crate::observer::Observer;
@@ -193,9 +193,6 @@ impl Plan {
             Some(Outer::Nested(outer, task)) => outer.recording_inside(*task),
             _ => None,
         });
-        if recording.is_some() {
-            refuse_recorded_elements(graph, runs)?;
-        }
         let deadline = deadline.map(|limit| {
             let passed = began.map(|began| backend.now().saturating_duration_since(began));
             let left = limit.saturating_sub(passed.unwrap_or_default());
@@ -262,25 +259,6 @@ pub(crate) fn remove(values: &mut GivenValues, task: NodeIndex) -> Option<Given>
         .binary_search_by_key(&task, |(index, _)| *index)
         .ok()?;
     values[found].1.take()
-}
-
-/// The outputs of elements are not recorded. To let them run without a record, though they were to
-/// have one, would lose them without a word.
-fn refuse_recorded_elements(
-    graph: &Graph,
-    runs: impl Fn(&NodeIndex) -> bool,
-) -> Result<(), Refusal> {
-    let is_recorded = |node: &Node| {
-        let body = node.body().filter(|_| matches!(node.body, Body::Each(_)));
-        body.is_some_and(|body| body.recorded().is_some())
-    };
-    let mut tasks = graph.tasks();
-    match tasks.find(|(index, node)| is_recorded(node) && runs(index)) {
-        Some((index, _)) => Err(Refusal::RecordedElements {
-            task: graph.name(index).to_owned(),
-        }),
-        None => Ok(()),
-    }
 }
 
 /// Claims every task of the run that can run only once, or none of them.

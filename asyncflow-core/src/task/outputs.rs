@@ -96,9 +96,12 @@ pub(crate) struct OutputStore {
     shared: Vec<Shared>,
     /// In a run for some targets: how many consumers each output still has.
     consumers: Option<Consumers>,
-    /// In a run with a recorder: the encoded outputs of tasks that are yet to be recorded.
-    records: Option<Mutex<HashMap<NodeIndex, Vec<u8>>>>,
+    /// In a run with a recorder: the encoded outputs that are yet to be recorded.
+    records: Option<Mutex<HashMap<Producer, Vec<u8>>>>,
 }
+
+/// What makes an output: a task, or one of its elements.
+pub(crate) type Producer = (NodeIndex, Option<usize>);
 
 impl fmt::Debug for OutputStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,11 +137,11 @@ impl OutputStore {
         self.records = Some(Mutex::default());
     }
 
-    /// Takes the encoded output of a task that was just stored.
-    pub(crate) fn take_record(&self, node: NodeIndex) -> Option<Vec<u8>> {
+    /// Takes the encoded form of an output that was just stored.
+    pub(crate) fn take_record(&self, producer: Producer) -> Option<Vec<u8>> {
         let records = self.records.as_ref()?;
         let mut records = records.lock().unwrap_or_else(PoisonError::into_inner);
-        records.remove(&node)
+        records.remove(&producer)
     }
 
     /// Makes room for up to `slice` more nodes, and as many outputs of each type. Returns whether
@@ -270,19 +273,13 @@ impl<'a> Outputs<'a> {
         }
     }
 
-    /// Stores the output of a task, and its record.
+    /// Keeps the record of an output, if there is one, until it is [taken](OutputStore::take_record).
     #[inline]
-    pub(crate) fn set_recorded<T: Any + Send + Sync>(
-        self,
-        node: NodeIndex,
-        value: T,
-        record: Option<Vec<u8>>,
-    ) {
+    pub(crate) fn keep_record(self, producer: Producer, record: Option<Vec<u8>>) {
         if let (Some(record), Some(records)) = (record, &self.store.records) {
             let mut records = records.lock().unwrap_or_else(PoisonError::into_inner);
-            records.insert(node, record);
+            records.insert(producer, record);
         }
-        self.set(node, value);
     }
 
     #[cold]

@@ -53,6 +53,7 @@ impl Status {
             Self::Unfinished => TaskStatus::Unfinished,
             Self::Succeeded => TaskStatus::Succeeded,
             Self::Recovered => TaskStatus::Recovered,
+            Self::Restored => TaskStatus::Restored,
             Self::Failed => TaskStatus::Failed,
             Self::Panicked => TaskStatus::Panicked,
             Self::TimedOut => TaskStatus::TimedOut,

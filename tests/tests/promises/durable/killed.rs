@@ -8,15 +8,17 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use std::{env, thread};
 
 use asyncflow::durable::{FileJournal, JournalExt, durable};
 use asyncflow::prelude::*;
-use asyncflow::{AsyncStdRuntime, Runtime, SmolRuntime, TokioRuntime};
+use asyncflow::{AsyncStdRuntime, ElementRef, Observer, Runtime, SmolRuntime, TokioRuntime};
 use asyncflow_tests::{Numbers, on_async_std, on_smol, on_tokio, on_tokio_current};
 
-/// Set in a process that is to be killed: the backend, the folder and the number of elements.
+/// Set in a process that is to be killed: what is durable in its flow, the backend, the number of
+/// elements and the folder.
 const VICTIM: &str = "ASYNCFLOW_VICTIM";
 
 /// How many elements run at the same time.
@@ -26,42 +28,89 @@ fn number(name: &str, default: usize) -> usize {
     env::var(name).map_or(default, |number| number.parse().unwrap())
 }
 
-/// Executes a flow of durable elements. Each call of a function adds a line to the file `called`, and
-/// the end of the run makes the file `done` with the results.
-async fn execute<R: Runtime + Default>(folder: &Path, elements: usize) {
-    let journal = FileJournal::open(folder.join("runs.db")).unwrap();
-    let mut append = OpenOptions::new();
-    let called = append.append(true).create(true).open(folder.join("called"));
-    let called = Arc::new(called.unwrap());
-    let mut flow = Flow::<R>::new();
+/// Where each call of a function adds a line.
+#[derive(Clone)]
+struct Called(Arc<File>);
+
+impl Called {
+    fn call(&self, element: usize) -> String {
+        // One call of the system, so that lines are whole.
+        (&*self.0)
+            .write_all(format!("{element}\n").as_bytes())
+            .unwrap();
+        format!("result {element}")
+    }
+}
+
+/// Adds a durable task for each element. Half of them are plain functions.
+fn tasks<R: Runtime>(flow: &mut Flow<R>, called: Called, elements: usize) -> Task<Vec<String>> {
     let elements: Vec<Task<String>> = (0..elements)
         .map(|element| {
             let called = called.clone();
-            let call = move || {
-                // One call of the system, so that lines are whole.
-                (&*called)
-                    .write_all(format!("{element}\n").as_bytes())
-                    .unwrap();
-                format!("result {element}")
-            };
+            let call = move || called.call(element);
+            let name = format!("element {element}");
             match element % 2 {
-                0 => flow.add(durable(call).named(format!("element {element}"))),
-                _ => {
-                    let call = move || std::future::ready(call());
-                    flow.add(durable(call).named(format!("element {element}")))
-                }
+                0 => flow.add(durable(call).named(name)),
+                _ => flow.add(durable(move || std::future::ready(call())).named(name)),
             }
         })
         .collect();
-    let all = flow
-        .add((|all: Vec<&String>| all.into_iter().cloned().collect::<Vec<_>>()).inputs(elements));
+    let all = |all: Vec<&String>| all.into_iter().cloned().collect::<Vec<_>>();
+    flow.add(all.inputs(elements))
+}
+
+/// Adds two tasks with durable elements. One has a plain function.
+fn lists<R: Runtime>(flow: &mut Flow<R>, called: Called, elements: usize) -> Task<Vec<String>> {
+    let called = flow.value(called);
+    let first = flow.value((0..elements / 2).collect::<Vec<_>>());
+    let second = flow.value((elements / 2..elements).collect::<Vec<_>>());
+    let plain = |element: &usize, called: &Called| called.call(*element);
+    let plain = flow.add(each(durable(plain)).inputs((first, called)).named("plain"));
+    let awaits = async |element: &usize, called: &Called| called.call(*element);
+    let awaits = flow.add(
+        each(durable(awaits))
+            .inputs((second, called))
+            .named("async"),
+    );
+    let all = |plain: &Vec<String>, awaits: &Vec<String>| [&**plain, awaits].concat();
+    flow.add(all.inputs((plain, awaits)))
+}
+
+/// Counts what is restored.
+#[derive(Default)]
+struct Restored(AtomicUsize);
+
+impl Observer for Restored {
+    fn element_ended(&self, _: ElementRef<'_>, status: TaskStatus) {
+        let restored = status == TaskStatus::Restored;
+        self.0.fetch_add(restored.into(), Ordering::Relaxed);
+    }
+}
+
+/// Executes a flow of durable tasks or elements. The end of the run makes the file `done` with the
+/// results.
+async fn execute<R: Runtime + Default>(what: &str, folder: &Path, elements: usize) {
+    let journal = FileJournal::open(folder.join("runs.db")).unwrap();
+    let mut append = OpenOptions::new();
+    let called = append.append(true).create(true).open(folder.join("called"));
+    let called = Called(Arc::new(called.unwrap()));
+    let mut flow = Flow::<R>::new();
+    let all = match what {
+        "tasks" => tasks(&mut flow, called, elements),
+        _ => lists(&mut flow, called, elements),
+    };
+    let in_lists = Arc::new(Restored::default());
     let run = flow
         .execute()
         .journal(&journal, "run")
         .max_concurrency(AT_ONCE)
+        .observe(in_lists.clone())
         .await
         .unwrap();
-    let restored = run.report().count(|status| status == TaskStatus::Restored);
+    let restored = match what {
+        "tasks" => run.report().count(|status| status == TaskStatus::Restored),
+        _ => in_lists.0.load(Ordering::Relaxed),
+    };
     let done = format!("{restored}\n{}", run[all].join("\n"));
     // Renamed, so that it is whole.
     fs::write(folder.join("doing"), done).unwrap();
@@ -72,34 +121,32 @@ async fn execute<R: Runtime + Default>(folder: &Path, elements: usize) {
 #[test]
 fn victim() {
     let Ok(job) = env::var(VICTIM) else { return };
-    let mut job = job.splitn(3, ' ');
+    let mut job = job.splitn(4, ' ');
     let mut next = || job.next().unwrap().to_owned();
-    let (backend, elements, folder) = (next(), next().parse().unwrap(), next());
+    let (what, backend, elements, folder) = (next(), next(), next().parse().unwrap(), next());
     let folder = std::path::PathBuf::from(folder);
+    macro_rules! execute {
+        ($on:ident, $runtime:ty) => {
+            $on(move || async move { execute::<$runtime>(&what, &folder, elements).await })
+        };
+    }
     match &*backend {
-        "tokio" => {
-            on_tokio(move || async move { execute::<TokioRuntime>(&folder, elements).await })
-        }
-        "tokio_current" => {
-            on_tokio_current(
-                move || async move { execute::<TokioRuntime>(&folder, elements).await },
-            );
-        }
-        "async_std" => {
-            on_async_std(
-                move || async move { execute::<AsyncStdRuntime>(&folder, elements).await },
-            );
-        }
-        _ => on_smol(move || async move { execute::<SmolRuntime>(&folder, elements).await }),
+        "tokio" => execute!(on_tokio, TokioRuntime),
+        "tokio_current" => execute!(on_tokio_current, TokioRuntime),
+        "async_std" => execute!(on_async_std, AsyncStdRuntime),
+        _ => execute!(on_smol, SmolRuntime),
     }
 }
 
-fn start(backend: &str, folder: &Path, elements: usize) -> Child {
+fn start(what: &str, backend: &str, folder: &Path, elements: usize) -> Child {
     let path = concat!(module_path!(), "::victim");
     let (_, test) = path.split_once("::").unwrap();
     Command::new(env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
-        .env(VICTIM, format!("{backend} {elements} {}", folder.display()))
+        .env(
+            VICTIM,
+            format!("{what} {backend} {elements} {}", folder.display()),
+        )
         .stdout(Stdio::null())
         .stderr(File::create(folder.join("stderr")).unwrap())
         .spawn()
@@ -111,7 +158,7 @@ fn called(folder: &Path) -> usize {
 }
 
 /// Kills a process of the backend so many times at random, and lets the next one end.
-fn killed(backend: &str) {
+fn killed(what: &str, backend: &str) {
     let (kills, elements) = (
         number("ASYNCFLOW_KILLS", 8),
         number("ASYNCFLOW_ELEMENTS", 400),
@@ -121,7 +168,7 @@ fn killed(backend: &str) {
     let mut numbers = Numbers::new(backend.len() as u64);
     let mut killed = 0;
     for kill in 0..kills {
-        let mut victim = start(backend, folder, elements);
+        let mut victim = start(what, backend, folder, elements);
         // Somewhere in this share of what is left.
         let left = elements.saturating_sub(called(folder));
         let until = called(folder) + numbers.below(left / (kills - kill) + 1);
@@ -135,7 +182,7 @@ fn killed(backend: &str) {
         assert_eq!(fs::read_to_string(folder.join("stderr")).unwrap(), "");
     }
     let before = called(folder);
-    let last = start(backend, folder, elements).wait().unwrap();
+    let last = start(what, backend, folder, elements).wait().unwrap();
     let stderr = fs::read_to_string(folder.join("stderr")).unwrap();
     assert!(last.success(), "{stderr}");
     let done = fs::read_to_string(folder.join("done")).unwrap();
@@ -156,25 +203,19 @@ fn killed(backend: &str) {
         calls - elements <= killed * AT_ONCE,
         "{calls} calls for {elements} elements after {killed} kills"
     );
-    println!("{backend}: {calls} calls for {elements} elements, {killed} kills");
+    println!("{what}, {backend}: {calls} calls for {elements} elements, {killed} kills");
 }
 
-#[test]
-fn at_random_tokio() {
-    killed("tokio");
+macro_rules! at_random {
+    ($($backend:ident)*) => {
+        mod tasks_at_random {
+            $(#[test] fn $backend() { super::killed("tasks", stringify!($backend)); })*
+        }
+
+        mod elements_at_random {
+            $(#[test] fn $backend() { super::killed("elements", stringify!($backend)); })*
+        }
+    };
 }
 
-#[test]
-fn at_random_tokio_current() {
-    killed("tokio_current");
-}
-
-#[test]
-fn at_random_async_std() {
-    killed("async_std");
-}
-
-#[test]
-fn at_random_smol() {
-    killed("smol");
-}
+at_random!(tokio tokio_current async_std smol);
