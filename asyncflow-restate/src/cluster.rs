@@ -187,8 +187,27 @@ impl Cluster {
     /// Makes a task function that has a worker do a job. Its input is the job's, as `Task<I>`.
     ///
     /// It is a task function like any other: it takes `.inputs`, `.retry`, `.timeout`, `.with_lock` and
-    /// so on. Each attempt of the task is one call of the job. See the [crate](crate) for what happens
-    /// when something breaks.
+    /// so on. Each attempt of the task is one call of the job. With [`each`](asyncflow_core::each()), each
+    /// element of a list is a job, with attempts of its own. See the [crate](crate) for what happens when
+    /// something breaks.
+    ///
+    /// ```
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::prelude::*;
+    /// use asyncflow::restate::{Cluster, Job};
+    ///
+    /// const HALF: Job<u32, u32> = Job::new("half", 1);
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let cluster = Cluster::local().job(HALF, |number: &u32| number / 2);
+    /// let mut flow = TokioFlow::new();
+    /// let numbers = flow.add(|| vec![42_u32, 24]);
+    /// let halves = flow.add(each(cluster.remote(HALF)).inputs(numbers));
+    /// assert_eq!(flow.execute().await?[halves], [21, 12]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn remote<I, O>(&self, job: Job<I, O>) -> Remote<I, O>
     where
         I: Serialize + Send + Sync + 'static,

@@ -46,10 +46,13 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let cluster = Cluster::connect("http://127.0.0.1:8080")?;
 //! let mut flow = TokioFlow::new();
-//! let image = flow.add(|| std::fs::read("a.png").map(Image));
-//! let thumb = flow.add(cluster.remote(THUMB).inputs(image));
+//! let images = flow.add(|| {
+//!     let files = ["a.png", "b.png"].into_iter();
+//!     files.map(|file| std::fs::read(file).map(Image)).collect::<Result<Vec<_>, _>>()
+//! });
+//! let thumbs = flow.add(each(cluster.remote(THUMB)).inputs(images)); // each is a job
 //! let run = flow.execute().await?;
-//! println!("{} bytes", run[thumb].0.len());
+//! println!("{} bytes", run[thumbs][0].0.len());
 //! # Ok(())
 //! # }
 //! ```
@@ -60,8 +63,8 @@
 //! # When something breaks
 //!
 //! A job may *start* more than once, and has one result for each key. In an execution with a journal
-//! (`asyncflow::durable`), the key is made of the run, the task and those that it is inside of, the
-//! attempt, the job with its version, and the input. So a flow that was killed and is executed again
+//! (`asyncflow::durable`), the key is made of the run, the task and those that it is inside of, the index
+//! of the element if the task is an `each`, the attempt, the job with its version, and the input. So a flow that was killed and is executed again
 //! finds the jobs that it has sent, and another input never finds an old result. Without a journal,
 //! each call has a key of its own.
 //!

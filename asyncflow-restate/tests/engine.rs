@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use asyncflow::durable::{FileJournal, JournalExt};
+use asyncflow::durable::{FileJournal, JournalExt, durable};
 use asyncflow::prelude::*;
 use asyncflow::restate::{Cluster, Job, RemoteError, RemoteErrorKind, Worker};
 use asyncflow::{AsyncStdRuntime, Runtime, SmolRuntime, TokioRuntime};
@@ -302,12 +302,13 @@ fn work(port: u16, folder: PathBuf) {
     smol::block_on(worker.listen(("127.0.0.1", port))).unwrap();
 }
 
-/// Doubles numbers, with a journal. The file `done` has the results.
+/// Doubles numbers, with a journal: half of them by a task each, the others by one for a list. The file
+/// `done` has the results.
 async fn flow<R: Runtime + Default>(url: &str, elements: u64, folder: &Path) {
     let cluster = Cluster::connect(url).unwrap();
     let journal = FileJournal::open(folder.join("runs.db")).unwrap();
     let mut flow = Flow::<R>::new();
-    let doubled: Vec<Task<u64>> = (0..elements)
+    let doubled: Vec<Task<u64>> = (0..elements / 2)
         .map(|number| {
             let given = flow.add(move || number);
             flow.add(
@@ -318,8 +319,13 @@ async fn flow<R: Runtime + Default>(url: &str, elements: u64, folder: &Path) {
             )
         })
         .collect();
-    let all = |all: Vec<&u64>| all.into_iter().map(u64::to_string).collect::<Vec<_>>();
-    let all = flow.add(all.inputs(doubled));
+    let list = flow.add(move || (elements / 2..elements).collect::<Vec<u64>>());
+    let in_list = flow.add(each(cluster.remote(DOUBLE)).inputs(list).named("double"));
+    let all = |single: Vec<&u64>, in_list: &Vec<u64>| {
+        let all = single.into_iter().chain(in_list);
+        all.map(u64::to_string).collect::<Vec<_>>()
+    };
+    let all = flow.add(all.inputs((doubled, in_list)));
     let run = flow.execute().journal(&journal, "run").await.unwrap();
     fs::write(folder.join("doing"), run[all].join("\n")).unwrap();
     fs::rename(folder.join("doing"), folder.join("done")).unwrap();
@@ -603,6 +609,55 @@ fn a_run_that_is_dropped_cancels_its_jobs() {
     }
     // There is room for others.
     smol::block_on(double::<SmolRuntime>(&cluster));
+}
+
+#[test]
+fn elements_have_keys_of_their_own() {
+    let engine = Engine::start();
+    let _worker = engine.worker();
+    let journal = FileJournal::open(engine.path("runs.db")).unwrap();
+    let cluster = engine.cluster();
+    let mut flow = Flow::<SmolRuntime>::new();
+    let list = flow.input::<Vec<u64>>("list");
+    let found = flow.add(each(cluster.remote(DOUBLE)).inputs(list).named("found"));
+    let restored = flow.add(
+        each(durable(cluster.remote(DOUBLE)))
+            .inputs(list)
+            .named("restored"),
+    );
+    let execute = |numbers: &[u64], id: &str| {
+        let execute = flow.execute().given(list, numbers.to_vec());
+        let run = smol::block_on(execute.journal(&journal, id)).unwrap();
+        let report = run.report();
+        let status = report.status(restored);
+        (
+            run[found].clone(),
+            run[restored].clone(),
+            status,
+            lines(engine.path("started")),
+        )
+    };
+    use TaskStatus::{Restored, Succeeded};
+    // The same input is another call for another element, and for another task.
+    let doubled = vec![14, 14, 14];
+    assert_eq!(
+        execute(&[7, 7, 7], "run"),
+        (doubled.clone(), doubled.clone(), Succeeded, 6)
+    );
+    // The engine knows these calls, and the journal those.
+    assert_eq!(
+        execute(&[7, 7, 7], "run"),
+        (doubled.clone(), doubled.clone(), Restored, 6)
+    );
+    // Another input never finds an old result at the engine. The journal goes by the index.
+    assert_eq!(
+        execute(&[7, 8, 7], "run"),
+        (vec![14, 16, 14], doubled, Restored, 7)
+    );
+    assert_eq!(
+        execute(&[7], "another run"),
+        (vec![14], vec![14], Succeeded, 9)
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use asyncflow::Failure;
-use asyncflow::durable::{FileJournal, JournalExt};
+use asyncflow::durable::{FileJournal, JournalExt, durable};
 use asyncflow::prelude::*;
 use asyncflow::restate::{Cluster, Job, RemoteError, RemoteErrorKind};
 use asyncflow_tests::{Gate, Inside, at_once, eventually, on_every_backend};
@@ -142,6 +142,59 @@ on_every_backend! {
         started.pass().await;
         assert!(running.cancel().await.unwrap_err().is_cancelled());
         eventually::<R>("the job is dropped", || dropped.is_open()).await;
+    }
+
+    async fn each_element_is_a_job<R>() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let cluster = Cluster::local().job(SQUARE, move |number: &u64| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            number.checked_mul(*number).ok_or("it is too large")
+        });
+        let mut flow = Flow::<R>::new();
+        let list = flow.input::<Vec<u64>>("list");
+        let squares = flow.add(each(cluster.remote(SQUARE)).inputs(list).named("square"));
+        let kept = each(cluster.remote(SQUARE)).inputs(list).retry(at_once(1)).with_lock(Lock::new());
+        let kept = flow.add(kept.fallback(|failure| failure.name().len() as u64).named("kept"));
+        let run = flow.execute().given(list, (0..100).collect()).max_concurrency(3).await.unwrap();
+        let expected: Vec<_> = (0..100).map(|number| number * number).collect();
+        assert_eq!((&run[squares], &run[kept]), (&expected, &expected));
+        assert_eq!(calls.swap(0, Ordering::SeqCst), 200);
+
+        let error = flow.execute().given(list, vec![1, u64::MAX, 2]).keep_going().await.unwrap_err();
+        let text = "task `square[1]` failed: job `square` (version 2) failed: it is too large";
+        assert_eq!((error.to_string().as_str(), kind(&error)), (text, RemoteErrorKind::Failed));
+        assert_eq!(error.outputs().unwrap()[kept], [1, 7, 4]);
+        assert_eq!(calls.load(Ordering::SeqCst), 7, "each element has its attempts");
+    }
+
+    async fn jobs_are_recorded<R>() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = FileJournal::open(folder.path().join("runs.db")).unwrap();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let cluster = Cluster::local().job(SQUARE, move |number: &u64| {
+            // The last element fails in the first execution.
+            match (counted.fetch_add(1, Ordering::SeqCst), number) {
+                (..4, 5) => Err("no luck"),
+                _ => Ok(number * number),
+            }
+        });
+        let mut flow = Flow::<R>::new();
+        let list = flow.value(vec![2_u64, 3, 5]);
+        let number = flow.value(7_u64);
+        let one = flow.add(durable(cluster.remote(SQUARE)).version(1).inputs(number).named("one"));
+        let squares = each(durable(cluster.remote(SQUARE))).inputs(list).after(one);
+        let squares = flow.add(squares.named("squares"));
+        flow.execute().journal(&journal, "run").keep_going().await.unwrap_err();
+        assert_eq!(calls.load(Ordering::SeqCst), 4);
+        for (calls_by_then, status) in [(5, TaskStatus::Succeeded), (5, TaskStatus::Restored)] {
+            let run = flow.execute().journal(&journal, "run").await.unwrap();
+            assert_eq!((run[one], &*run[squares]), (49, &[4, 9, 25][..]));
+            assert_eq!(run.report().status(one), TaskStatus::Restored);
+            assert_eq!(run.report().status(squares), status);
+            assert_eq!(calls.load(Ordering::SeqCst), calls_by_then);
+        }
     }
 
     async fn with_a_journal_and_a_fallback<R>() {
