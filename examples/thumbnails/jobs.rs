@@ -9,6 +9,7 @@ pub(crate) const THUMB: Job<Picture, Picture> = Job::new("thumb", 1);
 /// A picture in shades of grey.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Picture {
+    pub(crate) name: String,
     width: usize,
     pixels: Vec<u8>,
 }
@@ -20,7 +21,8 @@ const SMALLER: usize = 8;
 pub(crate) fn make_thumb(picture: &Picture) -> Result<Picture, String> {
     let (width, height) = (picture.width, picture.height());
     if width < SMALLER || height < SMALLER {
-        return Err(format!("a picture of {width} by {height} is too small"));
+        let name = &picture.name;
+        return Err(format!("{name} of {width} by {height} is too small"));
     }
     let mean = |left: usize, top: usize| {
         let rows = top..top + SMALLER;
@@ -31,6 +33,7 @@ pub(crate) fn make_thumb(picture: &Picture) -> Result<Picture, String> {
     let tops = (0..=height - SMALLER).step_by(SMALLER);
     let lefts = || (0..=width - SMALLER).step_by(SMALLER);
     Ok(Picture {
+        name: picture.name.clone(),
         width: width / SMALLER,
         pixels: tops
             .flat_map(|top| lefts().map(move |left| (left, top)))
@@ -50,6 +53,7 @@ impl Picture {
         };
         let pixels = (0..height).flat_map(|top| (0..width).map(move |left| shade(left, top)));
         Self {
+            name: format!("circles {number}"),
             width,
             pixels: pixels.collect(),
         }
@@ -60,8 +64,8 @@ impl Picture {
     }
 
     /// Reads a portable graymap, in its binary form.
-    pub(crate) fn parse(file: &[u8]) -> Result<Self, String> {
-        let bad = || String::from("it is no binary PGM with 256 shades");
+    pub(crate) fn parse(name: String, file: &[u8]) -> Result<Self, String> {
+        let bad = || format!("{name} is no binary PGM with 256 shades");
         let mut rest = file;
         let mut word = || {
             let end = rest.iter().position(u8::is_ascii_whitespace)?;
@@ -77,6 +81,7 @@ impl Picture {
         let height: usize = height.parse().map_err(|_| bad())?;
         match width > 0 && rest.len() == width * height {
             true => Ok(Self {
+                name,
                 width,
                 pixels: rest.to_vec(),
             }),

@@ -1,10 +1,8 @@
-//! Makes thumbnails of pictures, and an index page: a flow with a journal whose heavy tasks run on
+//! Makes thumbnails of pictures, and an index page: a flow with a journal whose heavy part runs on
 //! workers.
 //!
 //! ```text
-//!  list ──▶ read 1 ──▶ thumb 1 (a worker) ─╮
-//!       ──▶ read 2 ──▶ thumb 2 (a worker) ─┼▶ index
-//!       ──▶ …                              ─╯
+//! files ──▶ read (each) ──▶ thumb (each, on a worker) ──▶ write (each) ──▶ index
 //! ```
 //!
 //! In one process, without a server:
@@ -24,15 +22,15 @@
 //!
 //! Kill any of them in the middle, and start it again: what is done is not done again. Without a folder
 //! it draws some pictures and stops itself in the middle of a first execution, to show that. Look at
-//! `remote`, and at `journal`.
+//! `each`, `remote` and `journal`.
 
 #[path = "../backend/mod.rs"]
 mod backend;
 #[allow(dead_code)]
 mod jobs;
 
-use std::error::Error;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use asyncflow::durable::{FileJournal, JournalExt, durable};
@@ -41,7 +39,7 @@ use asyncflow::restate::Cluster;
 use backend::{AppFlow, block_on};
 use jobs::{Picture, THUMB, make_thumb};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Error> {
     let mut arguments = std::env::args().skip(1);
     let (folder, url) = (arguments.next(), arguments.next());
     let cluster = match url {
@@ -63,45 +61,43 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
 /// Makes a page with a thumbnail for every picture of a folder. With `stops`, it fails half way.
-async fn make(cluster: &Cluster, folder: &Path, stops: bool) -> Result<(), Box<dyn Error>> {
-    let pictures = list(folder)?;
+async fn make(cluster: &Cluster, folder: &Path, stops: bool) -> Result<(), Error> {
     let target = folder.join("thumbnails");
     fs::create_dir_all(&target)?;
     let journal = FileJournal::open(target.join("runs.db"))?;
+    let files = list(folder)?;
+    let fails = files.get(files.len() / 2).filter(|_| stops);
+    let fails = fails.map(|file| name(file));
 
     let mut flow = AppFlow::new();
-    let mut written = Vec::new();
-    for (number, file) in pictures.iter().enumerate() {
-        let name = file
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let (from, to) = (file.clone(), target.join(format!("{name}.pgm")));
-        let read = move || -> Result<Picture, Box<dyn Error + Send + Sync>> {
-            Ok(Picture::parse(&fs::read(&from)?)?)
-        };
-        let picture = flow.add(read.named(format!("read {name}")));
-        let thumb = cluster
-            .remote(THUMB)
-            .inputs(picture)
-            .named(format!("thumb {name}"));
-        let thumb = flow.add(thumb);
-        let half = pictures.len() / 2;
-        let write = move |thumb: &Picture| match stops && number == half {
-            true => Err(std::io::Error::other("as if the power was cut")),
-            false => fs::write(&to, thumb.to_file()).map(|()| to.clone()),
-        };
-        // Its output is recorded: in the next execution, the file is not written again.
-        let write = durable(write).inputs(thumb).named(format!("write {name}"));
-        written.push(flow.add(write.after(written.last().copied())));
-    }
-    let page = target.join("index.html");
-    let index = move |thumbs: Vec<&PathBuf>| {
-        let item = |thumb: &&PathBuf| format!("<li>{}</li>\n", thumb.display());
+    // Recorded, since the index in this list is what a thumbnail is found by in a later execution.
+    let files = flow.add(durable(move || files.clone()).named("files"));
+    let read = |file: &PathBuf| -> Result<Picture, Error> {
+        Ok(Picture::parse(name(file), &fs::read(file)?)?)
+    };
+    let pictures = flow.add(each(read).inputs(files).named("read"));
+    // Each is a job, and recorded once it is done.
+    let thumbs = each(durable(cluster.remote(THUMB))).inputs(pictures);
+    let thumbs = flow.add(thumbs.named("thumb"));
+    let write = {
+        let target = target.clone();
+        move |thumb: &Picture| match fails.as_ref() == Some(&thumb.name) {
+            true => Err(io::Error::other("as if the power was cut")),
+            false => {
+                let file = target.join(&thumb.name).with_extension("pgm");
+                fs::write(&file, thumb.to_file()).map(|()| file)
+            }
+        }
+    };
+    let written = flow.add(each(durable(write)).inputs(thumbs).named("write"));
+    let index = move |thumbs: &Vec<PathBuf>| {
+        let item = |thumb: &PathBuf| format!("<li>{}</li>\n", thumb.display());
         let items: String = thumbs.iter().map(item).collect();
-        fs::write(&page, format!("<!doctype html>\n<ul>\n{items}</ul>\n"))
+        let page = format!("<!doctype html>\n<ul>\n{items}</ul>\n");
+        fs::write(target.join("index.html"), page)
     };
     flow.add(index.inputs(written).named("index"));
 
@@ -110,8 +106,13 @@ async fn make(cluster: &Cluster, folder: &Path, stops: bool) -> Result<(), Box<d
     Ok(())
 }
 
+fn name(file: &Path) -> String {
+    let name = file.file_stem().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
 /// The pictures of a folder, in the order of their names.
-fn list(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let files = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
     let mut files = files.collect::<Result<Vec<_>, _>>()?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "pgm"));
