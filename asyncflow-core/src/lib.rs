@@ -107,6 +107,7 @@ pub mod remote {
     pub use crate::declare::function::{CallAsync, CallPlain};
     pub use crate::declare::in_context::{InContext, in_context};
     pub use crate::output::settle;
+    pub use crate::unwind::{discard, message};
 }
 
 /// The policies that [`retry`](TaskExt::retry) takes.

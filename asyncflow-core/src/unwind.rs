@@ -25,7 +25,7 @@ pub(crate) fn contain(f: impl FnOnce()) {
 }
 
 /// Drops a payload. Contains a panic of its `Drop`.
-pub(crate) fn discard(payload: Payload) {
+pub fn discard(payload: Payload) {
     if let Err(again) = catch(|| drop(payload)) {
         // Its `Drop` may panic as well, and so on.
         std::mem::forget(again);
@@ -33,7 +33,7 @@ pub(crate) fn discard(payload: Payload) {
 }
 
 /// The message of a panic, if it carried one.
-pub(crate) fn message(payload: &Payload) -> Option<&str> {
+pub fn message(payload: &Payload) -> Option<&str> {
     payload
         .downcast_ref::<&'static str>()
         .copied()

@@ -30,20 +30,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// Clones share the connection, which has a thread of its own. So it is used on any runtime.
 ///
-/// ```no_run
-/// use asyncflow::SmolFlow;
+/// ```
+/// use asyncflow::TokioFlow;
 /// use asyncflow::prelude::*;
 /// use asyncflow::restate::{Cluster, Job};
 ///
 /// const HALF: Job<u32, u32> = Job::new("half", 1);
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # fn main() -> std::io::Result<()> {
 /// let cluster = Cluster::connect("http://127.0.0.1:8080")?;
-/// # #[cfg(feature = "smol")] {
-/// let mut flow = SmolFlow::new();
+/// let mut flow = TokioFlow::new();
 /// let number = flow.add(|| 42_u32);
 /// let half = flow.add(cluster.remote(HALF).inputs(number));
-/// # }
 /// # Ok(())
 /// # }
 /// ```

@@ -1,5 +1,6 @@
 //! The functions that do jobs, without their types.
 
+use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use asyncflow_core::BoxError;
-use asyncflow_core::remote::{CallAsync, CallPlain, settle};
+use asyncflow_core::remote::{CallAsync, CallPlain, discard, message, settle};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -94,16 +95,12 @@ pub(crate) fn too_large(what: &str, length: usize) -> String {
     )
 }
 
-/// The message of a panic.
-fn panicked(payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    format!(
-        "panicked: {}",
-        text.unwrap_or("a payload that is not a string")
-    )
+/// The error of a function that panicked.
+fn panicked(payload: Box<dyn Any + Send>) -> String {
+    let text = message(&payload).unwrap_or("a payload that is not a string");
+    let text = format!("panicked: {text}");
+    discard(payload);
+    text
 }
 
 /// Polls a future, whose panic becomes an error.
@@ -111,7 +108,7 @@ async fn caught(future: impl Future<Output = Outcome>) -> Outcome {
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        polled.unwrap_or_else(|payload| std::task::Poll::Ready(Err(panicked(&*payload))))
+        polled.unwrap_or_else(|payload| std::task::Poll::Ready(Err(panicked(payload))))
     })
     .await
 }
@@ -120,16 +117,16 @@ async fn caught(future: impl Future<Output = Outcome>) -> Outcome {
 async fn blocking(call: impl FnOnce() -> Outcome + Send + 'static) -> Outcome {
     match tokio::task::spawn_blocking(call).await {
         Ok(outcome) => outcome,
-        Err(error) if error.is_panic() => Err(panicked(&*error.into_panic())),
+        Err(error) if error.is_panic() => Err(panicked(error.into_panic())),
         Err(_) => Err("the worker is shutting down".into()),
     }
 }
 
-macro_rules! async_job {
-    ($marker:ident, $args:ty, |$input:ident| $pass:expr) => {
+macro_rules! job {
+    ($marker:ident, $call:ident, $run:ident($($open:tt)*) $(.$await:tt)?, $args:ty, |$input:ident| $pass:expr) => {
         impl<F, I, O, Kind> JobFn<I, O, marker::$marker<Kind>> for F
         where
-            F: for<'a> CallAsync<'a, $args, Kind, Value = O> + Send + Sync + 'static,
+            F: for<'a> $call<'a, $args, Kind, Value = O> + Send + Sync + 'static,
             I: DeserializeOwned + Send + Sync + 'static,
             O: Serialize + Send + Sync + 'static,
         {
@@ -137,11 +134,11 @@ macro_rules! async_job {
                 let function = Arc::new(self);
                 Handler(Arc::new(move |bytes, permit| {
                     let function = Arc::clone(&function);
-                    Box::pin(caught(async move {
+                    Box::pin($run($($open)* {
                         let _permit = permit;
                         let $input: I = input(&bytes)?;
-                        let future = function.call(($pass,));
-                        output(settle(future.await))
+                        let called = function.call(($pass,));
+                        output(settle(called $(.$await)?))
                     }))
                 }))
             }
@@ -149,33 +146,10 @@ macro_rules! async_job {
     };
 }
 
-macro_rules! plain_job {
-    ($marker:ident, $args:ty, |$input:ident| $pass:expr) => {
-        impl<F, I, O, Kind> JobFn<I, O, marker::$marker<Kind>> for F
-        where
-            F: for<'a> CallPlain<'a, $args, Kind, Value = O> + Send + Sync + 'static,
-            I: DeserializeOwned + Send + Sync + 'static,
-            O: Serialize + Send + Sync + 'static,
-        {
-            fn into_handler(self) -> Handler {
-                let function = Arc::new(self);
-                Handler(Arc::new(move |bytes, permit| {
-                    let function = Arc::clone(&function);
-                    Box::pin(blocking(move || {
-                        let _permit = permit;
-                        let $input: I = input(&bytes)?;
-                        output(settle(function.call(($pass,))))
-                    }))
-                }))
-            }
-        }
-    };
-}
-
-async_job!(AsyncRef, (&'a I,), |input| &input);
-async_job!(AsyncOwned, (I,), |input| input);
-plain_job!(PlainRef, (&'a I,), |input| &input);
-plain_job!(PlainOwned, (I,), |input| input);
+job!(AsyncRef, CallAsync, caught(async move) .await, (&'a I,), |input| &input);
+job!(AsyncOwned, CallAsync, caught(async move) .await, (I,), |input| input);
+job!(PlainRef, CallPlain, blocking(move ||), (&'a I,), |input| &input);
+job!(PlainOwned, CallPlain, blocking(move ||), (I,), |input| input);
 
 /// Runs jobs, so many at a time.
 #[derive(Clone, Debug)]

@@ -31,7 +31,7 @@
 //!
 //! The flow's program, on any backend:
 //!
-//! ```no_run
+//! ```
 //! use asyncflow::TokioFlow; // swap for SmolFlow or AsyncStdFlow: nothing below changes
 //! use asyncflow::prelude::*;
 //! use asyncflow::restate::Cluster;
@@ -44,7 +44,12 @@
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # std::env::set_current_dir(folder.path())?;
+//! # std::fs::write("a.png", "a")?;
+//! # std::fs::write("b.png", "b")?;
 //! let cluster = Cluster::connect("http://127.0.0.1:8080")?;
+//! # let cluster = Cluster::local().job(THUMB, |image: &Image| Thumb(image.0.clone()));
 //! let mut flow = TokioFlow::new();
 //! let images = flow.add(|| {
 //!     let files = ["a.png", "b.png"].into_iter();

@@ -525,8 +525,9 @@ fn a_connection_that_is_cut() {
     let url = format!("http://127.0.0.1:{}", proxy.port);
     let again = while_doubling(&mut engine, &url, |engine| {
         for _ in 0..5 {
+            let before = lines(engine.path("started"));
             proxy.cut(engine.ports[0]);
-            thread::sleep(Duration::from_millis(50));
+            until("the next job", || lines(engine.path("started")) > before);
         }
     });
     assert_eq!(again, 0, "jobs were started again");

@@ -76,6 +76,28 @@ on_every_backend! {
         assert_eq!((run[once], run[again]), (9, 9));
     }
 
+    async fn payloads_that_panic_when_dropped<R>() {
+        struct Bomb;
+
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("dropped");
+            }
+        }
+
+        let plain = |_: &u64| -> u64 { std::panic::panic_any(Bomb) };
+        let awaits = async |_: u64| -> u64 { std::panic::panic_any(Bomb) };
+        let cluster = Cluster::local().job(SQUARE, plain).job(NEWER, awaits);
+        for job in [SQUARE, NEWER] {
+            let mut flow = Flow::<R>::new();
+            let number = flow.add(|| 3_u64);
+            flow.add(cluster.remote(job).inputs(number));
+            let error = flow.execute().await.unwrap_err();
+            assert_eq!(kind(&error), RemoteErrorKind::Failed);
+            assert!(error.to_string().ends_with("panicked: a payload that is not a string"), "{error}");
+        }
+    }
+
     async fn unknown_jobs_and_other_versions_are_errors<R>() {
         let cluster = Cluster::local().job(SQUARE, |number: &u64| *number);
         let mut flow = Flow::<R>::new();
