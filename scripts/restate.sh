@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tests jobs on a real engine: brings the engine's program into a folder of its own, and kills flows,
-# workers and engines. Whatever it starts is ended with it.
+# workers and engines. Whatever it starts is ended with it. `scripts/restate.sh costs` measures jobs instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,10 @@ if [ ! -x "$engine/node_modules/@restatedev/restate-server-linux-x64/bin/restate
 fi
 ASYNCFLOW_RESTATE_SERVER="$PWD/$engine/node_modules/@restatedev/restate-server-linux-x64/bin/restate-server"
 export ASYNCFLOW_RESTATE_SERVER
+
+if [ "${1:-}" = costs ]; then
+    exec cargo run --locked --release -p asyncflow-restate --example job_costs -- "${@:2}"
+fi
 
 cargo test --locked -p asyncflow-restate --all-features --no-run --test engine
 # A session of its own, which is ended as a whole: engines, workers and flows of tests that fail, too.

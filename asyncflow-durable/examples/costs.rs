@@ -31,6 +31,15 @@ fn flow(tasks: usize, is_durable: bool) -> TokioFlow {
     flow
 }
 
+/// The same as the elements of a list.
+fn elements(count: usize) -> TokioFlow {
+    let mut flow = TokioFlow::new();
+    let list = flow.value((0..count).collect::<Vec<_>>());
+    let element = |number: &usize| std::future::ready(output(*number));
+    flow.add(each(durable(element)).inputs(list).named("element"));
+    flow
+}
+
 fn print(what: &str, took: Duration, records: usize) {
     let each = took.as_secs_f64() * 1e6 / records as f64;
     println!("{what:<44} {each:>9.2} µs a record");
@@ -57,6 +66,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let execute = flow.execute().journal(&journal, id);
         execute.max_concurrency(limit).await?;
         print(&format!("recorded, {limit} at once"), begun.elapsed(), few);
+        let (flow, id) = (elements(few), format!("{limit} elements at once"));
+        let begun = Instant::now();
+        let execute = flow.execute().journal(&journal, &id);
+        execute.max_concurrency(limit).await?;
+        print(&format!("elements, {limit} at once"), begun.elapsed(), few);
+        let begun = Instant::now();
+        flow.execute().journal(&journal, id).await?;
+        print("elements, restored", begun.elapsed(), few);
     }
     drop(journal);
 

@@ -3,20 +3,22 @@
 //!
 //! Workers and flows that are killed are processes of this program, started with `ASYNCFLOW_ROLE`.
 
+mod server;
+
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{env, thread};
 
 use asyncflow::durable::{FileJournal, JournalExt, durable};
 use asyncflow::prelude::*;
 use asyncflow::restate::{Cluster, Job, RemoteError, RemoteErrorKind, Worker};
 use asyncflow::{AsyncStdRuntime, Runtime, SmolRuntime, TokioRuntime};
+use server::{Engine, Process, port, until};
 
 const DOUBLE: Job<u64, u64> = Job::new("double", 1);
 const FAILS: Job<u64, u64> = Job::new("fails", 1);
@@ -27,148 +29,12 @@ const UNKNOWN: Job<Vec<u64>, u64> = Job::new("unknown", 1);
 
 const ROLE: &str = "ASYNCFLOW_ROLE";
 
-/// How long anything may take that a test waits for.
-const LONG: Duration = Duration::from_secs(60);
-
 /// How many jobs a worker does at the same time.
 const AT_ONCE: usize = 4;
 
 // Processes.
 
-/// A process that is killed when it is dropped.
-struct Process(Child);
-
-impl Process {
-    fn start(command: &mut Command) -> Self {
-        Self(command.stdin(Stdio::null()).spawn().unwrap())
-    }
-
-    fn kill(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.0.id().to_string();
-        let status = Command::new("kill").args(["-s", name, &id]).status();
-        assert!(status.unwrap().success());
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-/// A port that nobody has, and that no other test is given.
-fn port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    loop {
-        let offset = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 20_000 + (std::process::id() % 10_000) as u16 + offset;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-#[track_caller]
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < LONG, "{what} takes too long");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// The status of an answer to a request, or 0 if there is none.
-fn request(port: u16, method: &str, path: &str, body: &str) -> u16 {
-    let ask = || -> io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: \
-             application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    let answer = ask().unwrap_or_default();
-    let status = answer.split(' ').nth(1).unwrap_or_default();
-    status.parse().unwrap_or(0)
-}
-
-/// An engine in a folder of its own.
-struct Engine {
-    folder: tempfile::TempDir,
-    ports: [u16; 3],
-    settings: Vec<(&'static str, &'static str)>,
-    process: Option<Process>,
-}
-
 impl Engine {
-    fn start() -> Self {
-        Self::with(&[])
-    }
-
-    fn with(settings: &[(&'static str, &'static str)]) -> Self {
-        let mut engine = Self {
-            folder: tempfile::tempdir().unwrap(),
-            ports: [port(), port(), port()],
-            settings: settings.to_vec(),
-            process: None,
-        };
-        engine.run();
-        engine
-    }
-
-    fn run(&mut self) {
-        let program = env::var("ASYNCFLOW_RESTATE_SERVER");
-        let program = program.expect("`scripts/restate.sh` says where the engine's program is");
-        let [ingress, admin, node] = self.ports;
-        let log = fs::File::create(self.path("log")).unwrap();
-        let mut command = Command::new(program);
-        command
-            .args([
-                "--no-logo",
-                "--listen-mode",
-                "tcp",
-                "--bind-ip",
-                "127.0.0.1",
-            ])
-            .args(["--bind-port", &node.to_string(), "--base-dir"])
-            .arg(self.path("data"))
-            .env("RESTATE_DISABLE_TELEMETRY", "true")
-            .env("DO_NOT_TRACK", "1")
-            .env(
-                "RESTATE_INGRESS__BIND_ADDRESS",
-                format!("127.0.0.1:{ingress}"),
-            )
-            .env("RESTATE_ADMIN__BIND_ADDRESS", format!("127.0.0.1:{admin}"))
-            .envs(self.settings.iter().copied())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
-        self.process = Some(Process::start(&mut command));
-        until("the engine", || {
-            request(ingress, "GET", "/restate/health", "") == 200
-                && request(admin, "GET", "/health", "") == 200
-        });
-    }
-
-    fn kill(&mut self) {
-        self.process = None;
-    }
-
-    fn register(&self, port: u16) {
-        let body = format!(r#"{{"uri":"http://127.0.0.1:{port}","force":true}}"#);
-        until("the registration", || {
-            (200..300).contains(&request(self.ports[1], "POST", "/deployments", &body))
-        });
-    }
-
     /// A registered worker.
     fn worker(&self) -> WorkerProcess {
         let worker = WorkerProcess::start(port(), self.folder.path());
@@ -176,28 +42,8 @@ impl Engine {
         worker
     }
 
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports[0])
-    }
-
     fn cluster(&self) -> Cluster {
         Cluster::connect(self.url()).unwrap()
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-}
-
-impl Drop for Engine {
-    /// Shows what the engine said, if the test fails.
-    fn drop(&mut self) {
-        if thread::panicking() {
-            let log = fs::read_to_string(self.path("log")).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().collect();
-            let last = lines.len().saturating_sub(40);
-            eprintln!("the engine's last lines:\n{}", lines[last..].join("\n"));
-        }
     }
 }
 
