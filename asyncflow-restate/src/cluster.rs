@@ -409,3 +409,59 @@ fn key(run: &str, path: &str, attempt: u32, job: JobId, input: &[u8]) -> String 
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use asyncflow::TokioFlow;
+    use asyncflow::prelude::*;
+
+    use super::*;
+    use crate::message::MOST_BYTES;
+
+    #[test]
+    fn every_part_changes_the_key() {
+        const DOUBLE: Job<u8, u8> = Job::new("double", 1);
+        const OTHER: Job<u8, u8> = Job::new("doubled", 1);
+        const NEWER: Job<u8, u8> = Job::new("double", 2);
+        let keys = [
+            key("run", "task", 1, DOUBLE.id(), b"input"),
+            key("runs", "task", 1, DOUBLE.id(), b"input"),
+            key("run", "task[0]", 1, DOUBLE.id(), b"input"),
+            key("run", "task", 2, DOUBLE.id(), b"input"),
+            key("run", "task", 1, OTHER.id(), b"input"),
+            key("run", "task", 1, NEWER.id(), b"input"),
+            key("run", "task", 1, DOUBLE.id(), b"inputs"),
+            key("runt", "ask", 1, DOUBLE.id(), b"input"),
+        ];
+        for (number, key) in keys.iter().enumerate() {
+            assert!(!keys[..number].contains(key), "key {number} is another's");
+        }
+        // Flows that were built with an earlier version find their jobs by it.
+        let first = "7bc3c6bf44d830a89481d8b1b857c6d5b68253159e7f65b281272ed3d7fb8172";
+        assert_eq!(keys[0], first);
+    }
+
+    #[tokio::test]
+    async fn too_much_is_an_error_before_it_is_sent() {
+        const LENGTH: Job<String, usize> = Job::new("length", 1);
+        const FILL: Job<usize, String> = Job::new("fill", 1);
+        let cluster = Cluster::local()
+            .job(LENGTH, |text: &String| text.len())
+            .job(FILL, |length: usize| "a".repeat(length));
+        let mut flow = TokioFlow::new();
+        let length = flow.input::<usize>("length");
+        let text = flow.add((|length: &usize| "a".repeat(*length)).inputs(length));
+        let sent = flow.add(cluster.remote(LENGTH).inputs(text));
+        let received = flow.add(cluster.remote(FILL).inputs(length));
+        for task in [TaskId::from(sent), received.into()] {
+            let error = flow.execute().given(length, MOST_BYTES).only(task);
+            let error = error.await.unwrap_err().to_string();
+            assert!(error.contains("pass a reference"), "{error}");
+        }
+        let run = flow.execute().given(length, MOST_BYTES - 5).await.unwrap();
+        assert_eq!(
+            (run[sent], run[received].len()),
+            (MOST_BYTES - 5, MOST_BYTES - 5)
+        );
+    }
+}

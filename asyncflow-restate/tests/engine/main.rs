@@ -32,6 +32,9 @@ const ROLE: &str = "ASYNCFLOW_ROLE";
 /// How many jobs a worker does at the same time.
 const AT_ONCE: usize = 4;
 
+/// How long a job of a worker may take.
+const LIMIT: Duration = Duration::from_secs(4);
+
 // Processes.
 
 impl Engine {
@@ -54,7 +57,11 @@ struct WorkerProcess {
 
 impl WorkerProcess {
     fn start(port: u16, folder: &Path) -> Self {
-        let process = role(&format!("worker {port}"), folder);
+        Self::with_limit(LIMIT, port, folder)
+    }
+
+    fn with_limit(limit: Duration, port: u16, folder: &Path) -> Self {
+        let process = role(&format!("worker {port} {}", limit.as_secs()), folder);
         until("the worker", || {
             TcpStream::connect(("127.0.0.1", port)).is_ok()
         });
@@ -78,7 +85,10 @@ fn role_of_this_process() {
     let Ok(role) = env::var(ROLE) else { return };
     let words: Vec<&str> = role.splitn(4, ' ').collect();
     match &*words {
-        ["worker", port, folder] => work(port.parse().unwrap(), folder.into()),
+        ["worker", port, limit, folder] => {
+            let limit = Duration::from_secs(limit.parse().unwrap());
+            work(port.parse().unwrap(), limit, folder.into());
+        }
         ["flow", port, elements, folder] => {
             let elements = elements.parse().unwrap();
             let url = format!("http://127.0.0.1:{port}");
@@ -105,7 +115,7 @@ fn lines(path: impl AsRef<Path>) -> usize {
 }
 
 /// Does jobs. Each start adds a line to the file `started`.
-fn work(port: u16, folder: PathBuf) {
+fn work(port: u16, limit: Duration, folder: PathBuf) {
     let double = {
         let folder = folder.clone();
         move |number: &u64| {
@@ -133,10 +143,16 @@ fn work(port: u16, folder: PathBuf) {
             }
         }
     };
-    let fails = |number: &u64| match number {
-        0 => Err(String::from("no luck")),
-        1 => panic!("out of cheese"),
-        number => Ok(*number),
+    let fails = {
+        let folder = folder.clone();
+        move |number: &u64| {
+            note(&folder, "failing", number);
+            match number {
+                0 => Err(String::from("no luck")),
+                1 => panic!("out of cheese"),
+                number => Ok(*number),
+            }
+        }
     };
     let worker = Worker::new()
         .job(DOUBLE, double)
@@ -144,7 +160,7 @@ fn work(port: u16, folder: PathBuf) {
         .job(LARGE, async |length: u64| vec![u64::MAX; length as usize])
         .job(HANGS, hangs)
         .concurrency(AT_ONCE)
-        .limit(Duration::from_secs(4));
+        .limit(limit);
     smol::block_on(worker.listen(("127.0.0.1", port))).unwrap();
 }
 
@@ -438,7 +454,10 @@ fn a_job_longer_than_the_limits_of_the_engine() {
 #[test]
 fn a_run_that_is_dropped_cancels_its_jobs() {
     let engine = Engine::start();
-    let _worker = engine.worker();
+    // Its limit does not end the job.
+    let hour = Duration::from_secs(3600);
+    let worker = WorkerProcess::with_limit(hour, port(), engine.folder.path());
+    engine.register(worker.port);
     let cluster = engine.cluster();
     let mut flow = Flow::<SmolRuntime>::new();
     let seconds = flow.add(|| 3600_u64);
@@ -524,9 +543,11 @@ fn a_failure_is_the_flows_to_retry() {
             .journal(&journal, "run");
         smol::block_on(execute)
     };
-    for _ in 0..2 {
+    for execution in 1..=2 {
         let error = execute(0).unwrap_err();
         assert_eq!(error.report().unwrap().task(task).attempts(), 3);
+        // Also a failure that the engine has kept is called again.
+        assert_eq!(lines(engine.path("failing")), 3 * execution);
     }
     // Another input never finds the result of this one.
     assert_eq!(execute(7).unwrap()[task], 7);
