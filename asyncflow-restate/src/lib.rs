@@ -49,7 +49,8 @@
 //! # std::fs::write("a.png", "a")?;
 //! # std::fs::write("b.png", "b")?;
 //! let cluster = Cluster::connect("http://127.0.0.1:8080")?;
-//! # let cluster = Cluster::local().job(THUMB, |image: &Image| Thumb(image.0.clone()));
+//! # let make_thumb = |image: &Image| Ok::<_, String>(Thumb(image.0.clone()));
+//! # let cluster = Cluster::local().job(THUMB, make_thumb);
 //! let mut flow = TokioFlow::new();
 //! let images = flow.add(|| {
 //!     let files = ["a.png", "b.png"].into_iter();
