@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use ::tracing::field::Empty;
-use ::tracing::{Span, debug, error, info_span, warn};
-use asyncflow_core::{InnerRun, Observer, Permits, Structure, TaskRef, TaskStatus};
+use ::tracing::{Span, debug, error, info, info_span, warn};
+use asyncflow_core::{ElementRef, InnerRun, Observer, Permits, Structure, TaskRef, TaskStatus};
 
 use crate::lock::lock;
 use crate::text::{LONG, clean};
@@ -54,7 +54,8 @@ use crate::text::{LONG, clean};
 /// | level | event |
 /// |---|---|
 /// | `DEBUG` | a task waits for permits or for a slot |
-/// | `WARN` | an attempt of a task with retries failed |
+/// | `INFO` | a task [noted](asyncflow_core::TaskContext::note) something |
+/// | `WARN` | an attempt of a task with retries or a fallback failed, or one at an `element` of it |
 /// | `ERROR` | a task failed |
 ///
 /// `WARN` and `ERROR` events name their task, so that they can be understood when a filter drops
@@ -221,6 +222,13 @@ impl Spans {
         attempts.find(|attempt| attempt.number == number)
     }
 
+    /// The span that the function of the task is in now, or that of the task.
+    fn innermost(&self) -> &Span {
+        self.attempts
+            .last()
+            .map_or(&self.task, |attempt| &attempt.span)
+    }
+
     /// Closes the spans of attempts that have ended and run no more code.
     fn close_ended(&mut self) {
         self.attempts
@@ -361,6 +369,29 @@ impl Observer for Tracer {
             }
             spans.close_ended();
             spans.error = Some(why);
+        });
+    }
+
+    fn element_failed(&self, element: ElementRef<'_>, attempt: u32, why: &dyn fmt::Display) {
+        let why = why.to_string();
+        self.with(element.task(), |run, spans| {
+            let spans = self.open(run, element.task(), spans);
+            warn!(
+                target: "asyncflow",
+                parent: spans.innermost(),
+                element = &*clean(&element.to_string(), LONG),
+                attempt,
+                error = &*why,
+                "attempt failed"
+            );
+        });
+    }
+
+    fn task_noted(&self, task: TaskRef<'_>, note: &str) {
+        self.with(task, |run, spans| {
+            let spans = self.open(run, task, spans);
+            let note = &*clean(note, LONG);
+            info!(target: "asyncflow", parent: spans.innermost(), note, "noted");
         });
     }
 

@@ -288,6 +288,35 @@ on_every_backend_in_child! {
         assert!(seen.spans.values().all(|span| span.closed && span.inside == 0));
     }
 
+    async fn events_of_elements_and_notes<R>() {
+        let mut flow = Flow::<R>::new();
+        let list = flow.value(vec![3_u8, 4]);
+        let fetch = async |n: &u8, cx: &TaskContext| {
+            cx.note("asks\nnow");
+            if *n == 4 && cx.attempt() == 1 { Err("no route") } else { Ok(()) }
+        };
+        flow.add(each(fetch).inputs((list, context())).retry(at_once(1)).named("fetch"));
+        let (span, test) = caller();
+        flow.execute().observe(Tracer::within(span.clone())).await.unwrap();
+        drop(span);
+        let seen = Seen::below(&test);
+        seen.assert_well_formed();
+        let (task, _) = seen.task("fetch");
+        let [(attempt, _)] = seen.attempts(task)[..] else { panic!("not one attempt") };
+        let told = |level| {
+            let events = seen.events.iter().filter(move |event| event.level == level);
+            events.inspect(|event| assert_eq!(event.parent, Some(attempt))).map(|event| &event.fields)
+        };
+        let failed: Vec<_> = told(Level::WARN).collect();
+        assert_eq!(failed.len(), 1);
+        for (field, value) in [("element", "fetch[1]"), ("attempt", "1"), ("error", "no route")] {
+            assert_eq!(failed[0][field], value);
+        }
+        let notes: Vec<_> = told(Level::INFO).map(|fields| &*fields["note"]).collect();
+        assert_eq!(notes.len(), 3);
+        assert!(notes.contains(&"[0]: asks\u{fffd}now"), "{notes:?}");
+    }
+
     async fn spans_of_a_run<R>() {
         let (span, test) = caller();
         async {
