@@ -9,7 +9,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 /// How many permits the locks and semaphores of a case have; the first two are locks.
-pub(crate) const CAPACITIES: [usize; 5] = [1, 1, 1, 2, 3];
+pub(crate) const CAPACITIES: [usize; 6] = [1, 1, 1, 2, 3, 4];
+
+/// How many permits of the semaphore itself each of these is: those of the last one are more than 32
+/// bits can count.
+pub(crate) const UNITS: [usize; 6] = [1, 1, 1, 1, 1, usize::MAX / 4];
 
 /// A deadline in microseconds that is never reached.
 pub(crate) const FAR: u64 = 300_000_000;
@@ -69,6 +73,8 @@ pub(crate) enum Work {
     Yield(u32),
     /// Sleeps so many microseconds.
     Sleep(u64),
+    /// Executes a flow by hand, with another one inside.
+    Execute,
 }
 
 /// How the attempts end that do not succeed.
@@ -96,6 +102,8 @@ pub(crate) struct Round {
     pub(crate) given: Vec<usize>,
     pub(crate) observed: bool,
     pub(crate) timed: bool,
+    /// Another flow that needs the same permits is executed meanwhile.
+    pub(crate) beside: bool,
     /// Some tasks, and all pauses, last until the run is cancelled or dropped.
     pub(crate) stuck: bool,
     pub(crate) ending: Ending,
@@ -219,6 +227,7 @@ impl fmt::Debug for Case {
                 ("keep outputs", round.keep_outputs),
                 ("observed", round.observed),
                 ("timed", round.timed),
+                ("beside another", round.beside),
                 ("stuck", round.stuck),
             ] {
                 if holds {
@@ -310,6 +319,7 @@ fn work() -> impl Strategy<Value = Work> {
         5 => Just(Work::None),
         4 => (1_u32..4).prop_map(Work::Yield),
         1 => select(vec![50_u64, 100, 200, 500, 2000]).prop_map(Work::Sleep),
+        1 => Just(Work::Execute),
     ]
 }
 
@@ -344,9 +354,10 @@ fn round() -> impl Strategy<Value = Round> {
         prop::bool::weighted(0.3),
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.5),
+        prop::bool::weighted(0.3),
     );
     (how, what, ending).prop_map(
-        |((keep_going, max_concurrency, observed, timed, stuck), what, ending)| {
+        |((keep_going, max_concurrency, observed, timed, stuck, beside), what, ending)| {
             let (only, given, keep_outputs, deadline) = what;
             // Any other would have no end.
             let ends = match ending {
@@ -362,6 +373,7 @@ fn round() -> impl Strategy<Value = Round> {
                 given,
                 observed,
                 timed,
+                beside,
                 stuck: stuck && ends,
                 ending,
             }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use asyncflow::prelude::*;
 use asyncflow::{Configured, Inputs, Member, Permits, Runtime};
-use asyncflow_tests::poll_while_woken;
+use asyncflow_tests::{poll_while_woken, turns};
 
-use super::case::{Block, CAPACITIES, Case, Fate, Shape};
+use super::case::{Block, CAPACITIES, Case, Fate, Shape, UNITS};
 use super::plan::{Planned, Test};
 use super::reference::when;
 use super::world::{Value, World};
@@ -62,7 +62,7 @@ impl<'a, R: Runtime + Default> Built<'a, R> {
             .enumerate()
             .map(|(index, capacity)| match index {
                 0 | 1 => Shared::Lock(Lock::new()),
-                _ => Shared::Semaphore(Semaphore::new(*capacity)),
+                _ => Shared::Semaphore(Semaphore::new(*capacity * UNITS[index])),
             });
         let mut built = Self {
             case,
@@ -109,7 +109,7 @@ impl<'a, R: Runtime + Default> Built<'a, R> {
     fn member(&self, index: usize, block: &Block, task: usize) -> Member {
         let world = Arc::clone(&self.world);
         if block.plain {
-            let function = move || world.plain::<u64>(task, &[]).map(drop);
+            let function = move || world.plain::<R, u64>(task, &[]).map(drop);
             let configured = self.configure(index, task, function.inputs(()));
             return match block.fallback {
                 true => Member::new(configured.fallback(|_| ())),
@@ -141,7 +141,7 @@ impl<'a, R: Runtime + Default> Built<'a, R> {
             ($inputs:expr, |$($parameter:ident: $type:ty),*| $values:expr) => {
                 match planned.plain {
                     true => {
-                        let function = move |$($parameter: $type),*| world.plain::<T>(task, &$values);
+                        let function = move |$($parameter: $type),*| world.plain::<R, T>(task, &$values);
                         let configured = self.configure(index, task, function.inputs($inputs));
                         let configured = configured.after(self.upstreams(index));
                         match fallback {
@@ -254,8 +254,29 @@ impl<'a, R: Runtime + Default> Built<'a, R> {
     fn permits(&self, lock: usize, count: usize) -> Permits {
         match &self.locks[lock] {
             Shared::Lock(lock) => Permits::from(lock),
-            Shared::Semaphore(semaphore) => semaphore.permits(count.min(CAPACITIES[lock])),
+            Shared::Semaphore(semaphore) => {
+                semaphore.permits(count.min(CAPACITIES[lock]) * UNITS[lock])
+            }
         }
+    }
+
+    /// A flow of tasks that each need all permits of a lock or semaphore.
+    pub(crate) fn beside(&self) -> Flow<R> {
+        let mut flow = Flow::new();
+        for (lock, capacity) in CAPACITIES.iter().enumerate() {
+            let (world, other) = (Arc::clone(&self.world), Arc::clone(&self.world));
+            let plain = (move || world.hold_all(lock)).with_lock(self.permits(lock, *capacity));
+            let waits = move || {
+                let world = Arc::clone(&other);
+                async move {
+                    turns(2).await;
+                    world.hold_all(lock)
+                }
+            };
+            let plain = flow.add(plain.priority(lock as i32));
+            flow.add(waits.with_lock(self.permits(lock, *capacity)).after(plain));
+        }
+        flow
     }
 
     /// A flow whose one task needs every permit of the case.
@@ -312,9 +333,10 @@ impl<R: Runtime> Iterator for Pauses<R> {
                     .find_wrong(format!("task {task} keeps its permits in a pause"));
             }
         }
-        Some(match self.world.is_stuck(self.task) {
-            true => Duration::from_secs(300),
-            false => Duration::from_micros(50),
+        Some(match (self.world.is_stuck(self.task), self.task % 3) {
+            (true, _) => Duration::from_secs(300),
+            (false, 0) => Duration::ZERO,
+            (false, _) => Duration::from_micros(50),
         })
     }
 }

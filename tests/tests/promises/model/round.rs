@@ -22,6 +22,8 @@ pub(crate) async fn run<R: Runtime + Default>(
     let reference = Reference::new(built.case, plan, round);
     world.begin_round(round);
 
+    let beside = built.beside();
+    let beside = round.beside.then(|| beside.start());
     let execute = configure(built, round);
     let result = match round.ending {
         Ending::Await => Some(execute.await),
@@ -92,6 +94,10 @@ pub(crate) async fn run<R: Runtime + Default>(
     check::events(&reference, plan, &events)?;
     if let Some(stop) = world.stop() {
         check::after_stop(plan, &events, stop)?;
+    }
+    if let Some(beside) = beside {
+        let run = beside.await;
+        run.map_err(|error| format!("the flow beside it: {error}"))?;
     }
     // Every permit is back.
     built

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use asyncflow::{Observer, TaskRef, TaskStatus};
-use asyncflow_tests::{Guard, Guards, pause, yield_now};
+use asyncflow::prelude::*;
+use asyncflow::{FlowErrorKind, Observer, Runtime, TaskRef, TaskStatus};
+use asyncflow_tests::{Guard, Guards, again, pause, turns, yield_now};
+use futures::executor::block_on;
 
 use super::case::{CAPACITIES, Case, Fate, Round, Work};
 use super::plan::Plan;
@@ -238,8 +240,50 @@ impl World {
         }
     }
 
+    /// What a task does that needs all permits of a lock.
+    pub(crate) fn hold_all(&self, lock: usize) {
+        let capacity = CAPACITIES[lock];
+        let before = self.inside[lock].fetch_add(capacity, Ordering::SeqCst);
+        if before > 0 {
+            self.find_wrong(format!(
+                "{before} permits of lock {lock} beside all of them"
+            ));
+        }
+        self.inside[lock].fetch_sub(capacity, Ordering::SeqCst);
+    }
+
+    /// Executes a flow by hand: of a flow inside of it one task fails, and the others run all the same.
+    async fn execute<R: Runtime + Default>(&self, task: usize) {
+        let ran = Arc::new(AtomicUsize::new(0));
+        let (mut inner, mut nested) = (Flow::<R>::new(), Flow::<R>::new());
+        let (plain, waits) = (Arc::clone(&ran), Arc::clone(&ran));
+        nested.add(async || Err::<(), _>(Oops));
+        nested.add(move || {
+            plain.fetch_add(1, Ordering::SeqCst);
+        });
+        nested.add(again!((waits) {
+            turns(2).await;
+            waits.fetch_add(1, Ordering::SeqCst);
+        }));
+        inner.add(Arc::new(nested));
+        let (kind, ran) = match inner.execute().keep_going().await {
+            Ok(_) => (None, 2),
+            Err(error) => (Some(error.kind()), ran.load(Ordering::SeqCst)),
+        };
+        // It is stopped with the run that it is inside of.
+        let right = match kind {
+            Some(FlowErrorKind::Failed) => ran == 2,
+            kind => kind == Some(FlowErrorKind::Cancelled),
+        };
+        if !right {
+            self.find_wrong(format!(
+                "the flow that task {task} executes: {kind:?}, {ran} of 2 ran"
+            ));
+        }
+    }
+
     /// A plain function.
-    pub(crate) fn plain<T: Value>(
+    pub(crate) fn plain<R: Runtime + Default, T: Value>(
         self: &Arc<Self>,
         task: usize,
         inputs: &[Option<u64>],
@@ -249,6 +293,7 @@ impl World {
             Work::None => {}
             Work::Yield(times) => (0..times).for_each(|_| std::thread::yield_now()),
             Work::Sleep(micros) => std::thread::sleep(Duration::from_micros(micros)),
+            Work::Execute => block_on(self.execute::<R>(task)),
         }
         if let Some(Fate::Hang) = attempt.fate() {
             self.hang(task, ATTEMPT.get());
@@ -350,6 +395,7 @@ impl Attempt {
                 }
             }
             Work::Sleep(micros) => pause::<R>(Duration::from_micros(micros)).await,
+            Work::Execute => self.world.execute::<R>(self.task).await,
         }
         if let Some(Fate::Hang) = self.fate() {
             std::future::pending::<()>().await;
