@@ -11,6 +11,15 @@ use asyncflow_tests::{
     on_every_backend_in_child, opens, passes, poll_times, turns, waits, yield_now,
 };
 
+/// Opens its gate when a task waits for permits.
+struct Waits(Gate);
+
+impl Observer for Waits {
+    fn task_waiting(&self, _: TaskRef<'_>, _: &Permits) {
+        self.0.open();
+    }
+}
+
 /// Two tasks that end only if both run at once.
 fn two() -> [impl Fn() -> Job + Send + Sync + use<>; 2] {
     let meeting = Meeting::of(2);
@@ -278,6 +287,15 @@ mod several {
         }
     }
 
+    /// The same for a slot.
+    struct Queues(Gate);
+
+    impl Observer for Queues {
+        fn task_queued(&self, _: TaskRef<'_>) {
+            self.0.open();
+        }
+    }
+
     on_every_backend! {
         // Two flows at a time, and with limits, under which what waits must not keep a slot.
         async fn in_opposite_orders<R>() {
@@ -308,6 +326,63 @@ mod several {
             for (place, (most, visits)) in places.iter().zip([(1, 120), (2, 100), (1, 100), (1, 60)]) {
                 place.assert(most, 5 * visits);
             }
+        }
+
+        // A task that waits for one of its locks is in nobody's way: other tasks get the rest.
+        async fn all_or_none<R>() {
+            let locks = [Lock::new(), Lock::new(), Lock::new()];
+            for taken in 0..3 {
+                let (go, waits, log) = (Gate::new(), Gate::new(), Log::new());
+                let holder = hold::<R>(&locks[taken], &go).await;
+                let mut flow = Flow::<R>::new();
+                let all = log.note("all").with_lock(&locks[0]).with_lock(&locks[1]);
+                flow.add(all.with_lock(&locks[2]));
+                // It gives back the one slot, too.
+                flow.add(log.note("beside"));
+                let running = flow.execute().max_concurrency(1).observe(Waits(waits.clone())).start();
+                waits.pass().await;
+                for lock in 0..3 {
+                    if lock != taken {
+                        let mut other = Flow::<R>::new();
+                        other.add(log.note("other").with_lock(&locks[lock]));
+                        other.execute().await.unwrap();
+                    }
+                }
+                assert!(!log.events().contains(&"all".to_owned()));
+                go.open();
+                holder.await.unwrap();
+                running.await.unwrap();
+                let events = log.events();
+                assert_eq!((events.len(), &*events[3]), (4, "all"), "{events:?}");
+            }
+        }
+
+        // Nor does one that has its lock at last, and waits for a slot now.
+        async fn no_lock_while_it_waits_for_a_slot<R>() {
+            let (lock, release, log) = (Lock::new(), Gate::new(), Log::new());
+            let holder = hold::<R>(&lock, &release).await;
+            let [waits, runs, go, queued] = [(); 4].map(|()| Gate::new());
+            let mut flow = Flow::<R>::new();
+            flow.add(log.note("locked").with_lock(&lock));
+            let (starts, ends) = (runs.clone(), go.clone());
+            flow.add(again!((starts, ends) {
+                starts.open();
+                ends.pass().await;
+            }));
+            let execute = flow.execute().max_concurrency(1);
+            let execute = execute.observe(Waits(waits.clone())).observe(Queues(queued.clone()));
+            let running = execute.start();
+            waits.pass().await;
+            runs.pass().await;
+            release.open();
+            holder.await.unwrap();
+            queued.pass().await;
+            let mut other = Flow::<R>::new();
+            other.add(log.note("other").with_lock(&lock));
+            other.execute().await.unwrap();
+            go.open();
+            running.await.unwrap();
+            log.assert_order(&["other", "locked"]);
         }
 
         async fn the_same_twice_is_once<R>() {
@@ -567,15 +642,6 @@ mod waiting {
     /// How many threads this process has; none where the system does not tell.
     fn threads() -> usize {
         std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
-    }
-
-    /// Opens its gate when a task waits for permits.
-    struct Waits(Gate);
-
-    impl Observer for Waits {
-        fn task_waiting(&self, _: TaskRef<'_>, _: &Permits) {
-            self.0.open();
-        }
     }
 }
 

@@ -191,6 +191,19 @@ fn tokio() {
 }
 
 #[test]
+fn tokio_with_one_blocking_thread() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(1)
+        .enable_time()
+        .build()
+        .unwrap();
+    run_all("tokio_with_one_blocking_thread", move |case| {
+        runtime.block_on(run::<TokioRuntime>(case))
+    });
+}
+
+#[test]
 fn tokio_current() {
     let runtime = asyncflow_tests::tokio_current();
     run_all("tokio_current", move |case| {

@@ -265,6 +265,8 @@ impl World {
             turns(2).await;
             waits.fetch_add(1, Ordering::SeqCst);
         }));
+        // Occupies the thread that begins the run, so that another may begin the one inside.
+        inner.add(async || std::thread::sleep(Duration::from_micros(100)));
         inner.add(Arc::new(nested));
         let (kind, ran) = match inner.execute().keep_going().await {
             Ok(_) => (None, 2),
