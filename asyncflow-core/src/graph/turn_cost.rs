@@ -13,9 +13,9 @@ pub(crate) struct TurnCost(AtomicU32);
 /// There was no run so far. As long as any.
 const UNKNOWN: u32 = u32::MAX;
 
-/// How long it takes until another thread helps: a spawn and the wake-up of a thread were measured
-/// to take 4 to 10 µs.
-pub(crate) const WAKE_UP: Duration = Duration::from_micros(10);
+/// How long a turn is for which it pays to have another thread help. A spawn and the wake-up of a thread
+/// were measured to take 4 to 10 µs, and the two threads then share what is left.
+pub(crate) const WAKE_UP: Duration = Duration::from_micros(30);
 
 /// What is longer counts as this long, so that a thread that was preempted once is soon forgotten.
 const MOST: u32 = 100_000;
