@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures everything again. Writes the tables in BENCHMARKS.md, below its marker, and the chart
+# Measures everything again. Writes the tables in benchmarks/RESULTS.md, below its marker, and the chart
 # docs/growth.svg.
 #
 #   scripts/benchmarks.sh              all groups: about half an hour on two cores
@@ -16,12 +16,12 @@ cargo run --locked --release -p asyncflow-benchmarks --features asyncflow -- \
     --markdown "$tables" --svg docs/growth.svg "$@"
 
 marker='<!-- Everything below is written by scripts/benchmarks.sh. -->'
-page=$(cat BENCHMARKS.md)
+page=$(cat benchmarks/RESULTS.md)
 processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
 {
     printf '%s\n\n' "${page%%"$marker"*}$marker"
     printf 'Processor: %s, %s cores. Compiler: %s.\n\n' \
         "${processor:-unknown}" "$(nproc)" "$(rustc --version)"
     cat "$tables"
-} >BENCHMARKS.md.new
-mv BENCHMARKS.md.new BENCHMARKS.md
+} >benchmarks/RESULTS.md.new
+mv benchmarks/RESULTS.md.new benchmarks/RESULTS.md
