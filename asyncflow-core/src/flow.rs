@@ -315,16 +315,17 @@ impl<R: Runtime> Flow<R> {
     ///
     /// A task may execute another flow. The outer run does not end before such a run does. If the outer
     /// run stops, the task's future is dropped, and with it the inner execution: its plain functions run
-    /// to their end, but its clean-up does not start. Add the flow itself as a task, in an `Arc`, to have
-    /// it stopped like the outer flow. If a plain function blocks on the inner execution, that runs on
+    /// to their end, but its clean-up does not start. Execute it through the
+    /// [context](crate::TaskContext::execute) of the task, or add the flow itself as a task, in an `Arc`, to
+    /// have it stopped like the outer flow. If a plain function blocks on the inner execution, that runs on
     /// threads of its own, so it does not wait for a blocking thread of the runtime.
     ///
     /// # What tasks see of the caller
     ///
-    /// Up to its first await, a task may be polled inside of this future, and sees task-locals and
-    /// entered spans of the caller; after that it does not. Use [`start`](Self::start) if no task
-    /// should see them. Inside of Tokio's `block_in_place`, a task keeps its driver: on a runtime with one
-    /// worker, it must not wait there for another task of the same run.
+    /// A task may be polled inside of this future, and then sees task-locals and entered spans of the
+    /// caller. Elsewhere it does not. Use [`start`](Self::start) if no task should see them. Inside of
+    /// Tokio's `block_in_place`, a task keeps its driver: on a runtime with one worker, it must not wait
+    /// there for another task of the same run.
     pub fn execute(&self) -> Execute<'_, R> {
         Execute::new(self)
     }
