@@ -341,10 +341,10 @@ mod several {
                 flow.add(log.note("beside"));
                 let running = flow.execute().max_concurrency(1).observe(Waits(waits.clone())).start();
                 waits.pass().await;
-                for lock in 0..3 {
-                    if lock != taken {
+                for (index, lock) in locks.iter().enumerate() {
+                    if index != taken {
                         let mut other = Flow::<R>::new();
-                        other.add(log.note("other").with_lock(&locks[lock]));
+                        other.add(log.note("other").with_lock(lock));
                         other.execute().await.unwrap();
                     }
                 }

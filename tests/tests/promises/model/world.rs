@@ -252,7 +252,8 @@ impl World {
         self.inside[lock].fetch_sub(capacity, Ordering::SeqCst);
     }
 
-    /// Executes a flow by hand: of a flow inside of it one task fails, and the others run all the same.
+    /// Executes a flow by hand. Of a flow inside of it one task fails, and the others run all the same:
+    /// a function for each element of a shared list, and one that executes a further flow.
     async fn execute<R: Runtime + Default>(&self, task: usize) {
         let ran = Arc::new(AtomicUsize::new(0));
         let (mut inner, mut nested) = (Flow::<R>::new(), Flow::<R>::new());
@@ -268,18 +269,39 @@ impl World {
         // Occupies the thread that begins the run, so that another may begin the one inside.
         inner.add(async || std::thread::sleep(Duration::from_micros(100)));
         inner.add(Arc::new(nested));
+        let mut further = Flow::<R>::new();
+        let one = further.add(|| 1_u64);
+        let further = inner.value((further, one));
+        let execute = async |further: &(Flow<R>, Task<u64>), cx: &TaskContext| {
+            let run = cx.execute(&further.0).await?;
+            Ok::<_, FlowError>(run[further.1])
+        };
+        let one = inner.add(execute.inputs((further, context())));
+        let list = inner.value(vec![1_u64, 2, 3]);
+        let double = async |number: &u64, one: &u64| {
+            yield_now().await;
+            2 * number * one
+        };
+        let lock = Lock::new();
+        let doubled = each(double).inputs((list, one)).with_lock(&lock);
+        let doubled = inner.add(doubled.priority(task as i32 % 3));
         let (kind, ran) = match inner.execute().keep_going().await {
-            Ok(_) => (None, 2),
-            Err(error) => (Some(error.kind()), ran.load(Ordering::SeqCst)),
+            Ok(_) => (None, 3),
+            Err(error) => {
+                let outputs = error.outputs().and_then(|run| run.get(doubled));
+                let doubled = outputs.is_some_and(|doubled| *doubled == [2, 4, 6]);
+                let ran = ran.load(Ordering::SeqCst) + usize::from(doubled);
+                (Some(error.kind()), ran)
+            }
         };
         // It is stopped with the run that it is inside of.
         let right = match kind {
-            Some(FlowErrorKind::Failed) => ran == 2,
+            Some(FlowErrorKind::Failed) => ran == 3,
             kind => kind == Some(FlowErrorKind::Cancelled),
         };
         if !right {
             self.find_wrong(format!(
-                "the flow that task {task} executes: {kind:?}, {ran} of 2 ran"
+                "the flow that task {task} executes: {kind:?}, {ran} of 3 ran"
             ));
         }
     }
