@@ -168,7 +168,9 @@ impl<'a> Reference<'a> {
         };
         let all = planned.needs().filter_map(|task| of(&task));
         let any = self.lists(task).iter().filter_map(|list| {
-            let groups = list.iter().map(|group| group.iter().filter_map(&of).min());
+            let runs = |group: &&Vec<usize>| group.iter().any(|task| self.selected[*task]);
+            let groups = list.iter().filter(runs);
+            let groups = groups.map(|group| group.iter().filter_map(&of).min());
             // If one of them is no cause, the gate is open.
             groups.collect::<Option<Vec<_>>>()?.into_iter().min()
         });
