@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The task `agent` executes the flow of a step through its context, so each step is stopped with it. The
-//! model takes ten questions a second, whoever asks. Ctrl-c stops the run: the step that goes on is
+//! model takes ten questions a second, from all steps together. Ctrl-c stops the run: the step that goes on is
 //! dropped, and `clean up` still removes the notebook. Without a terminal it stops itself.
 
 #[path = "backend/mod.rs"]

@@ -84,12 +84,6 @@ impl Node {
         self.config.as_ref().map_or(&[], |config| &config.rates)
     }
 
-    /// Whether all that this needs of a limited run is a slot. The tasks of a nested flow take slots, not
-    /// itself. A task that needs permits takes those together with its slot.
-    pub(crate) fn needs_slot_alone(&self) -> bool {
-        self.nested().is_none() && self.permits().is_empty() && self.rates().is_empty()
-    }
-
     pub(crate) fn conditions(&self) -> &[Condition] {
         self.config
             .as_ref()

@@ -183,13 +183,12 @@ impl Limit {
                 Parked::Task(task) => {
                     let needs_permits = !limiter.node(task).permits().is_empty();
                     permits_are_free &= !needs_permits || limiter.permits_are_free(task);
-                    let starts = permits_are_free || !needs_permits;
-                    let (own, left) = match starts {
-                        true => (Some(given), None),
-                        false => (None, Some(given)),
-                    };
-                    injected.push(Injected::Task(task, own));
-                    slot = left;
+                    if needs_permits && !permits_are_free {
+                        injected.push(Injected::Task(task, None));
+                        slot = Some(given);
+                    } else {
+                        injected.push(Injected::Task(task, Some(given)));
+                    }
                 }
                 // It may have been cancelled while it waited.
                 Parked::Future(sender) => slot = sender.send(given).err(),

@@ -6,7 +6,7 @@
 //!
 //! The *home* of a run is the future that polls its first driver: the caller's, or a task of the
 //! runtime if the run was [started](crate::Execute::start). When no driver is left, the home is
-//! *parked*: its waker is here, and whoever makes something ready calls it. Further drivers are
+//! *parked*: its waker is here, and the thread that makes something ready calls it. Further drivers are
 //! [invited](super::driver_count) while there is work for them.
 //!
 //! # What keeps the run alive

@@ -38,8 +38,11 @@ pub(crate) fn start(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Op
     if let Body::Each(_) = node.body {
         return Some(each::start(guard, task, slot));
     }
+    // A nested flow takes no slot; its tasks do. A task that needs permits takes those together with it.
+    let slot_alone =
+        node.nested().is_none() && node.permits().is_empty() && node.rates().is_empty();
     let slot = match (slot, &guard.limit) {
-        (None, Some(limit)) if node.needs_slot_alone() => Some(limit.enter(guard, task)?),
+        (None, Some(limit)) if slot_alone => Some(limit.enter(guard, task)?),
         (slot, _) => slot,
     };
     let guard = guard.clone();
