@@ -17,3 +17,22 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> {
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
+
+/// The waker of a `loom` model: takes note that it was called.
+#[cfg(all(test, loom))]
+#[derive(Default)]
+pub(crate) struct Flag(std::sync::atomic::AtomicBool);
+
+#[cfg(all(test, loom))]
+impl Flag {
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(all(test, loom))]
+impl std::task::Wake for Flag {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}

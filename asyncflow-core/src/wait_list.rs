@@ -133,22 +133,12 @@ impl Queue {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use std::sync::Arc as StdArc;
-    use std::sync::atomic::AtomicBool;
-    use std::task::Wake;
 
     use loom::sync::Arc;
     use loom::thread;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Flag(AtomicBool);
-
-    impl Wake for Flag {
-        fn wake(self: StdArc<Self>) {
-            self.0.store(true, Ordering::SeqCst);
-        }
-    }
+    use crate::sync::Flag;
 
     /// A lock, held at the start.
     struct Shared {
@@ -198,7 +188,7 @@ mod loom_tests {
             });
             shared.release();
             let taken = waits.join().unwrap();
-            assert!(taken || flag.0.load(Ordering::SeqCst), "it was not woken");
+            assert!(taken || flag.is_set(), "it was not woken");
         });
     }
 
@@ -218,7 +208,7 @@ mod loom_tests {
             });
             shared.release();
             leaves.join().unwrap();
-            assert!(flags[1].0.load(Ordering::SeqCst), "it was not woken");
+            assert!(flags[1].is_set(), "it was not woken");
             assert!(shared.poll(second, &flags[1]));
         });
     }

@@ -561,20 +561,10 @@ mod tests {
 
 #[cfg(all(test, loom))]
 mod loom_tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::task::Wake;
-
     use loom::thread;
 
     use super::*;
-
-    struct Flag(AtomicBool);
-
-    impl Wake for Flag {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, Ordering::SeqCst);
-        }
-    }
+    use crate::sync::Flag;
 
     type Boxed = Pin<Box<dyn Future<Output = WeightedPermits> + Send>>;
 
@@ -584,7 +574,7 @@ mod loom_tests {
         count: usize,
     ) -> (Boxed, Option<WeightedPermits>, Arc<Flag>) {
         let mut acquire: Boxed = Box::pin(semaphore.acquire(count));
-        let woken = Arc::new(Flag(AtomicBool::new(false)));
+        let woken = Arc::new(Flag::default());
         let given = poll(&mut acquire, &woken);
         (acquire, given, woken)
     }
@@ -603,7 +593,7 @@ mod loom_tests {
         let permits = match given {
             Some(permits) => permits,
             None => {
-                assert!(woken.0.load(Ordering::SeqCst), "it is never woken");
+                assert!(woken.is_set(), "it is never woken");
                 poll(&mut acquire, &woken).expect("permits were lost")
             }
         };
@@ -673,7 +663,7 @@ mod loom_tests {
             let (mut acquire, given, _) = polled(&semaphore, 2);
             assert!(given.is_none());
             let returns = thread::spawn(move || drop(both));
-            let woken = Arc::new(Flag(AtomicBool::new(false)));
+            let woken = Arc::new(Flag::default());
             let given = poll(&mut acquire, &woken);
             returns.join().unwrap();
             assert_gets_them((acquire, given, woken));

@@ -625,21 +625,12 @@ impl Wake for TaskWaker {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use std::sync::Arc as StdArc;
-    use std::sync::atomic::AtomicBool;
 
     use loom::sync::Arc;
     use loom::thread;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Flag(AtomicBool);
-
-    impl Wake for Flag {
-        fn wake(self: StdArc<Self>) {
-            self.0.store(true, Ordering::SeqCst);
-        }
-    }
+    use crate::sync::Flag;
 
     /// A run with one driver, its home.
     struct Shared {
@@ -710,7 +701,7 @@ mod loom_tests {
             shared.poll(true, &waker);
             injecting.join().unwrap();
             if shared.done.load(Ordering::Relaxed) == 0 {
-                assert!(flag.0.load(Ordering::SeqCst), "it was not woken");
+                assert!(flag.is_set(), "it was not woken");
                 shared.poll(false, &waker);
             }
             assert_eq!(

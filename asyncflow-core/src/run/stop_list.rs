@@ -69,22 +69,12 @@ impl StopList {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use std::sync::Arc as StdArc;
-    use std::sync::atomic::AtomicBool;
-    use std::task::Wake;
 
     use loom::sync::Arc;
     use loom::thread;
 
     use super::*;
-    use crate::sync::{AtomicU8, Ordering};
-
-    struct Flag(AtomicBool);
-
-    impl Wake for Flag {
-        fn wake(self: StdArc<Self>) {
-            self.0.store(true, Ordering::SeqCst);
-        }
-    }
+    use crate::sync::{AtomicU8, Flag, Ordering};
 
     /// Proves the order on both sides. If the task checked before it is listed, or the wakers were
     /// woken before the mode is set, a task that waits would miss the stop.
@@ -92,7 +82,7 @@ mod loom_tests {
     fn loom_stop_between_first_poll_and_listing_is_not_missed() {
         loom::model(|| {
             let shared = Arc::new((StopList::new(), AtomicU8::new(0)));
-            let woken = StdArc::new(Flag(AtomicBool::new(false)));
+            let woken = StdArc::new(Flag::default());
             let waits = thread::spawn({
                 let (shared, waker) = (shared.clone(), Waker::from(woken.clone()));
                 move || {
@@ -104,10 +94,7 @@ mod loom_tests {
             shared.1.store(1, Ordering::Release);
             shared.0.wake_all();
             let saw_it = waits.join().unwrap();
-            assert!(
-                saw_it || woken.0.load(Ordering::SeqCst),
-                "the stop was missed"
-            );
+            assert!(saw_it || woken.is_set(), "the stop was missed");
         });
     }
 }
