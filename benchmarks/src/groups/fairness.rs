@@ -1,21 +1,14 @@
 //! Whether a large run lets the other tasks of its runtime run.
 
 use super::Group;
-#[cfg(feature = "asyncflow")]
-use super::tasks;
+#[cfg(not(feature = "asyncflow"))]
+use super::left_out as measured;
 
 pub(super) const GROUP: Group = Group {
     name: "fairness",
     about: "a 1 ms ticker on the current-thread runtime on which a large flow runs",
     run: |suite| {
-        #[cfg(feature = "asyncflow")]
-        {
-            let size = suite.options.pick(100_000, 1_000_000);
-            let table = measured::table(size, &tasks(size));
-            suite.report(table);
-        }
-        #[cfg(not(feature = "asyncflow"))]
-        suite.say("left out without `--features asyncflow`");
+        measured::report(suite);
         Ok(())
     },
 };
@@ -32,9 +25,11 @@ mod measured {
     use tokio::time::{MissedTickBehavior, interval};
 
     use crate::contenders::asyncflow::add_tasks;
+    use crate::groups::tasks;
     use crate::job::Nothing;
     use crate::plan::Plan;
     use crate::shape::Shape;
+    use crate::suite::Suite;
     use crate::table::Table;
 
     const TICK: Duration = Duration::from_millis(1);
@@ -42,7 +37,13 @@ mod measured {
     /// How many times each flow is executed.
     const RUNS: usize = 9;
 
-    pub(super) fn table(size: usize, label: &str) -> Table {
+    pub(super) fn report(suite: &mut Suite) {
+        let size = suite.options.pick(100_000, 1_000_000);
+        let table = table(size, &tasks(size));
+        suite.report(table);
+    }
+
+    fn table(size: usize, label: &str) -> Table {
         let columns = ["shape", "run/ms", "longest gap/ms, median", "worst"];
         let mut table = Table::new(
             format!("a 1 ms ticker beside {label}, {RUNS} runs"),

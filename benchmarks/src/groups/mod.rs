@@ -54,6 +54,16 @@ pub const GROUPS: &[Group] = &[
     million::GROUP,
 ];
 
+/// What a group of this library's own does in a program without it.
+#[cfg(not(feature = "asyncflow"))]
+mod left_out {
+    use crate::suite::Suite;
+
+    pub(super) fn report(suite: &mut Suite) {
+        suite.say("left out without `--features asyncflow`");
+    }
+}
+
 /// A case for each shape, under the name of the shape.
 fn by_shape(shapes: &[Shape], plan: impl Fn(Shape) -> Plan) -> Vec<(String, Plan)> {
     let cases = shapes.iter().map(|&shape| (shape.to_string(), plan(shape)));

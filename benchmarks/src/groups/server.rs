@@ -1,15 +1,14 @@
 //! A server under load: many requests in flight, each of which executes one shared flow.
 
 use super::Group;
+#[cfg(not(feature = "asyncflow"))]
+use super::left_out as measured;
 
 pub(super) const GROUP: Group = Group {
     name: "server",
     about: "10,000 requests in flight, each a flow of four tasks, three of which sleep 5 to 11 ms",
     run: |suite| {
-        #[cfg(feature = "asyncflow")]
         measured::report(suite);
-        #[cfg(not(feature = "asyncflow"))]
-        suite.say("left out without `--features asyncflow`");
         Ok(())
     },
 };

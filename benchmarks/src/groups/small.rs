@@ -1,30 +1,30 @@
 //! Small flows, as a request handler executes them: built once, executed each time.
 
 use super::Group;
+#[cfg(not(feature = "asyncflow"))]
+use super::left_out as measured;
 
 pub(super) const GROUP: Group = Group {
     name: "small",
     about: "flows of one to eight tasks, executed again and again, beside what is written by hand",
     run: |suite| {
-        #[cfg(feature = "asyncflow")]
         measured::report(suite);
-        #[cfg(not(feature = "asyncflow"))]
-        suite.say("left out without `--features asyncflow`");
         Ok(())
     },
 };
 
 #[cfg(feature = "asyncflow")]
 mod measured {
-    use std::future::{Future, poll_fn};
+    use std::future::Future;
     use std::hint::black_box;
     use std::sync::Arc;
-    use std::task::Poll;
     use std::time::{Duration, Instant};
 
     use asyncflow::prelude::*;
     use asyncflow::{AsyncStdRuntime, SmolRuntime, TokioRuntime};
     use futures::stream::{FuturesUnordered, StreamExt};
+    // Pending once, and woken at once.
+    use smol::future::yield_now;
     use tokio::task::{JoinSet, spawn_blocking};
     use tokio::time::timeout;
 
@@ -71,19 +71,6 @@ mod measured {
         (Case::Plain, "3 plain functions"),
     ];
 
-    /// Pending once, and woken at once.
-    async fn wait_once() {
-        let mut waited = false;
-        poll_fn(|cx| match std::mem::replace(&mut waited, true) {
-            true => Poll::Ready(()),
-            false => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-        })
-        .await;
-    }
-
     fn small<R: asyncflow::Runtime + Default>(case: Case) -> Small<R> {
         let mut flow = Flow::<R>::new();
         let mut input = None;
@@ -99,7 +86,7 @@ mod measured {
             Case::Waits => {
                 let waits = [1, 2, 3].map(|number: u64| {
                     flow.add(move || async move {
-                        wait_once().await;
+                        yield_now().await;
                         number
                     })
                 });
@@ -109,12 +96,12 @@ mod measured {
             Case::Semaphore => {
                 let permits = Semaphore::new(2);
                 for _ in 0..8 {
-                    flow.add(wait_once.with_lock(&permits));
+                    flow.add(yield_now.with_lock(&permits));
                 }
             }
             Case::TimeLimit => {
                 for _ in 0..4 {
-                    flow.add(wait_once.timeout(LONG));
+                    flow.add(yield_now.timeout(LONG));
                 }
             }
             Case::Plain => {
@@ -201,7 +188,7 @@ mod measured {
                     "futures-unordered",
                     by_hand(|| async {
                         let waits = [1, 2, 3_u64].map(|number| async move {
-                            wait_once().await;
+                            yield_now().await;
                             number
                         });
                         let mut all: FuturesUnordered<_> = waits.into_iter().collect();
@@ -218,7 +205,7 @@ mod measured {
                         let mut set = JoinSet::new();
                         for number in [1, 2, 3] {
                             set.spawn(async move {
-                                wait_once().await;
+                                yield_now().await;
                                 number
                             });
                         }
@@ -236,7 +223,7 @@ mod measured {
                             let permits = Arc::clone(&permits);
                             set.spawn(async move {
                                 let _permit = permits.acquire().await;
-                                wait_once().await;
+                                yield_now().await;
                                 number
                             });
                         }
@@ -251,7 +238,7 @@ mod measured {
                     let mut set = JoinSet::new();
                     for number in 0..4 {
                         set.spawn(async move {
-                            let waited = timeout(LONG, wait_once()).await;
+                            let waited = timeout(LONG, yield_now()).await;
                             waited.expect("it is in time");
                             number
                         });
