@@ -193,10 +193,9 @@
 
 #[doc(inline)]
 pub use asyncflow_core::{
-    Execute, Failure, Flow, FlowError, FlowErrorKind, GraphError, Group, Lock, Observer, Output,
-    Parallel, RateLimit, Report, Run, Running, Runtime, Semaphore, Series, StopHandle, Task,
-    TaskContext, TaskExt, TaskId, TaskRef, TaskStatus, backon, context, each, once, parallel,
-    series, with_lock,
+    Execute, Failure, Flow, FlowError, FlowErrorKind, Lock, Observer, Output, RateLimit, Report,
+    Run, Running, Semaphore, StopHandle, Task, TaskContext, TaskExt, TaskId, TaskStatus, backon,
+    context, each, once, parallel, series, with_lock,
 };
 
 /// What a run tells afterwards, beside the [`Report`] and the [`FlowError`] themselves.
@@ -211,7 +210,7 @@ pub mod structure {
     pub use asyncflow_core::{ConditionKind, GroupKind, GroupNodes, Node, NodeKind, Structure};
 }
 
-/// What a [`Runtime`] is made of, for bringing your own.
+/// Bringing your own runtime: the trait [`Runtime`], and what it is made of.
 pub mod runtime {
     #[cfg(feature = "async-lock")]
     #[doc(inline)]
@@ -221,7 +220,7 @@ pub mod runtime {
     pub use asyncflow_core::conformance;
     #[doc(inline)]
     pub use asyncflow_core::{
-        RuntimeLock, RuntimeSemaphore, Unavailable, WeightedPermits, WeightedSemaphore,
+        Runtime, RuntimeLock, RuntimeSemaphore, Unavailable, WeightedPermits, WeightedSemaphore,
     };
 }
 
@@ -231,9 +230,9 @@ pub mod runtime {
 pub mod types {
     #[doc(inline)]
     pub use asyncflow_core::{
-        Configured, ContextInput, Each, EachInputs, ElementRef, InnerRun, Input, Inputs, Item,
-        List, ListInput, Lockable, Member, Moved, Once, Optional, Outcome, OwnedList, Permits,
-        SharedInput, TaskFn, Upstreams, WithFallback, WithLock,
+        Configured, ContextInput, Each, EachInputs, ElementRef, GraphError, Group, InnerRun, Input,
+        Inputs, Item, List, ListInput, Lockable, Member, Moved, Once, Optional, Outcome, OwnedList,
+        Parallel, Permits, Series, SharedInput, TaskFn, TaskRef, Upstreams, WithFallback, WithLock,
     };
 }
 
@@ -290,6 +289,25 @@ pub use asyncflow_core::marker;
 pub mod __private {
     pub use asyncflow_core::macro_support;
 }
+
+// Nothing but documentation. Its examples run where all that they use is there.
+#[cfg(all(
+    any(doc, doctest),
+    any(
+        not(doctest),
+        all(
+            feature = "tokio",
+            feature = "macros",
+            feature = "progress",
+            feature = "tracing",
+            feature = "durable",
+            feature = "restate",
+            feature = "conformance",
+            feature = "async-lock"
+        )
+    )
+))]
+pub mod guide;
 
 /// The README's examples are run as well.
 #[cfg(all(doctest, feature = "tokio", feature = "macros"))]

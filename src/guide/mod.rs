@@ -1,0 +1,7 @@
+//! How to do common things, a page each.
+//!
+//! | page | read it for |
+//! |---|---|
+//! | [`compiler`] | an error message of the compiler |
+
+pub mod compiler;
