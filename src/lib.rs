@@ -5,6 +5,11 @@
 //! function, async or not, starts as soon as everything that it depends on has succeeded, and never
 //! before.
 //!
+//! ```toml
+//! [dependencies]
+//! asyncflow = { path = "../asyncflow", features = ["tokio"] } # a clone of the repository: it is not published yet
+//! ```
+//!
 //! ```
 //! # #[cfg(feature = "tokio")] mod example {
 //! use asyncflow::TokioFlow; // swap for SmolFlow or AsyncStdFlow: nothing below changes
@@ -28,23 +33,32 @@
 //! # #[cfg(feature = "tokio")] example::main().unwrap();
 //! ```
 //!
+//! # How to
+//!
+//! | to | use |
+//! |---|---|
+//! | order functions | [`after`](TaskExt::after), or [`series!`] and [`parallel!`] |
+//! | pass data | [`inputs`](TaskExt::inputs); with [`#[task]`](macro@task), a parameter with the name of the upstream |
+//! | share a client, a pool, a configuration | [`Flow::value`]; with [`#[flow]`](macro@flow), `&self` |
+//! | serve requests, each with its own input | [`Flow::input`] and [`given`](Execute::given) |
+//! | call blocking code | a function that is not async: it runs on a blocking thread |
+//! | limit what runs at the same time | [`Lock`], [`Semaphore`] and [`RateLimit`] with [`with_lock`](TaskExt::with_lock); [`max_concurrency`](Execute::max_concurrency) |
+//! | bound, repeat or replace what fails | [`timeout`](TaskExt::timeout), [`retry`](TaskExt::retry), [`fallback`](TaskExt::fallback), [`allow_failure`](TaskExt::allow_failure) |
+//! | go on after failures, and collect them | [`keep_going`](Execute::keep_going), [`FlowError::failures`], [`FlowError::outputs`] |
+//! | clean up | [`always`](TaskExt::always) |
+//! | stop on ctrl-c, or after some time | [`StopHandle`], [`deadline`](Execute::deadline) |
+//! | choose what runs | [`run_if`](TaskExt::run_if), [`run_when`](TaskExt::run_when), [`after_any`](TaskExt::after_any); [`only`](Execute::only) |
+//! | work through a list | [`each`](each()) |
+//! | run a graph that is data | [`Flow::add_graph`] |
+//! | loop, or make a flow at run time | [`TaskContext::execute`] |
+//! | watch a run | [`Report`], [`observe`](Execute::observe), the module [`view`] |
+//! | understand the compiler | [its messages](guide::compiler) |
+//!
 //! # Declaring
 //!
-//! * [`flow.add`](Flow::add) takes functions, closures, groups and whole flows. A function that is
-//!   not async runs on the runtime's blocking threads.
-//! * The methods of [`TaskExt`] configure a function: [`after`](TaskExt::after),
-//!   [`inputs`](TaskExt::inputs), [`with_lock`](TaskExt::with_lock), [`named`](TaskExt::named),
-//!   [`timeout`](TaskExt::timeout), [`retry`](TaskExt::retry),
-//!   [`retry_when`](TaskExt::retry_when), [`fallback`](TaskExt::fallback),
-//!   [`allow_failure`](TaskExt::allow_failure), [`always`](TaskExt::always),
-//!   [`run_if`](TaskExt::run_if), [`run_unless`](TaskExt::run_unless), [`run_when`](TaskExt::run_when),
-//!   [`after_any`](TaskExt::after_any), [`priority`](TaskExt::priority). A flow that becomes a task has
-//!   them, too.
-//! * [`Lock`], [`Semaphore`] and [`RateLimit`] hold among all runs and flows, so a `static` is enough.
-//! * [`series!`] and [`parallel!`] arrange functions that come from elsewhere. [`with_lock`] gives
-//!   a lock to one of them, or to every member of a group.
-//! * `#[task(flow, ..)]` declares a function where it is written. Its parameters name its upstreams.
-//! * `#[flow]` on an impl block makes a type of a flow. Its methods are the tasks, and share state.
+//! [`flow.add`](Flow::add) takes functions, closures, groups and whole flows, configured by the methods of
+//! [`TaskExt`]. `#[task(flow, ..)]` declares a function where it is written, and its parameters name its
+//! upstreams. `#[flow]` on an impl block makes a type of a flow, whose methods are the tasks.
 //!
 //! These styles make the same tasks, and mix in one flow. Which one to use:
 //!
@@ -57,7 +71,7 @@
 //!
 //! A closure that only panics has the type `!`, which is no output: write `|| -> () { .. }`. An
 //! async closure that borrows what it captured is not an `Fn`: pass what it needs as a
-//! [value](Flow::value), or wrap it in [`once`].
+//! [value](Flow::value).
 //!
 //! # Data
 //!
@@ -78,12 +92,6 @@
 //! once, serves many requests at the same time. [`Flow::value`] is what all runs share: a client, a
 //! pool, a configuration.
 //!
-//! [`each(f)`](each()) applies a function to every element of a list: one task, whatever the length of the
-//! list. [`Flow::add_graph`] adds a graph that is data, such as the targets of a build.
-//!
-//! A loop, or a flow that is made at run time, is plain Rust in a function that
-//! [executes](TaskContext::execute) it through its context.
-//!
 //! # Executing
 //!
 //! [`flow.execute()`](Flow::execute) returns a future, with methods to call before it is awaited:
@@ -95,7 +103,7 @@
 //! | [`keep_outputs()`](Execute::keep_outputs) | with `only`: keeps the outputs of what else ran |
 //! | [`keep_going()`](Execute::keep_going) | lets everything that does not depend on a failure still run |
 //! | [`max_concurrency(n)`](Execute::max_concurrency) | lets at most `n` tasks run at the same time |
-//! | [`deadline(limit)`](Execute::deadline) | stops the run when its time is over; clean-up runs, other than with a timeout around the future |
+//! | [`deadline(limit)`](Execute::deadline) | stops the run when its time is over, and waits for its clean-up |
 //! | [`stop_with(&handle)`](Execute::stop_with) | lets a [`StopHandle`] stop the run, from a handler of ctrl-c or anywhere else |
 //! | [`timed()`](Execute::timed) | measures when each task was ready, started and ended |
 //! | [`observe(observer)`](Execute::observe) | tells an [`Observer`] what happens, as it happens |
@@ -127,7 +135,10 @@
 //! ```
 //!
 //! A flow can be executed again, and several times at once: each execution is a run of its own.
-//! Dropping the future cancels the run, without clean-up.
+//!
+//! Dropping the future cancels the run, *without* clean-up. `tokio::time::timeout` and `select!` drop it. In
+//! their place, use [`deadline`](Execute::deadline), [`stop_with`](Execute::stop_with), or
+//! [`start`](Execute::start) and [`cancel`](Running::cancel), which wait for clean-up.
 //!
 //! # What starts, and what is skipped
 //!
