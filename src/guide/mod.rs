@@ -4,4 +4,5 @@
 //! |---|---|
 //! | [`compiler`] | an error message of the compiler |
 
+pub mod coming_from;
 pub mod compiler;

@@ -50,3 +50,40 @@ fn every_test_that_is_named() {
     assert!(missing.is_empty(), "there are no tests {missing:?}");
     assert!(checked > 100, "only {checked} tests are named");
 }
+
+/// The code blocks of a page of the guide, without the lines that are hidden, and its table rows that
+/// count their lines.
+fn programs(page: &str) -> (Vec<usize>, Vec<[usize; 2]>) {
+    let lines = page
+        .lines()
+        .map(|line| line.trim_start_matches("//!").trim());
+    let (mut programs, mut rows) = (Vec::new(), Vec::new());
+    let mut program = None;
+    for line in lines {
+        match (line, &mut program) {
+            ("```", None) => program = Some(0),
+            ("```", Some(_)) => programs.extend(program.take()),
+            (line, Some(count)) => {
+                *count += usize::from(!line.is_empty() && !line.starts_with("# "))
+            }
+            (line, None) => {
+                if let Some(counts) = line.strip_prefix("| lines |") {
+                    let mut counts = counts
+                        .split('|')
+                        .map(|count| count.trim().parse().unwrap_or(0));
+                    rows.push([counts.next().unwrap(), counts.next().unwrap()]);
+                }
+            }
+        }
+    }
+    (programs, rows)
+}
+
+#[test]
+fn lines_before_and_after() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/guide/coming_from.rs");
+    let (programs, rows) = programs(&fs::read_to_string(page).unwrap());
+    let pairs: Vec<&[usize]> = programs.chunks(2).collect();
+    assert!(!rows.is_empty());
+    assert_eq!(pairs, rows);
+}
