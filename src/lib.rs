@@ -35,24 +35,27 @@
 //!
 //! # How to
 //!
-//! | to | use |
-//! |---|---|
-//! | order functions | [`after`](TaskExt::after), or [`series!`] and [`parallel!`] |
-//! | pass data | [`inputs`](TaskExt::inputs); with [`#[task]`](macro@task), a parameter with the name of the upstream |
-//! | share a client, a pool, a configuration | [`Flow::value`]; with [`#[flow]`](macro@flow), `&self` |
-//! | serve requests, each with its own input | [`Flow::input`] and [`given`](Execute::given) |
-//! | call blocking code | a function that is not async: it runs on a blocking thread |
-//! | limit what runs at the same time | [`Lock`], [`Semaphore`] and [`RateLimit`] with [`with_lock`](TaskExt::with_lock); [`max_concurrency`](Execute::max_concurrency) |
-//! | bound, repeat or replace what fails | [`timeout`](TaskExt::timeout), [`retry`](TaskExt::retry), [`fallback`](TaskExt::fallback), [`allow_failure`](TaskExt::allow_failure) |
-//! | go on after failures, and collect them | [`keep_going`](Execute::keep_going), [`FlowError::failures`], [`FlowError::outputs`] |
-//! | clean up | [`always`](TaskExt::always) |
-//! | stop on ctrl-c, or after some time | [`StopHandle`], [`deadline`](Execute::deadline) |
-//! | choose what runs | [`run_if`](TaskExt::run_if), [`run_when`](TaskExt::run_when), [`after_any`](TaskExt::after_any); [`only`](Execute::only) |
-//! | work through a list | [`each`](each()) |
-//! | run a graph that is data | [`Flow::add_graph`] |
-//! | loop, or make a flow at run time | [`TaskContext::execute`] |
-//! | watch a run | [`Report`], [`observe`](Execute::observe), the module [`view`] |
-//! | understand the compiler | [its messages](guide::compiler) |
+//! Each page of the [guide] answers one of these in more depth, and one is for those who come from
+//! [`join!`, `JoinSet` and `FuturesUnordered`](guide::coming_from).
+//!
+//! | to | use | guide |
+//! |---|---|---|
+//! | order functions | [`after`](TaskExt::after), or [`series!`] and [`parallel!`] | |
+//! | pass data | [`inputs`](TaskExt::inputs); with [`#[task]`](macro@task), a parameter with the name of the upstream | [state](guide::state) |
+//! | share a client, a pool, a configuration | [`Flow::value`]; with [`#[flow]`](macro@flow), `&self` | [state](guide::state) |
+//! | serve requests, each with its own input | [`Flow::input`] and [`given`](Execute::given) | [state](guide::state) |
+//! | call blocking code | a function that is not async: it runs on a blocking thread | [cancelling](guide::cancelling) |
+//! | limit what runs at the same time | [`Lock`], [`Semaphore`] and [`RateLimit`] with [`with_lock`](TaskExt::with_lock); [`max_concurrency`](Execute::max_concurrency) | [limits](guide::limits) |
+//! | bound, repeat or replace what fails | [`timeout`](TaskExt::timeout), [`retry`](TaskExt::retry), [`fallback`](TaskExt::fallback), [`allow_failure`](TaskExt::allow_failure) | [failures](guide::failures) |
+//! | go on after failures, and collect them | [`keep_going`](Execute::keep_going), [`FlowError::failures`], [`FlowError::outputs`] | [failures](guide::failures) |
+//! | clean up | [`always`](TaskExt::always) | [cancelling](guide::cancelling) |
+//! | stop on ctrl-c, or after some time | [`StopHandle`], [`deadline`](Execute::deadline) | [cancelling](guide::cancelling) |
+//! | choose what runs | [`run_if`](TaskExt::run_if), [`run_when`](TaskExt::run_when), [`after_any`](TaskExt::after_any); [`only`](Execute::only) | [graphs](guide::graphs) |
+//! | work through a list | [`each`](each()) | [fan-out](guide::fan_out) |
+//! | run a graph that is data | [`Flow::add_graph`] | [graphs](guide::graphs) |
+//! | loop, or make a flow at run time | [`TaskContext::execute`] | [graphs](guide::graphs) |
+//! | watch a run | [`Report`], [`observe`](Execute::observe), the module [`view`] | |
+//! | understand the compiler | the words of its message | [compiler](guide::compiler) |
 //!
 //! # Declaring
 //!

@@ -140,7 +140,8 @@ impl TaskContext {
     /// Returns `true` once the function should end: the run stops, or the attempt has timed out.
     ///
     /// A plain function cannot be interrupted, so one that takes long asks this now and then, and
-    /// returns. What it returns then does not matter.
+    /// returns. What it returns then counts as ever: an output as a success, an `Err` as a failure. Only
+    /// after a time limit it does not matter.
     pub fn is_stopping(&self) -> bool {
         self.attempt.is_stopping()
     }

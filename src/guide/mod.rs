@@ -1,8 +1,25 @@
 //! How to do common things, a page each.
 //!
-//! | page | read it for |
+//! | page | what it answers |
 //! |---|---|
-//! | [`compiler`] | an error message of the compiler |
+//! | [coming from `join!`](coming_from) | what becomes of `join!`, `JoinSet` and `FuturesUnordered` |
+//! | [state] | where clients, configuration and the data of a request go |
+//! | [fan-out](fan_out) | how one function runs for many things |
+//! | [graphs] | how a graph comes from data; branches and loops |
+//! | [failures] | what follows a failure, and how to read the error |
+//! | [cancelling] | ctrl-c, time limits, clean-up, and where it does not run |
+//! | [limits] | locks, semaphores, rates and priorities |
+//! | [testing] | how to test a flow, its parts and its failures |
+//! | [runtimes] | which flow runs where, and how to bring another runtime |
+//! | [compiler] | what an error message of the compiler means |
 
+pub mod cancelling;
 pub mod coming_from;
 pub mod compiler;
+pub mod failures;
+pub mod fan_out;
+pub mod graphs;
+pub mod limits;
+pub mod runtimes;
+pub mod state;
+pub mod testing;
