@@ -1,34 +1,62 @@
-//! Draws the picture at the top of the README: the timeline of a request, as `report.to_svg()` draws it.
+//! Draws the pictures in the README and in the guide: a diagram of the flow of a request, and the timeline
+//! of its run, as `flow.to_dot()` and `report.to_svg()` draw them.
 //!
 //! ```text
-//! cargo run --example picture --features view,tokio -- [FILE]
+//! cargo run --example picture --features view,tokio -- [FOLDER]
 //! ```
 //!
-//! Without a FILE it writes `target/timeline.svg`; open that in a browser. Look at the row `posts`, which
-//! is attempted again, at `ads`, whose fallback steps in when its time is over, and at the
-//! tasks that wait for the lock of the image cache. The README has `docs/timeline.svg`. On other backends
-//! the picture differs by fractions of milliseconds only.
+//! Without a FOLDER it writes to `target/pictures`. Look at the row `posts`, which is attempted again, at
+//! `ads`, whose fallback steps in when its time is over, and at `cover`, which waits for the lock of
+//! the image cache. The README has `docs/timeline.svg`. On other backends the picture differs by fractions
+//! of milliseconds only. The diagram needs Graphviz.
 
 mod backend;
 
 use std::error::Error;
+use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow::view::DrawReport;
+use asyncflow::view::{DrawFlow, DrawReport};
 use backend::{AppFlow, block_on};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let file = std::env::args_os()
-        .nth(1)
-        .map_or_else(|| here.join("target/timeline.svg"), PathBuf::from);
-    let run = block_on(page().execute().timed())?;
-    std::fs::create_dir_all(file.parent().unwrap_or(here))?;
-    std::fs::write(&file, run.report().to_svg())?;
-    println!("see {}", file.display());
+    let folder = std::env::args_os().nth(1).map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pictures"),
+        PathBuf::from,
+    );
+    fs::create_dir_all(&folder)?;
+    let page = page();
+    let run = block_on(page.execute().timed())?;
+    println!("{}", run.report());
+    fs::write(folder.join("timeline.svg"), run.report().to_svg())?;
+    match graphviz(&page.to_dot()) {
+        Ok(diagram) => fs::write(folder.join("diagram.svg"), diagram)?,
+        Err(error) => println!("no diagram: `dot` of Graphviz does not start: {error}"),
+    }
+    println!("see {}", folder.display());
     Ok(())
+}
+
+/// Draws a diagram. Without the prolog of the file, so that it can be a part of a page.
+fn graphviz(dot: &str) -> Result<String, Box<dyn Error>> {
+    let mut program = Command::new("dot");
+    program
+        .arg("-Tsvg")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut program = program.spawn()?;
+    program
+        .stdin
+        .take()
+        .expect("it is piped")
+        .write_all(dot.as_bytes())?;
+    let drawn = String::from_utf8(program.wait_with_output()?.stdout)?;
+    let start = drawn.find("<svg").ok_or("it draws nothing")?;
+    Ok(drawn[start..].to_owned())
 }
 
 /// Answers a request for the page of a user. Pauses stand for what its functions would wait for.

@@ -7,7 +7,8 @@
 //!
 //! ```toml
 //! [dependencies]
-//! asyncflow = { path = "../asyncflow", features = ["tokio"] } # a clone of the repository: it is not published yet
+//! # A clone of the repository: asyncflow is not published yet.
+//! asyncflow = { path = "../asyncflow", features = ["tokio"] }
 //! ```
 //!
 //! ```
@@ -54,7 +55,10 @@
 //! | work through a list | [`each`](each()) | [fan-out](guide::fan_out) |
 //! | run a graph that is data | [`Flow::add_graph`] | [graphs](guide::graphs) |
 //! | loop, or make a flow at run time | [`TaskContext::execute`] | [graphs](guide::graphs) |
-//! | watch a run | [`Report`], [`observe`](Execute::observe), the module [`view`] | |
+//! | watch a run | [`Report`], [`observe`](Execute::observe), the module [`view`] | [watching](guide::watching) |
+//! | survive a crash, use other machines | the modules [`durable`] and [`restate`] | [durable and remote](guide::durable_and_remote) |
+//! | test a flow | [`given`](Execute::given), [`only`](Execute::only), [`Flow::structure`] | [testing](guide::testing) |
+//! | use another runtime | [`Runtime`] | [runtimes](guide::runtimes) |
 //! | understand the compiler | the words of its message | [compiler](guide::compiler) |
 //!
 //! # Declaring

@@ -10,16 +10,22 @@
 //! | [cancelling] | ctrl-c, time limits, clean-up, and where it does not run |
 //! | [limits] | locks, semaphores, rates and priorities |
 //! | [testing] | how to test a flow, its parts and its failures |
+//! | [watching] | reports, timelines, diagrams, progress bars and spans |
+//! | [durable and remote](durable_and_remote) | runs that survive a crash, tasks on other machines |
 //! | [runtimes] | which flow runs where, and how to bring another runtime |
+//! | [how it works](how_it_works) | what happens between `execute` and the result |
 //! | [compiler] | what an error message of the compiler means |
 
 pub mod cancelling;
 pub mod coming_from;
 pub mod compiler;
+pub mod durable_and_remote;
 pub mod failures;
 pub mod fan_out;
 pub mod graphs;
+pub mod how_it_works;
 pub mod limits;
 pub mod runtimes;
 pub mod state;
 pub mod testing;
+pub mod watching;
