@@ -72,7 +72,7 @@
 //! use asyncflow::TokioFlow;
 //! use asyncflow::prelude::*;
 //!
-//! # #[tokio::main]
+//! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), FlowError> {
 //! let mut flow = TokioFlow::new();
 //! let order = flow.value(Mutex::new(Vec::new()));
@@ -85,6 +85,9 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! On a runtime with several threads, each thread takes the first task that is left. So tasks that are ready at
+//! the same time may overtake each other, if one thread is quicker than another.
 //!
 //! # Rates
 //!
