@@ -4,10 +4,11 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::declare::each::{EachInputs, ListInput, SharedInput};
+use crate::declare::each::{Each, EachInputs, ListInput, SharedInput};
 use crate::declare::function::TaskFn;
 use crate::declare::in_context::{InContext, TakesContext};
 use crate::declare::inputs::Input;
+use crate::declare::recorded::Recorded;
 use crate::execute::Execute;
 use crate::flow::Flow;
 use crate::graph::body::{Body, Call, InputUse};
@@ -224,21 +225,32 @@ impl TaskContext {
     }
 }
 
-#[diagnostic::do_not_recommend]
-impl<F, I, Marker> TaskFn<I, InContext<Marker>> for F
-where
-    F: TakesContext + Send + Sync + 'static,
-    F::OfBoth: TaskFn<(ContextInput, I), Marker>,
-{
-    type Value = <F::OfBoth as TaskFn<(ContextInput, I), Marker>>::Value;
-    type Single = <F::OfBoth as TaskFn<(ContextInput, I), Marker>>::Single;
+// One for each type, and not one for all that implement `TakesContext`: that would be a second impl for
+// functions, of which the compiler then says no more than that neither fits.
+macro_rules! with_context {
+    ($function:ty, $($parameter:ident),*) => {
+        #[diagnostic::do_not_recommend]
+        impl<$($parameter,)* I, Marker> TaskFn<I, InContext<Marker>> for $function
+        where
+            Self: TakesContext + Send + Sync + 'static,
+            <Self as TakesContext>::OfBoth: TaskFn<(ContextInput, I), Marker>,
+        {
+            type Value = <<Self as TakesContext>::OfBoth as TaskFn<(ContextInput, I), Marker>>::Value;
+            type Single =
+                <<Self as TakesContext>::OfBoth as TaskFn<(ContextInput, I), Marker>>::Single;
 
-    const CONTEXT: bool = true;
+            const CONTEXT: bool = true;
 
-    fn into_body(self, input: I) -> Body {
-        self.of_both().into_body((context(), input))
-    }
+            fn into_body(self, input: I) -> Body {
+                self.of_both().into_body((context(), input))
+            }
+        }
+    };
 }
+
+with_context!(InContext<F>, F);
+with_context!(Recorded<F, C>, F, C);
+with_context!(Each<F>, F);
 
 // For a function that gets the context without the user asking for it.
 #[diagnostic::do_not_recommend]

@@ -83,15 +83,17 @@ pub use task::failure::{Failure, Panic, TimedOut};
 pub use task::status::TaskStatus;
 pub use weighted_semaphore::{WeightedPermits, WeightedSemaphore};
 
-/// Types that exist only to be inferred. They appear in the messages of the compiler.
+/// Types that exist only to be inferred, and what the compiler asks of them. They appear in its messages.
 #[doc(hidden)]
 pub mod marker {
     pub use crate::declare::configure::Callable;
     pub use crate::declare::each::{EachAsync, EachPlain};
-    pub use crate::declare::function::{Async, Plain, Recoverable};
-    pub use crate::declare::item::{Function, Ready};
+    pub use crate::declare::function::{
+        Async, CallAsync, CallPlain, Called, CalledWith, Plain, Recoverable, Returns, Runs,
+    };
+    pub use crate::declare::item::{Bare, IntoTask, One, Ready};
     pub use crate::nested::Nested;
-    pub use crate::output::{Fallible, Value};
+    pub use crate::output::{Fallible, IntoFailure, OutcomeKind, Value};
 }
 
 /// What a journal of outputs is built on; see the crate `asyncflow-durable`.

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use crate::declare::each::List;
 use crate::handle::{Moved, Optional, Task};
-use crate::output::BoxError;
+use crate::output::{BoxError, IntoFailure};
 
 // Inputs. There is one call for each parameter, with the span of that parameter, so that a wrong type
 // is an error there and not at the whole tuple of inputs. Each returns a type that `.inputs` takes,
@@ -185,9 +185,9 @@ impl<T, E> Probe<Result<T, E>> {
     pub fn outcome(self, outcome: Result<T, E>) -> Result<T, BoxError>
     where
         T: TaskOutput,
-        E: TaskError,
+        E: IntoFailure,
     {
-        outcome.map_err(TaskError::into_boxed)
+        outcome.map_err(IntoFailure::into_failure)
     }
 }
 
@@ -221,22 +221,6 @@ impl<T> ValueOutcome<T> for &Probe<T> {}
 pub trait TaskOutput {}
 
 impl<T: Send + Sync + 'static> TaskOutput for T {}
-
-/// An error that a task can fail with.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an error that a task can fail with",
-    label = "the task returns a `Result` with this error",
-    note = "it must convert into a `Box<dyn std::error::Error + Send + Sync>`: implement `std::error::Error` for it, or return `anyhow::Error`, `String` or `&'static str`"
-)]
-pub trait TaskError {
-    fn into_boxed(self) -> BoxError;
-}
-
-impl<E: Into<BoxError>> TaskError for E {
-    fn into_boxed(self) -> BoxError {
-        self.into()
-    }
-}
 
 /// Checks that a future is `Send`, so that the error is reported at the function that made it.
 pub fn send<F: Future + Send>(future: F) -> F {

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use crate::declare::configure::{Configured, TaskExt};
 use crate::declare::function::TaskFn;
+use crate::declare::item::into_task;
 use crate::deep_drop::deep_drop;
 use crate::execute::Execute;
 use crate::flow::Flow;
@@ -49,6 +50,9 @@ use crate::task::failure::{Cause, TimedOut};
 /// Marks flows that are added to a flow.
 #[derive(Debug)]
 pub struct Nested;
+
+into_task!(Arc<Flow<R>>, R: Runtime);
+into_task!(Flow<R>, R: Runtime);
 
 #[diagnostic::do_not_recommend]
 impl<R: Runtime> TaskFn<(), Nested> for Arc<Flow<R>> {

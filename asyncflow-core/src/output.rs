@@ -101,6 +101,19 @@ pub struct Value;
 #[derive(Debug)]
 pub struct Fallible;
 
+/// The kind of an outcome, as far as its type tells; whether its bounds hold is asked of [`Outcome`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the output of a task",
+    label = "a task returns `{Self}`, which is no `asyncflow::Output`",
+    note = "add `#[derive(Output)]` to the type, or write `impl asyncflow::Output for ... {{}}`",
+    note = "or return a `Result` of it: `Ok(value)` works for every type that is `Send + Sync + 'static`"
+)]
+#[doc(hidden)]
+pub trait OutcomeKind<Kind> {}
+
+impl<T: Output> OutcomeKind<Value> for T {}
+impl<T, E> OutcomeKind<Fallible> for Result<T, E> {}
+
 impl<T: Output> Outcome<Value> for T {
     type Value = T;
 
@@ -109,15 +122,34 @@ impl<T: Output> Outcome<Value> for T {
     }
 }
 
+/// An error that a task can fail with.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an error that a task can fail with",
+    label = "the task returns a `Result` with this error",
+    note = "it must convert into a `Box<dyn std::error::Error + Send + Sync>`: implement `std::error::Error` for it, or return `anyhow::Error`, `String` or `&'static str`"
+)]
+#[doc(hidden)]
+pub trait IntoFailure {
+    fn into_failure(self) -> BoxError;
+}
+
+// The notes above say more than what `Into` lacks.
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError>> IntoFailure for E {
+    fn into_failure(self) -> BoxError {
+        self.into()
+    }
+}
+
 impl<T, E> Outcome<Fallible> for Result<T, E>
 where
     T: Send + Sync + 'static,
-    E: Into<BoxError>,
+    E: IntoFailure,
 {
     type Value = T;
 
     fn settle(self, _: Sealed) -> Result<T, BoxError> {
-        self.map_err(Into::into)
+        self.map_err(IntoFailure::into_failure)
     }
 }
 

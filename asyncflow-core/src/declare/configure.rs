@@ -608,14 +608,17 @@ impl<F> TaskExt<Once<()>> for Once<F> {
 impl<F> Configured<F> {
     #[track_caller]
     pub(crate) fn new(function: F) -> Self {
-        let place = Some(Location::caller());
+        let mut configured = Self::without_place(function);
+        configured.request.place = Some(Location::caller());
+        configured
+    }
+
+    /// A function that is added as it is: [`Member::new`](super::item::Member::new) says where.
+    pub(crate) fn without_place(function: F) -> Self {
         Self {
             function,
             inputs: (),
-            request: Request {
-                place,
-                ..Request::default()
-            },
+            request: Request::default(),
         }
     }
 }

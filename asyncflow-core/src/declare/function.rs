@@ -1,8 +1,15 @@
 //! Task functions: how a function becomes a [`Body`].
 //!
-//! The return type distinguishes an async function from a plain one. No future implements
-//! `Outcome`, so exactly one of the two impls of [`TaskFn`] fits a function, and the compiler infers
-//! which. The *marker* parameter exists only to keep the two impls from overlapping.
+//! The return type distinguishes an async function from a plain one, since no future is an `Output` or
+//! a `Result`; [`Returns`] says which. The compiler infers the *markers*, the type parameters that keep
+//! impls from overlapping.
+//!
+//! # Messages of the compiler
+//!
+//! If several impls might fit a type and none does, the compiler reports that, without a reason. If
+//! there is but one, it reports what that one lacks. So for a function there is one impl at each step,
+//! and each step asks one question: is it called with these inputs ([`CalledWith`]), is what it returns
+//! a future, an output or a `Result` ([`Returns`]), and do the bounds of that kind hold ([`Runs`]).
 
 use std::any::{Any, type_name};
 use std::fmt;
@@ -17,7 +24,7 @@ use crate::graph::body::{
 use crate::graph::storage::RunStorage;
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
-use crate::output::{BoxError, Outcome};
+use crate::output::{BoxError, Fallible, Outcome, OutcomeKind, Output, Value};
 use crate::record::CodecFns;
 use crate::sealed::Sealed;
 use crate::task::column::ColumnType;
@@ -37,8 +44,10 @@ use super::inputs::Inputs;
     message = "`{Self}` is not a function that can be a task with these inputs",
     label = "not a task function for the inputs `{I}`",
     note = "its parameters must match the inputs: `&T` for a `Task<T>`, `Option<&T>` for `task.optional()`, `T` for `task.moved()`, `Vec<&T>` for a `Vec<Task<T>>`, `&TaskContext` for `context()`; without `.inputs(..)` it takes none",
+    note = "`each(f)` takes a list as its first input: `each(f).inputs(list)`, where `f` receives `&Item`, or `Item` for `list.moved()`",
+    note = "a fallback returns the output of its task: `T` if the function returns `T` or `Result<T, _>`",
     note = "it must return a type that implements `asyncflow::Output` (add `#[derive(Output)]`) or a `Result`; if it is async, its future must be `Send`",
-    note = "it must be `Fn + Send + Sync + 'static`: wrap an `FnOnce` in `once(..)`, and give a closure that only panics the type `|| -> () {{ .. }}`"
+    note = "it must be `Fn + Send + Sync + 'static`: wrap an `FnOnce` in `once(..)`"
 )]
 pub trait TaskFn<I, Marker>: Send + Sync + 'static {
     /// The output of the task.
@@ -54,13 +63,48 @@ pub trait TaskFn<I, Marker>: Send + Sync + 'static {
     fn into_body(self, inputs: I) -> Body;
 }
 
+/// The marker of functions: how they run, the kind of their outcome, and their output.
+#[derive(Debug)]
+pub struct Called<How, Kind, T>(PhantomData<fn() -> (How, Kind, T)>);
+
 /// The marker of functions that return a future.
 #[derive(Debug)]
-pub struct Async<Kind, T>(PhantomData<fn() -> (Kind, T)>);
+pub struct Async;
 
 /// The marker of all other functions.
 #[derive(Debug)]
-pub struct Plain<Kind, T>(PhantomData<fn() -> (Kind, T)>);
+pub struct Plain<Kind>(PhantomData<fn() -> Kind>);
+
+/// A function that is called with the arguments `Args`, which borrow for `'a`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be called with its inputs, which arrive as `{Args}`",
+    label = "its parameters do not match the inputs, or it is no `Fn`",
+    note = "the parameters must match the inputs: `&T` for a `Task<T>`, `Option<&T>` for `task.optional()`, `T` for `task.moved()`, `Vec<&T>` for a `Vec<Task<T>>`, `&TaskContext` for `context()`",
+    note = "a closure that changes or moves what it captures is no `Fn`: wrap it in `once(..)`, and the flow can be executed once",
+    note = "an async closure that captures is no `Fn` either: add what it captures with `flow.value(..)`, and take it as a parameter"
+)]
+#[doc(hidden)]
+pub trait CalledWith<'a, Args> {
+    type Return;
+}
+
+/// What a function returns, as far as its type tells: a future, an output or a `Result`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the output of a task",
+    label = "a task returns `{Self}`, which is no `asyncflow::Output`",
+    note = "add `#[derive(Output)]` to the type, or write `impl asyncflow::Output for ... {{}}`",
+    note = "or return a `Result` of it: `Ok(value)` works for every type that is `Send + Sync + 'static`"
+)]
+#[doc(hidden)]
+pub trait Returns<How> {}
+
+// Here and below: the notes of the trait say more than what the impls ask for.
+#[diagnostic::do_not_recommend]
+impl<F: Future> Returns<Async> for F {}
+#[diagnostic::do_not_recommend]
+impl<O: Output> Returns<Plain<Value>> for O {}
+#[diagnostic::do_not_recommend]
+impl<T, E> Returns<Plain<Fallible>> for Result<T, E> {}
 
 /// An async function that takes the arguments `Args`, which borrow for `'a`.
 #[doc(hidden)]
@@ -119,12 +163,28 @@ pub trait CallPlain<'a, Args, Kind> {
 
 macro_rules! call_with {
     ($($arg:ident $index:tt),*) => {
+        #[diagnostic::do_not_recommend]
+        impl<'a, F, O, $($arg),*> CalledWith<'a, ($($arg,)*)> for F
+        where
+            F: Fn($($arg),*) -> O,
+        {
+            type Return = O;
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl<'a, F, O, $($arg),*> CalledWith<'a, ($($arg,)*)> for Once<F>
+        where
+            F: FnOnce($($arg),*) -> O,
+        {
+            type Return = O;
+        }
+
         #[allow(non_snake_case)]
         impl<'a, F, Fut, Kind, $($arg),*> CallAsync<'a, ($($arg,)*), Kind> for F
         where
             F: Fn($($arg),*) -> Fut,
             Fut: Future + Send + 'a,
-            Fut::Output: Outcome<Kind>,
+            Fut::Output: OutcomeKind<Kind> + Outcome<Kind>,
         {
             type Value = <Fut::Output as Outcome<Kind>>::Value;
             type Outcome = Fut::Output;
@@ -154,7 +214,7 @@ macro_rules! call_with {
         where
             F: FnOnce($($arg),*) -> Fut,
             Fut: Future + Send + 'a,
-            Fut::Output: Outcome<Kind>,
+            Fut::Output: OutcomeKind<Kind> + Outcome<Kind>,
         {
             type Value = <Fut::Output as Outcome<Kind>>::Value;
             type Outcome = Fut::Output;
@@ -200,38 +260,57 @@ macro_rules! call_with {
 call_with!();
 crate::tuples::each_tuple!(call_with);
 
-impl<F, I, Kind, T> TaskFn<I, Async<Kind, T>> for F
+impl<F, I, How, Kind, T> TaskFn<I, Called<How, Kind, T>> for F
+where
+    I: Inputs,
+    F: for<'a> CalledWith<'a, I::Args<'a>> + Send + Sync + 'static,
+    for<'a> <F as CalledWith<'a, I::Args<'a>>>::Return: Returns<How>,
+    How: Runs<F, I, Kind, T>,
+    T: Send + Sync + 'static,
+{
+    type Value = T;
+    type Single = T;
+
+    fn into_body(self, inputs: I) -> Body {
+        How::body(self, inputs)
+    }
+}
+
+/// How functions of a type run as tasks: on the executor, or on blocking threads.
+///
+/// Implemented for the marker, and not for the function: as long as the marker is not known, the compiler
+/// does not ask, and reports only why it is not known.
+#[doc(hidden)]
+pub trait Runs<F, I, Kind, T> {
+    fn body(function: F, inputs: I) -> Body;
+}
+
+impl<F, I, Kind, T> Runs<F, I, Kind, T> for Async
 where
     I: Inputs,
     F: for<'a> CallAsync<'a, I::Args<'a>, Kind, Value = T> + Send + Sync + 'static,
     T: Send + Sync + 'static,
     Kind: 'static,
 {
-    type Value = T;
-    type Single = T;
-
-    fn into_body(self, inputs: I) -> Body {
+    fn body(function: F, inputs: I) -> Body {
         Body::Async(Box::new(AsyncTask {
-            function: self,
+            function,
             inputs,
             marker: PhantomData,
         }))
     }
 }
 
-impl<F, I, Kind, T> TaskFn<I, Plain<Kind, T>> for F
+impl<F, I, Kind, T> Runs<F, I, Kind, T> for Plain<Kind>
 where
     I: Inputs,
     F: for<'a> CallPlain<'a, I::Args<'a>, Kind, Value = T> + Send + Sync + 'static,
     T: Send + Sync + 'static,
     Kind: 'static,
 {
-    type Value = T;
-    type Single = T;
-
-    fn into_body(self, inputs: I) -> Body {
+    fn body(function: F, inputs: I) -> Body {
         Body::Plain(Box::new(PlainTask {
-            function: self,
+            function,
             inputs,
             marker: PhantomData,
         }))

@@ -20,7 +20,7 @@ use crate::node_index::NodeIndex;
 use crate::output::{Output, Value};
 use crate::sealed::Sealed;
 
-use super::function::{Async, TaskFn};
+use super::function::{Async, Called, TaskFn};
 use super::item::{Declaration, Element, Item, Member, WithLock};
 
 /// Functions and groups that run one after the other.
@@ -232,7 +232,7 @@ macro_rules! group {
             /// Collects async functions of one type. For other functions see [`Member`].
             $name, F,
             [F, Fut, T] where [
-                F: Fn() -> Fut + TaskFn<(), Async<Value, T>>,
+                F: Fn() -> Fut + TaskFn<(), Called<Async, Value, T>>,
                 Fut: Future<Output = T>,
                 T: Output,
             ],

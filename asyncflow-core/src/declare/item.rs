@@ -11,9 +11,12 @@ use crate::sealed::Sealed;
 use crate::task::config::Request;
 
 use super::configure::{Configured, TaskExt};
-use super::function::TaskFn;
+use super::each::Each;
+use super::function::{Once, TaskFn};
 use super::group::{Members, Parallel, Series};
+use super::in_context::InContext;
 use super::inputs::Inputs;
+use super::recorded::Recorded;
 
 /// What [`Flow::add`](crate::Flow::add), [`series!`](crate::series!) and
 /// [`parallel!`](crate::parallel!) take: a function, a configured function, a [`Series`], a
@@ -23,11 +26,7 @@ use super::inputs::Inputs;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be added to a flow",
     label = "not a task function, group or flow",
-    note = "add a function or closure (async or not), a configured one (`f.after(..)`), a `Series`, a `Parallel` or an `Arc<Flow<_>>`",
-    note = "a function with parameters needs `.inputs(..)` with a handle for each: `&T` for a `Task<T>`, `Option<&T>` for `task.optional()`, `T` for `task.moved()`",
-    note = "`each(f)` needs the list as its first input: `each(f).inputs(list)`, where `f` receives `&Item`, or `Item` for `list.moved()`",
-    note = "a fallback must return the output of its task: `T` if the function returns `T` or `Result<T, _>`",
-    note = "a function must be `Fn + Send + Sync + 'static`, its future `Send`, and it must return a type that implements `asyncflow::Output` (add `#[derive(Output)]`) or a `Result`"
+    note = "add a function or closure (async or not), a configured one (`f.after(..)`), a `Series`, a `Parallel` or an `Arc<Flow<_>>`"
 )]
 pub trait Item<Marker> {
     /// The handle that `Flow::add` returns.
@@ -39,52 +38,102 @@ pub trait Item<Marker> {
     fn handle(id: TaskId, _: Sealed) -> Self::Handle;
 }
 
-/// The marker of functions that are added without configuration.
+/// The marker of what becomes one task: of its kind, and of its function.
 #[derive(Debug)]
-pub struct Function<Marker>(PhantomData<fn() -> Marker>);
+pub struct One<Kind, Marker>(PhantomData<fn() -> (Kind, Marker)>);
 
-/// The marker of configured functions, groups and members.
+/// The marker of functions without configuration, which return `O`.
+#[derive(Debug)]
+pub struct Bare<O>(PhantomData<fn() -> O>);
+
+/// The marker of configured functions, flows, groups and members.
 #[derive(Debug)]
 pub struct Ready<Marker>(PhantomData<fn() -> Marker>);
 
-impl<F, Marker> Item<Function<Marker>> for F
-where
-    F: TaskFn<(), Marker>,
-{
-    type Handle = Task<F::Value>;
+/// What becomes one task: a function, a configured function, or a flow.
+///
+/// It is asked before [`TaskFn`] is: of its impls, one fits each type, so it cannot fail for a configured
+/// function, and what that lacks is reported.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be added to a flow",
+    label = "not a function without parameters, a configured one (`f.inputs(..)`), a group or a flow",
+    note = "pass the function itself, and not what it returns: `flow.add(work)`, or `flow.add(work.inputs(..))` if it has parameters",
+    note = "a closure that changes or moves what it captures is no `Fn`: wrap it in `once(..)`, and the flow can be executed once",
+    note = "an async closure that captures is no `Fn` either: add what it captures with `let db = flow.value(db)`, and take it as a parameter: `flow.add((async |db: &Db| ..).inputs(db))`"
+)]
+#[doc(hidden)]
+pub trait IntoTask<Kind> {
+    type Function;
+    type Inputs;
 
-    fn into_member(self, _: Sealed) -> Member {
-        Member(Element::Task(Declaration {
-            body: self.into_body(()),
-            request: Request::default(),
-        }))
-    }
+    fn into_configured(self) -> Configured<Self::Function, Self::Inputs>;
+}
 
-    fn handle(id: TaskId, _: Sealed) -> Self::Handle {
-        Task::new(id)
+// Here and below: the notes say more than a list of impls.
+#[diagnostic::do_not_recommend]
+impl<F: Fn() -> O, O> IntoTask<Bare<O>> for F {
+    type Function = F;
+    type Inputs = ();
+
+    fn into_configured(self) -> Configured<F> {
+        Configured::without_place(self)
     }
 }
 
-// Here and below: the notes above say more than a list of impls.
 #[diagnostic::do_not_recommend]
-impl<F, I, Marker> Item<Ready<Marker>> for Configured<F, I>
+impl<F, I> IntoTask<Ready<()>> for Configured<F, I> {
+    type Function = F;
+    type Inputs = I;
+
+    fn into_configured(self) -> Self {
+        self
+    }
+}
+
+macro_rules! into_task {
+    ($function:ty $(, $parameter:ident $(: $bound:path)?)*) => {
+        #[diagnostic::do_not_recommend]
+        impl<$($parameter $(: $bound)?),*> $crate::declare::item::IntoTask<$crate::declare::item::Ready<()>> for $function {
+            type Function = Self;
+            type Inputs = ();
+
+            fn into_configured(self) -> Configured<Self> {
+                Configured::without_place(self)
+            }
+        }
+    };
+}
+
+pub(crate) use into_task;
+
+into_task!(Once<F>, F);
+into_task!(Recorded<F, C>, F, C);
+into_task!(Each<F>, F);
+into_task!(InContext<F>, F);
+
+impl<T, Kind, Marker> Item<One<Kind, Marker>> for T
 where
-    F: TaskFn<I, Marker>,
-    I: Inputs,
+    T: IntoTask<Kind>,
+    T::Inputs: Inputs,
+    T::Function: TaskFn<T::Inputs, Marker>,
 {
-    type Handle = Task<F::Value>;
+    type Handle = Task<<T::Function as TaskFn<T::Inputs, Marker>>::Value>;
 
     fn into_member(self, _: Sealed) -> Member {
-        let mut request = self.request;
-        if I::CONTEXT || F::CONTEXT {
+        let Configured {
+            function,
+            inputs,
+            mut request,
+        } = self.into_configured();
+        if T::Inputs::CONTEXT || T::Function::CONTEXT {
             request.config().context = true;
         }
-        self.inputs.visit(&mut |task, how| match how {
+        inputs.visit(&mut |task, how| match how {
             InputUse::Optional => request.awaited.push(task),
             InputUse::Borrowed | InputUse::Moved => request.upstreams.push(task),
         });
         Member(Element::Task(Declaration {
-            body: self.function.into_body(self.inputs),
+            body: function.into_body(inputs),
             request,
         }))
     }
@@ -208,6 +257,10 @@ pub(crate) struct Declaration {
     pub(crate) request: Request,
 }
 
+/// The marker of functions that have no configuration yet.
+#[derive(Debug)]
+pub struct Unlocked<Marker>(PhantomData<fn() -> Marker>);
+
 /// What [`with_lock`] takes. `Marker` is always inferred.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be given a lock",
@@ -223,7 +276,7 @@ pub trait WithLock<Marker> {
     fn locked(self, permits: Permits, _: Sealed) -> Self::Locked;
 }
 
-impl<F, Marker> WithLock<Function<Marker>> for F
+impl<F, Marker> WithLock<Unlocked<Marker>> for F
 where
     F: TaskExt<Marker>,
 {

@@ -9,7 +9,7 @@ use crate::record::{Codec, CodecFns};
 use crate::sealed::Sealed;
 
 use super::configure::{Configured, TaskExt};
-use super::function::{CallAsync, CallPlain};
+use super::function::{CallAsync, CallPlain, CalledWith};
 
 /// A task function whose output is recorded with the codec `C`, if the run has a recorder.
 pub struct Recorded<F, C> {
@@ -58,6 +58,14 @@ impl<F, C> TaskExt<Recorded<(), ()>> for Recorded<F, C> {
     fn configured(self, _: Sealed) -> Configured<Self> {
         Configured::new(self)
     }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'a, F, C, Args> CalledWith<'a, Args> for Recorded<F, C>
+where
+    F: CalledWith<'a, Args>,
+{
+    type Return = F::Return;
 }
 
 macro_rules! call {
