@@ -1,13 +1,20 @@
 //! Messages of the compiler, and what to do. Search this page for the words of yours.
 //!
-//! | the message says | the reason is mostly |
+//! | the message says | the reason |
 //! |---|---|
-//! | `cannot be added to a flow` | [a call instead of a function](#a-call-instead-of-a-function), [an output](#a-type-without-output), [inputs](#inputs-of-another-type) or [a future that is not `Send`](#a-future-that-is-not-send) |
+//! | `cannot be added to a flow` | [a call instead of a function](#a-call-instead-of-a-function), [a closure that captures](#an-async-closure-that-captures), or [one that is no `Fn`](#fnonce-and-fnmut) |
+//! | `expected to take 0 arguments, but it takes 1 argument` | [a function without its inputs](#a-function-without-its-inputs) |
+//! | `is not the output of a task` | [a type without `Output`](#a-type-without-output) |
+//! | `type mismatch in function arguments` | [inputs of another type](#inputs-of-another-type) |
+//! | `future cannot be sent between threads safely` | [a future that is not `Send`](#a-future-that-is-not-send) |
 //! | `async closure does not implement Fn because it captures state` | [a captured variable](#an-async-closure-that-captures) |
 //! | `this closure implements FnOnce, not Fn`, or `FnMut` | [a closure that moves or changes what it owns](#fnonce-and-fnmut) |
 //! | `closure may outlive the current function` | [a closure without `move`](#a-closure-that-borrows) |
 //! | `type annotations needed` | [a parameter without its type](#a-parameter-without-its-type) |
 //! | `macro expansion ignores` | [`#[task]` outside of a function body](#task-at-module-level) |
+//!
+//! A message is often repeated for the same place. The first one says all. Lines such as `required for ..
+//! to implement TaskFn` are the compiler's way to the reason, and can be skipped.
 //!
 //! # A call instead of a function
 //!
@@ -37,6 +44,22 @@
 //! flow.add(work.inputs(n));
 //! ```
 //!
+//! # A function without its inputs
+//!
+//! ```compile_fail
+//! # use asyncflow::TokioFlow;
+//! # let mut flow = TokioFlow::new();
+//! async fn work(n: &u64) -> u64 { n + 1 }
+//!
+//! flow.add(work);
+//! ```
+//!
+//! ```text
+//! error[E0593]: function is expected to take 0 arguments, but it takes 1 argument
+//! ```
+//!
+//! A parameter receives the output of another task: pass its handle, `flow.add(work.inputs(n))`, as above.
+//!
 //! # A type without `Output`
 //!
 //! ```compile_fail
@@ -50,7 +73,7 @@
 //! ```
 //!
 //! ```text
-//! error[E0277]: `fn() -> Page {page}` cannot be added to a flow
+//! error[E0277]: `Page` is not the output of a task
 //! ```
 //!
 //! Derive [`Output`](macro@crate::Output) for your own types. For a type of another crate, return a
@@ -82,7 +105,9 @@
 //! ```
 //!
 //! ```text
-//! error[E0277]: `Configured<for<'a> fn(&'a str) -> usize {length}, Task<String>>` cannot be added to a flow
+//! error[E0631]: type mismatch in function arguments
+//!    = note: expected function signature `for<'a> fn(&'a String) -> _`
+//!               found function signature `fn(&str) -> _`
 //! ```
 //!
 //! A function receives `&T` for a `Task<T>`, with exactly this `T`: `&String` for a `Task<String>`, not
@@ -115,20 +140,14 @@
 //! ```
 //!
 //! ```text
-//! error[E0277]: `fn() -> impl Future<Output = ()> {work}` cannot be added to a flow
+//! error: future cannot be sent between threads safely
+//!   = help: within `impl Future<Output = ()>`, the trait `Send` is not implemented for `Rc<String>`
 //! ```
 //!
 //! A task may go on on another thread after an `.await`, so what it holds over one must be `Send`: `Arc`
-//! instead of `Rc`, and no guard of a `std::sync::Mutex`. For the compiler's own explanation, which names
-//! the type, put this line beside the function for a moment:
-//!
-//! ```
-//! # async fn work() {}
-//! fn is_send(_: impl Send) {}
-//! # fn check() {
-//! is_send(work());
-//! # }
-//! ```
+//! instead of `Rc`, and no guard of a `std::sync::Mutex`. The note of the message names the value and the
+//! `.await`. Where only the type of the future is known, as in a `Box<dyn Future<Output = u64>>`, add
+//! `+ Send` to it.
 //!
 //! # An async closure that captures
 //!
@@ -142,6 +161,7 @@
 //! ```
 //!
 //! ```text
+//! error[E0277]: `{async closure@…}` cannot be added to a flow
 //! error: async closure does not implement `Fn` because it captures state from its environment
 //! ```
 //!
@@ -169,6 +189,7 @@
 //! ```
 //!
 //! ```text
+//! error[E0277]: `{closure@…}` cannot be added to a flow
 //! error[E0525]: expected a closure that implements the `Fn` trait, but this closure only implements `FnOnce`
 //! ```
 //!

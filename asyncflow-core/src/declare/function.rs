@@ -65,7 +65,7 @@ pub trait TaskFn<I, Marker>: Send + Sync + 'static {
 
 /// The marker of functions: how they run, the kind of their outcome, and their output.
 #[derive(Debug)]
-pub struct Called<How, Kind, T>(PhantomData<fn() -> (How, Kind, T)>);
+pub struct Called<How, Kind, T>(PhantomData<(How, Kind, T)>);
 
 /// The marker of functions that return a future.
 #[derive(Debug)]
