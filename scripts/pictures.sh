@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Takes screenshots of the pages of asyncflow-view in a headless Chromium: at the sizes of a phone, a
-# tablet and a desktop, light and dark. Fails if a page writes to the console, or if its script did
-# not run.
+# Takes screenshots of the pages of asyncflow-view, and of the pictures of the README and the guide, in a
+# headless Chromium: at the sizes of a phone, a tablet and a desktop, light and dark. Fails if a page
+# writes to the console, or if its script did not run.
 #
 # Look at the screenshots in target/pictures.
 #
@@ -62,6 +62,14 @@ expect() {
     fi
 }
 
+# The pictures in `docs`, as a README shows them.
+{
+    echo '<!DOCTYPE html><meta name="color-scheme" content="light dark">'
+    for file in docs/*.svg; do
+        printf '<p><img style="max-width:100%%" alt="%s" src="file://%s">' "$file" "$PWD/$file"
+    done
+} >"$pictures/docs.html"
+
 expect few '1–11 of 11'
 expect hostile '1–26 of 26'
 expect many "of 10 001"
@@ -72,8 +80,9 @@ if [ "${1-}" = --short ]; then
     picture forty 1024 768 light
     picture many 1920 1080 light
     picture inside 360 740 light
+    picture docs 1024 1400 dark
 else
-    for page in few forty many failing hostile inside wide untimed nothing; do
+    for page in few forty many failing hostile inside wide untimed nothing docs; do
         for scheme in light dark; do
             picture $page 360 740 $scheme
             picture $page 1024 768 $scheme

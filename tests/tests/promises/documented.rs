@@ -1,7 +1,7 @@
-//! The tests that `README.md` names exist.
+//! What the pages of the repository name is there: tests, files, headings, examples, scripts.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is between backticks, in the rows of tables.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
@@ -86,4 +86,113 @@ fn lines_before_and_after() {
     let pairs: Vec<&[usize]> = programs.chunks(2).collect();
     assert!(!rows.is_empty());
     assert_eq!(pairs, rows);
+}
+
+/// The pages of the repository, in Markdown.
+fn pages(folder: &Path, pages: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        if entry.file_type().unwrap().is_dir() {
+            if ![".git", "target"].contains(&&*name) {
+                self::pages(&path, pages);
+            }
+        } else if name.ends_with(".md") {
+            pages.push(path);
+        }
+    }
+}
+
+/// The text of a page without its code blocks, and the text between backticks.
+fn prose(page: &str) -> String {
+    let mut blocks = page.split("\n```");
+    let first = blocks.next().unwrap_or_default();
+    // Every second part is a code block; the others begin with the end of the closing fence.
+    let prose = std::iter::once(first).chain(blocks.skip(1).step_by(2));
+    let prose: Vec<&str> = prose.flat_map(|part| part.split('`').step_by(2)).collect();
+    prose.join(" ")
+}
+
+/// The anchor that sites make of a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter_map(|c| match c {
+        ' ' => Some('-'),
+        '-' | '_' => Some(c),
+        c if c.is_alphanumeric() => Some(c),
+        _ => None,
+    });
+    kept.flat_map(char::to_lowercase).collect()
+}
+
+fn has_heading(page: &Path, wanted: &str) -> bool {
+    let page = fs::read_to_string(page).unwrap_or_default();
+    let mut lines = page.lines().filter(|line| line.starts_with('#'));
+    lines.any(|line| anchor(line.trim_start_matches('#')) == wanted)
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut found = Vec::new();
+    pages(root, &mut found);
+    let (mut checked, mut broken) = (0, Vec::new());
+    for page in &found {
+        let text = prose(&fs::read_to_string(page).unwrap());
+        for link in text.split("](").skip(1) {
+            let link = link.split([')', ' ']).next().unwrap();
+            if link.starts_with("http://") || link.starts_with("https://") {
+                continue;
+            }
+            checked += 1;
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => page.clone(),
+                path => page.parent().unwrap().join(path),
+            };
+            if !target.exists() || !heading.is_empty() && !has_heading(&target, heading) {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "these lead nowhere: {broken:#?}");
+    assert!(checked > 5, "only {checked} links are checked");
+}
+
+#[test]
+fn commands_name_what_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut found = Vec::new();
+    pages(root, &mut found);
+    let guide = fs::read_dir(root.join("src/guide")).unwrap();
+    found.extend(guide.map(|entry| entry.unwrap().path()));
+    let folders = [
+        "",
+        "asyncflow-view",
+        "asyncflow-durable",
+        "asyncflow-restate",
+    ];
+    let (mut checked, mut missing) = (0, Vec::new());
+    for page in &found {
+        let text = fs::read_to_string(page).unwrap();
+        let words: Vec<&str> = text.split([' ', '\n', '`', '|', ')']).collect();
+        for pair in words.windows(2) {
+            let is_there = match *pair {
+                ["--example", name] => folders.iter().any(|folder| {
+                    let examples = root.join(folder).join("examples");
+                    examples.join(name).join("main.rs").exists()
+                        || examples.join(name).with_extension("rs").exists()
+                }),
+                [_, script] if script.starts_with("scripts/") => {
+                    root.join(script.trim_end_matches('.')).exists()
+                }
+                _ => continue,
+            };
+            checked += 1;
+            if !is_there {
+                missing.push(format!("{}: {}", page.display(), pair[1]));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "these are not there: {missing:#?}");
+    assert!(checked > 10, "only {checked} names are checked");
 }
