@@ -8,9 +8,9 @@
 //!
 //! Instructions do not depend on the load of the machine. Each flow is executed on Tokio's
 //! current-thread runtime under `valgrind --tool=callgrind`, 2 times in one process and 12 times in
-//! another (a small flow 20 and 220 times). The difference, divided by these ten executions and by the
-//! number of tasks, is the count. It excludes the start of the process and building the flow. It includes the fixed cost of an
-//! execution, spread over the tasks.
+//! another (a flow of few tasks 20 and 220 times). The difference, divided by the executions that it
+//! has more and by the number of tasks, is the count. It excludes the start of the process and building
+//! the flow. It includes the fixed cost of an execution, spread over the tasks.
 
 mod flows;
 mod record;
