@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tests jobs on a real engine: brings the engine's program into a folder of its own, and kills flows,
 # workers and engines. Whatever it starts is ended with it. `scripts/restate.sh costs` measures jobs instead.
+# With ASYNCFLOW_JOB_SECONDS=200, the job that is longer than the limits of the engine takes that long.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -286,7 +286,8 @@ impl Service for JobDispatcher {
 
 impl JobService {
     /// Does a job, and has the engine keep the reply before the job ends. So if the engine asks again,
-    /// it is told the same.
+    /// it is told the same. The engine takes another reply for a fault in the program, and would ask for
+    /// ever: it can have the reply and, after a crash, not the end.
     async fn run(&self, cx: Context<'_>, message: Vec<u8>) -> HandlerResult<Vec<u8>> {
         let id = cx.invocation_id();
         let job = || async move { Ok(self.reply_to(id, Bytes::from(message)).await?) };

@@ -1,10 +1,12 @@
 //! An engine in a process of its own, on free ports of this machine. `ASYNCFLOW_RESTATE_SERVER` says where
 //! its program is.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -40,10 +42,13 @@ impl Drop for Process {
 
 /// A port that nobody has, and that no other test is given.
 pub(crate) fn port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // From anywhere, since other programs may ask at the same time, and below the ports that the system
+    // gives to connections.
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
+        AtomicU16::new(10_000 + (RandomState::new().hash_one(()) % 20_000) as u16)
+    });
     loop {
-        let offset = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 20_000 + (std::process::id() % 10_000) as u16 + offset;
+        let port = NEXT.fetch_add(1, Ordering::Relaxed);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
