@@ -106,7 +106,11 @@ pub(super) async fn compile(declared: &Declared, pace: &mut Pace) -> Compiled {
     }
     let priority = |node| graph.node(node).priority();
     if configured.iter().any(|node| priority(*node) != 0) {
-        let order = StartOrder::new(len, priority);
+        // Inputs and values have no function, and keep nobody waiting for what needs them.
+        let order = StartOrder::new(len, |node| match graph.node(node).body {
+            Body::Input(_) | Body::Value(_) => i32::MAX,
+            _ => priority(node),
+        });
         graph.start_order = Some(Box::new(order));
         let mut roots = std::mem::take(&mut graph.roots);
         roots.sort_by_key(|root| graph.rank(*root));

@@ -59,6 +59,8 @@ struct DriveState {
     queue: Option<Worker<NodeIndex>>,
     /// What to do next.
     next: Option<NodeIndex>,
+    /// Whether that was taken from among others that became ready with it.
+    has_siblings: bool,
     /// Whether the runtime is to get a turn first. Then there is nothing next.
     pause: bool,
     /// Tasks that became ready, before they are shared. In the reverse order of declaration.
@@ -92,6 +94,7 @@ impl Drive {
             spare: None,
             queue: None,
             next: None,
+            has_siblings: false,
             pause: false,
             others: ReadyTasks::new(),
             slice: TimeSlice::of_driver(!guard.invites_early),
@@ -135,6 +138,9 @@ impl DriveState {
                 None | Some(Reading::Since(_)) => {}
                 Some(Reading::Enough) => break,
                 Some(Reading::Over) => {
+                    if self.has_siblings {
+                        self.put_back_next(guard);
+                    }
                     guard.ready.age();
                     break;
                 }
@@ -159,10 +165,7 @@ impl DriveState {
         guard.note_turn(self.slice.elapsed());
         self.pause = false;
         self.paused = true;
-        if let Some(task) = self.next.take() {
-            let task = Injected::Task(task, None);
-            guard.ready.inject(guard.graph(), [task]);
-        }
+        self.put_back_next(guard);
         if !self.yielded.is_empty() {
             guard.scheduler.queue(self.yielded.drain(..));
         }
@@ -171,6 +174,13 @@ impl DriveState {
             Look::Roots => Look::Injector,
             Look::Injector => Look::LocalQueue,
         };
+    }
+
+    fn put_back_next(&mut self, guard: &RunGuard) {
+        if let Some(task) = self.next.take() {
+            let task = Injected::Task(task, None);
+            guard.ready.inject(guard.graph(), [task]);
+        }
     }
 
     /// Polls a task that was woken, if there is one.
@@ -391,6 +401,7 @@ impl DriveState {
         };
         settle(guard, &mut sink);
         self.next = sink.next;
+        self.has_siblings = false;
         if sink.shared {
             guard.scheduler.call(guard, true);
         }
@@ -404,6 +415,7 @@ impl DriveState {
 
     /// Shares tasks in a run that keeps them in order, and takes the first of all.
     fn share_in_order(&mut self, guard: &RunGuard) {
+        self.has_siblings = !self.others.is_empty();
         self.others.extend(self.next);
         let ready = &guard.ready;
         self.next = ready.share_in_order(guard.graph(), guard.roots(), &self.others);

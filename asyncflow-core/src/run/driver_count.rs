@@ -53,12 +53,16 @@ fn invited(counts: usize) -> usize {
 }
 
 impl DriverCount {
-    /// A drivers for at most `limit` drivers, of which one is running.
+    /// At most `limit` drivers, of which one is running.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             counts: AtomicUsize::new(RUNNING),
             limit: limit.clamp(1, INVITED / 4),
         }
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Called after a task was put where any driver can take it. Starts a driver if there is none, and

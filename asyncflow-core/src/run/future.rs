@@ -42,7 +42,8 @@ pub(crate) struct RunFuture {
 
 impl RunFuture {
     pub(crate) fn new(prepared: Prepared, backend: Arc<dyn Backend>, mut plan: Plan) -> Self {
-        let scheduler = Arc::new(Scheduler::new(backend.parallelism()));
+        let drivers = plan.drivers().min(backend.parallelism());
+        let scheduler = Arc::new(Scheduler::new(drivers));
         let stop_handles = std::mem::take(&mut plan.stop_handles);
         let deadline = plan.deadline.take().map(PlannedDeadline::into_parts);
         let (deadline, timer) = deadline.unzip();

@@ -1,6 +1,6 @@
 //! Ready tasks: where they lie until a driver takes them.
 //!
-//! Small graphs, graphs with priorities, and runs with a single driver keep them *in order*: in one
+//! Small graphs and graphs with priorities keep them *in order*: in one
 //! [`ReadySet`], from which each driver takes the first. All others have local queues from which
 //! drivers *steal*, so that the drivers of a large run do not contend for one lock. There, a driver
 //! looks at these places, in this order:

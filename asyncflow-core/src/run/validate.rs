@@ -137,6 +137,14 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// How many drivers the run may have: as many as tasks may run at a time. With one slot, tasks ask
+    /// for it in the order in which they are taken up.
+    pub(super) fn drivers(&self) -> usize {
+        let outer = self.outer.as_ref().and_then(Outer::nested);
+        let outer = outer.map_or(usize::MAX, |(outer, _)| outer.scheduler.drivers.limit());
+        self.max_concurrency.map_or(outer, |limit| limit.min(outer))
+    }
+
     /// Finds the mistakes of one execution, and claims its `once` tasks.
     pub(crate) fn new(
         graph: &Arc<Graph>,

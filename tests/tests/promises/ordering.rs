@@ -3,6 +3,7 @@
 use std::future::ready;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use asyncflow::prelude::*;
@@ -485,6 +486,8 @@ mod siblings {
         Async,
         Waits,
         Plain,
+        /// Computes for longer than a slice of time, which ends when it has made others ready.
+        Long,
     }
 
     /// What `max_concurrency` is, if there is a limit.
@@ -516,12 +519,16 @@ mod siblings {
                 turns(2).await;
             })),
             Kind::Plain => add!(note),
+            Kind::Long => add!(move || {
+                thread::sleep(Duration::from_millis(3));
+                ready(note())
+            }),
         }
     }
 
     /// With these limits, and with or without a lock for the siblings.
     async fn start_in_order<R: Runtime>(runtime: R, kinds: &[Kind], limits: &[Limit], lock: bool) {
-        for parent in KINDS {
+        for parent in KINDS.into_iter().chain([Kind::Long]) {
             for kind in kinds {
                 for lock in [None, lock.then(Lock::new)] {
                     let (mut flow, started) = (Flow::on(runtime.clone()), Arc::default());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use asyncflow::prelude::*;
 use asyncflow::{Observer, Permits, Runtime, TaskRef, TokioRuntime};
 use asyncflow_tests::{
-    Gate, Numbers, again, hold, on_every_backend, on_smol_current, on_tokio_current, turns,
+    Gate, Log, Numbers, again, hold, on_every_backend, on_smol_current, on_tokio_current, turns,
 };
 
 /// A time limit that is not reached.
@@ -136,6 +136,19 @@ on_every_backend! {
     async fn with_one_slot<R>() {
         start_in_order(R::default(), &KINDS, Some(1)).await;
         start_in_order(R::default(), &[Kind::Locked], Some(1)).await;
+    }
+
+    // What has no function keeps no task waiting.
+    async fn inputs_and_values_come_first<R>() {
+        let (mut flow, log) = (Flow::<R>::new(), Log::new());
+        flow.add(log.note("low"));
+        flow.add(log.note("none").priority(1));
+        let (input, value) = (flow.input::<i32>("input"), flow.value(7));
+        let note = log.note("high");
+        let high = move |_: &i32, _: &i32| note();
+        flow.add(high.inputs((input, value)).priority(2));
+        flow.execute().given(input, 7).max_concurrency(1).await.unwrap();
+        assert_eq!(log.events(), ["high", "none", "low"]);
     }
 
     // A lock that comes free goes to the highest priority of those that wait for it.

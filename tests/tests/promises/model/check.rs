@@ -1,8 +1,11 @@
 //! Checks: what was seen of an execution against the reference.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use asyncflow::Report;
 
-use super::case::{Fate, Round};
+use super::case::{Case, Fate, Round};
 use super::plan::{Plan, Test};
 use super::reference::{Reference, Status};
 use super::world::{Event, Seen, Told, What, World};
@@ -135,6 +138,53 @@ pub(crate) fn events(reference: &Reference<'_>, plan: &Plan, events: &[Event]) -
                 "task {task} started against its condition {flag}"
             );
         }
+    }
+    Ok(())
+}
+
+/// With one slot, what the same end made ready starts by priority, then in the order of declaration.
+pub(crate) fn order(
+    case: &Case,
+    round: &Round,
+    reference: &Reference<'_>,
+    plan: &Plan,
+    events: &[Event],
+) -> Checked {
+    if round.max_concurrency != Some(1) {
+        return Ok(());
+    }
+    let traces = traces(plan, events)?;
+    // What made a task ready, if that is known: the end of its last upstream, or the start of the run.
+    let ready = |task: usize| {
+        let planned = &plan.tasks[task];
+        let free = planned.permits.is_empty() && case.blocks[planned.block].retries.is_none();
+        let simple =
+            free && !planned.always && planned.any.is_empty() && planned.conditions.is_empty();
+        if !simple || !reference.selected[task] || reference.given[task] {
+            return None;
+        }
+        // When a task is given that would have a function, is known to the run alone.
+        let ends: Option<Vec<usize>> = planned
+            .needs()
+            .map(|upstream| traces[upstream].success())
+            .collect();
+        Some(ends?.into_iter().max())
+    };
+    let mut before: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+    for task in 0..plan.tasks.len() {
+        if let Some(moment) = ready(task) {
+            before.entry(moment).or_default().push(task);
+        }
+    }
+    for mut tasks in before.into_values() {
+        tasks.sort_by_key(|task| Reverse(case.blocks[plan.tasks[*task].block].priority));
+        let starts = tasks
+            .iter()
+            .map(|task| traces[*task].starts.first().unwrap_or(&usize::MAX));
+        ensure!(
+            starts.is_sorted(),
+            "of {tasks:?}, which were ready at once, a later one started first"
+        );
     }
     Ok(())
 }

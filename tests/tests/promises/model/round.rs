@@ -92,6 +92,7 @@ pub(crate) async fn run<R: Runtime + Default>(
     })
     .await;
     check::events(&reference, plan, &events)?;
+    check::order(built.case, round, &reference, plan, &events)?;
     if let Some(stop) = world.stop() {
         check::after_stop(plan, &events, stop)?;
     }
