@@ -45,7 +45,7 @@
 //! | pass data | [`inputs`](TaskExt::inputs); with [`#[task]`](macro@task), a parameter with the name of the upstream | [state](guide::state) |
 //! | share a client, a pool, a configuration | [`Flow::value`]; with [`#[flow]`](macro@flow), `&self` | [state](guide::state) |
 //! | serve requests, each with its own input | [`Flow::input`] and [`given`](Execute::given) | [state](guide::state) |
-//! | call blocking code | a function that is not async: it runs on a blocking thread | [cancelling](guide::cancelling) |
+//! | call blocking code | a function that is not async: it runs on a blocking thread | [limits](guide::limits) |
 //! | limit what runs at the same time | [`Lock`], [`Semaphore`] and [`RateLimit`] with [`with_lock`](TaskExt::with_lock); [`max_concurrency`](Execute::max_concurrency) | [limits](guide::limits) |
 //! | bound, repeat or replace what fails | [`timeout`](TaskExt::timeout), [`retry`](TaskExt::retry), [`fallback`](TaskExt::fallback), [`allow_failure`](TaskExt::allow_failure) | [failures](guide::failures) |
 //! | go on after failures, and collect them | [`keep_going`](Execute::keep_going), [`FlowError::failures`], [`FlowError::outputs`] | [failures](guide::failures) |

@@ -113,6 +113,7 @@
 //! ```
 //!
 //! A run with [`only`](crate::Execute::only) includes the clean-up of what it runs.
+//! The example `service_flow` starts the parts of a service in order, and shuts down those that were started.
 //!
 //! # Functions that take long
 //!

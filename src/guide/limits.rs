@@ -60,6 +60,12 @@
 //! * A flow that becomes a task can be given a lock only if no task in it takes one.
 //!   [`with_lock(group, &lock)`](crate::with_lock()) gives one to every member of a group.
 //!
+//! # Functions that block
+//!
+//! A function that is not async runs on a blocking thread of the runtime: for files, for a client without
+//! `async`, for what computes long. An async function that blocks holds up the thread that polls it, and
+//! with it other tasks. Make what blocks a task of its own, and pass it its data as inputs.
+//!
 //! # Who is next
 //!
 //! Tasks that wait for the same thing get it by [`priority`](crate::TaskExt::priority), the higher first,
