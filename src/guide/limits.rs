@@ -78,7 +78,7 @@
 //! use asyncflow::TokioFlow;
 //! use asyncflow::prelude::*;
 //!
-//! # #[tokio::main(flavor = "current_thread")]
+//! # #[tokio::main]
 //! # async fn main() -> Result<(), FlowError> {
 //! let mut flow = TokioFlow::new();
 //! let order = flow.value(Mutex::new(Vec::new()));
@@ -92,8 +92,8 @@
 //! # }
 //! ```
 //!
-//! On a runtime with several threads, each thread takes the first task that is left. So tasks that are ready at
-//! the same time may overtake each other, if one thread is quicker than another.
+//! If several tasks may run at a time, each thread takes the first task that is left. Then tasks that are ready
+//! at the same time may overtake each other, if one thread is quicker than another.
 //!
 //! # Rates
 //!
