@@ -147,15 +147,17 @@
 //! #     Ok(url.len())
 //! # } }
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() {
+//! # async fn main() -> Result<(), FlowError> {
 //! let mut flow = TokioFlow::new();
 //! let client = flow.value(Client);
 //! let urls = flow.input::<Vec<String>>("urls");
 //! let fetch = async |url: &String, client: &Client| client.get(url).await;
 //! let fetch = each(fetch).named("fetch").inputs((urls, client));
 //! let pages = flow.add(fetch.with_lock(&Semaphore::new(2)).timeout(Duration::from_secs(1)));
+//!
 //! # let list = ["/long", "/a", "/c"].map(String::from).to_vec();
-//! # assert_eq!(flow.execute().given(urls, list).await.unwrap()[pages], [5, 2, 2]);
+//! let run = flow.execute().given(urls, list).await?; // run[pages]: &Vec<usize>
+//! # assert_eq!(run[pages], [5, 2, 2]);
 //! # let list = ["/long", "/b", "/c"].map(String::from).to_vec();
 //! # let error = flow.execute().given(urls, list).await.unwrap_err();
 //! # assert_eq!(error.to_string(), "task `fetch[1]` failed: 503");
@@ -163,12 +165,13 @@
 //! # let list = ["/b", "/b", "/c"].map(String::from).to_vec();
 //! # let error = flow.execute().keep_going().given(urls, list).await.unwrap_err();
 //! # assert_eq!(error.failures().count(), 2);
+//! # Ok(())
 //! # }
 //! ```
 //!
 //! | | `JoinSet` | flow |
 //! |---|---|---|
-//! | lines | 18 | 6 |
+//! | lines | 18 | 7 |
 //! | the error | `503` | ``task `fetch[1]` failed: 503`` |
 //! | when it is returned | requests that were running are still there: they are aborted, but not waited for | all others have ended |
 //! | several failures | the first is returned, the others are lost | with [`keep_going`](crate::Execute::keep_going), [`failures`](crate::FlowError::failures) has each |
