@@ -3,6 +3,7 @@
 pub(crate) mod critical;
 pub(crate) mod error;
 pub(crate) mod parts;
+pub(crate) mod pauses;
 pub(crate) mod report;
 pub(crate) mod run;
 #[cfg(feature = "serde")]

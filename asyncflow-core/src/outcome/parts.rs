@@ -8,6 +8,7 @@ use crate::node_index::NodeIndex;
 use crate::task::status::TaskStatus;
 use crate::task::statuses::Status;
 
+use super::pauses::Pauses;
 use super::times::Times;
 
 /// Stands for what has not happened.
@@ -24,6 +25,8 @@ pub(crate) struct Measured {
     /// Of each node.
     pub(crate) times: Vec<Times>,
     pub(crate) parts: BTreeMap<NodeIndex, Parts>,
+    /// Of tasks that were attempted again.
+    pub(crate) pauses: BTreeMap<NodeIndex, Pauses>,
 }
 
 /// What ran inside of one task.

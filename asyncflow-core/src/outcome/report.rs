@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -353,6 +354,47 @@ impl<'a> TaskReport<'a> {
     pub fn ran(&self) -> Option<Duration> {
         let Times { started, ended, .. } = self.times()?;
         Some(ended?.saturating_sub(started?))
+    }
+
+    /// Returns when the task waited between its attempts, from the failure of an attempt to the start of the
+    /// next, in order: the [pause](crate::TaskExt::retry), and the wait for permits, a slot or a thread after
+    /// it. Moments are counted from the start of the run.
+    ///
+    /// Yields nothing if the run was not timed or the task had one attempt. Of more than a hundred pauses,
+    /// those with the shortest attempts between them are joined, so that at most a hundred are left. The
+    /// pauses between attempts at an element are not among them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use asyncflow::TokioFlow;
+    /// use asyncflow::backon::ConstantBuilder;
+    /// use asyncflow::prelude::*;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), FlowError> {
+    /// let mut flow = TokioFlow::new();
+    /// let fetch = |cx: &TaskContext| match cx.attempt() {
+    ///     1 => Err("no luck"),
+    ///     _ => Ok("a page"),
+    /// };
+    /// let policy = ConstantBuilder::default().with_delay(Duration::from_millis(2));
+    /// let fetch = flow.add(fetch.inputs(context()).retry(policy));
+    /// let run = flow.execute().timed().await?;
+    /// let fetch = run.report().task(fetch);
+    /// let paused: Duration = fetch.pauses().map(|pause| pause.end - pause.start).sum();
+    /// assert!(paused >= Duration::from_millis(2) && paused <= fetch.ran().unwrap());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pauses(&self) -> impl Iterator<Item = Range<Duration>> + use<'a> {
+        let measured = self.report.measured.as_deref();
+        let pauses = measured.and_then(|measured| {
+            let ended = measured.times[self.index.get()].ended;
+            let pauses = measured.pauses.get(&self.index)?;
+            Some(pauses.until(ended.unwrap_or(measured.wall)))
+        });
+        pauses.into_iter().flatten()
     }
 
     /// Returns how long the task waited for permits, a slot or a thread after it was ready.

@@ -25,7 +25,8 @@ const VERSION: u32 = 2;
 ///   "tasks": [
 ///     { "number": 0, "name": "fetch", "status": "succeeded", "because": null, "attempts": 1,
 ///       "failure": null, "allowed": false, "upstreams": [], "note": null,
-///       "times": { "ready_ns": 0, "permitted_ns": 10, "started_ns": 10, "ended_ns": 900000 } },
+///       "times": { "ready_ns": 0, "permitted_ns": 10, "started_ns": 10, "ended_ns": 900000,
+///                  "pauses_ns": [] } },
 ///     { "number": 1, "name": "parse", "status": "skipped", "because": 0, "attempts": 0,
 ///       "failure": null, "allowed": false, "upstreams": [0], "note": null, "times": null }
 ///   ],
@@ -37,6 +38,7 @@ const VERSION: u32 = 2;
 /// `number`, `because`, `upstreams` and `critical_path` are the numbers of [nodes](crate::Structure).
 /// A status is the text that its `Display` writes. `failure` is the text of the last failed attempt,
 /// also of a task that recovered. `allowed` says whether the failure of the task lets the run go on. Times are nanoseconds since the start of the run.
+/// `pauses_ns` has the begin and the end of each [pause](TaskReport::pauses) between attempts.
 /// `wall_ns`, `times` and `critical_path` are `null` if the run was not timed.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -75,14 +77,18 @@ impl Serialize for TaskReport<'_> {
         let upstreams: Vec<usize> = self.upstreams().map(NodeIndex::get).collect();
         task.serialize_field("upstreams", &upstreams)?;
         task.serialize_field("note", &self.note())?;
-        task.serialize_field("times", &self.times().map(Times))?;
+        let pauses = self
+            .pauses()
+            .map(|pause| [nanos(pause.start), nanos(pause.end)]);
+        let pauses: Vec<[u64; 2]> = pauses.collect();
+        task.serialize_field("times", &self.times().map(|times| Times(times, &pauses)))?;
         task.end()
     }
 }
 
-struct Times(times::Times);
+struct Times<'a>(times::Times, &'a [[u64; 2]]);
 
-impl Serialize for Times {
+impl Serialize for Times<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let times::Times {
             ready,
@@ -90,11 +96,12 @@ impl Serialize for Times {
             started,
             ended,
         } = self.0;
-        let mut times = serializer.serialize_struct("Times", 4)?;
+        let mut times = serializer.serialize_struct("Times", 5)?;
         times.serialize_field("ready_ns", &ready.map(nanos))?;
         times.serialize_field("permitted_ns", &permitted.map(nanos))?;
         times.serialize_field("started_ns", &started.map(nanos))?;
         times.serialize_field("ended_ns", &ended.map(nanos))?;
+        times.serialize_field("pauses_ns", self.1)?;
         times.end()
     }
 }

@@ -189,23 +189,51 @@ impl<'a> Table<'a> {
         };
         let times = task.times().unwrap_or_default();
         let (ready, started, ended) = (cell(times.ready), cell(times.started), cell(times.ended));
+        let paused = paused_cells(task, wall);
         let cells = (0..=ended).map(|at| match at {
             // At least one cell, so that a short task can be seen.
-            _ if at >= started => '█',
+            _ if at == started => '█',
+            _ if at > started && paused[at] => '░',
+            _ if at > started => '█',
             _ if at >= ready => '░',
             _ => ' ',
         });
         cells.collect()
     }
 
+    /// Whether any of the rows has a pause, of which the legend then speaks.
+    fn pauses(&self) -> bool {
+        let mut tasks = self.report.tasks();
+        tasks.any(|task| task.pauses().next().is_some())
+    }
+
     fn legend(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.critical.is_empty() {
             return Ok(());
         }
-        f.write_str(
-            "\n* on the critical path   ░ waiting for permits, a slot or a thread   █ running",
-        )
+        let waiting = match self.pauses() {
+            true => "waiting, also between attempts",
+            false => "waiting for permits, a slot or a thread",
+        };
+        write!(f, "\n* on the critical path   ░ {waiting}   █ running")
     }
+}
+
+/// The cells of the chart for more than half of whose time a task waited between attempts.
+fn paused_cells(task: TaskReport<'_>, wall: u128) -> [bool; CHART] {
+    let mut paused = [0; CHART];
+    for pause in task.pauses() {
+        let (from, to) = (pause.start.as_nanos(), pause.end.as_nanos());
+        for (cell, paused) in paused.iter_mut().enumerate() {
+            let (begin, end) = (cell as u128 * wall, (cell as u128 + 1) * wall);
+            let (from, to) = (
+                (from * CHART as u128).max(begin),
+                (to * CHART as u128).min(end),
+            );
+            *paused += to.saturating_sub(from);
+        }
+    }
+    paused.map(|paused| 2 * paused > wall)
 }
 
 /// The status, the number of attempts if there was more than one, and whether a failure was allowed.

@@ -18,6 +18,7 @@ use crate::lock::Permits;
 use crate::node_index::NodeIndex;
 use crate::observer::{ElementRef, InnerRun, Observer, TaskRef};
 use crate::outcome::parts::{Measured, NEVER, Parts, Span};
+use crate::outcome::pauses::Pauses;
 use crate::outcome::times::Times;
 use crate::sync::{Mutex, lock};
 use crate::task::failure::Cause;
@@ -55,6 +56,8 @@ struct Clock {
     moments: Box<[Moments]>,
     /// What ran inside of each task. Runs inside have a share in it.
     parts: Arc<SharedParts>,
+    /// When tasks waited between their attempts.
+    pauses: Mutex<BTreeMap<NodeIndex, Pauses>>,
     /// The timed runs that this one is inside of, the nearest first.
     around: Vec<Around>,
 }
@@ -212,10 +215,24 @@ impl Watch {
     }
 
     pub(crate) fn started(&self, node: NodeIndex, attempt: u32) {
-        if attempt == 1 {
-            self.mark(node, |moments| &moments.started);
+        match attempt {
+            1 => self.mark(node, |moments| &moments.started),
+            _ => self.mark_pause(node, Pauses::end),
         }
         self.tell_of(node, |observer, task| observer.task_started(task, attempt));
+    }
+
+    /// A task waits for its next attempt.
+    pub(crate) fn pauses(&self, node: NodeIndex) {
+        self.mark_pause(node, Pauses::begin);
+    }
+
+    #[cold]
+    fn mark_pause(&self, node: NodeIndex, mark: impl FnOnce(&mut Pauses, u64)) {
+        if let Some(clock) = &self.clock {
+            let now = clock.nanos();
+            mark(lock(&clock.pauses).entry(node).or_default(), now);
+        }
     }
 
     /// Calls `code`, which runs code of a task on this thread, and tells the observers before and
@@ -346,6 +363,7 @@ impl Clock {
             start,
             backend: Arc::clone(backend),
             parts: Arc::default(),
+            pauses: Mutex::default(),
             around: outer.map_or_else(Vec::new, |(outer, task)| outer.around(task, start)),
         }
     }
@@ -400,6 +418,7 @@ impl Clock {
             wall: self.elapsed(),
             times: times.collect(),
             parts,
+            pauses: lock(&self.pauses).clone(),
         }
     }
 }

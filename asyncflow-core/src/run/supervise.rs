@@ -246,6 +246,9 @@ pub(super) async fn attempts(
         if let Subject::Task(_) = subject {
             // For the report of a task that is cancelled before its next attempt is over.
             guard.keep_failure(failure);
+            if let Some(watch) = &guard.watch {
+                watch.pauses(task);
+            }
             // Noted even if there is no next attempt because the run stops.
             guard.note_attempts(task, number);
         }

@@ -29,7 +29,7 @@ const STYLE: &str = include_str!("page/page.css");
 
 /// The hashes of both, for the policy of the page. When a file in `page` has changed, the test
 /// `the_policy_names_the_hashes_of_what_it_allows` fails and prints the new hash.
-const SCRIPT_HASH: &str = "dSwD5JuDW7GpfHcy0ewnwrEgYrl17pnevAYv38UUdI0=";
+const SCRIPT_HASH: &str = "Tc6AdqqW74KzPkuJBVaIg563spgNO/grI6YVD6FARpk=";
 const STYLE_HASH: &str = "FKpS5T+E45FWBA+YUoqCvJ3RD6oz3RB2VyF2BjzcsQs=";
 
 /// How many rows the table has before the script runs. The same number as `PAGE` in `table.js`.
@@ -155,7 +155,10 @@ fn legend(out: &mut String, timeline: &Timeline) {
     );
     entry(
         "<path class=\"hatch\" d=\"M.5 1.500H21.500V10.500H.5ZM2 10L8 2M7 10L13 2M12 10L18 2\"/>",
-        "ready, waiting for a permit, a slot or a thread",
+        match timeline.bars.iter().any(|bar| !bar.pauses.is_empty()) {
+            true => "waiting for a permit, a slot, a thread or the next attempt",
+            false => "ready, waiting for a permit, a slot or a thread",
+        },
     );
     entry(
         "<rect class=\"s-run\" width=\"22\" height=\"12\"/>",
@@ -321,6 +324,14 @@ fn data(out: &mut String, timeline: &Timeline) {
     let notes: Vec<String> = noted
         .filter_map(|(number, bar)| Some(format!("[{number},{}]", json(bar.note.as_ref()?))))
         .collect();
+    let paused = timeline.bars.iter().enumerate();
+    let paused = paused.filter(|(_, bar)| !bar.pauses.is_empty());
+    let pauses = paused.map(|(number, bar)| {
+        let pauses = bar.pauses.iter();
+        let pauses: Vec<String> = pauses.map(|(from, to)| format!("[{from},{to}]")).collect();
+        format!("[{number},[{}]]", pauses.join(","))
+    });
+    let pauses: Vec<String> = pauses.collect();
     let mut inside = Vec::new();
     for (number, bar) in timeline.bars.iter().enumerate() {
         let Some(of_it) = &bar.inside else {
@@ -354,9 +365,10 @@ fn data(out: &mut String, timeline: &Timeline) {
     let holds: Vec<String> = holds.iter().map(|held| json(held)).collect();
     let _ = write!(
         out,
-        "\n],\"inside\":[{}],\"notes\":[{}],\"statuses\":[{}],\"holds\":[{}]}}",
+        "\n],\"inside\":[{}],\"notes\":[{}],\"pauses\":[{}],\"statuses\":[{}],\"holds\":[{}]}}",
         inside.join(",\n"),
         notes.join(","),
+        pauses.join(","),
         statuses.join(","),
         holds.join(",")
     );

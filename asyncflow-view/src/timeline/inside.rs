@@ -115,6 +115,7 @@ fn shown(task: &str, mut parts: Vec<Part<'_>>, most: usize) -> Vec<Bar> {
             permitted: None,
             started: Some(nanos(part.started())),
             ended: part.ended().map(nanos),
+            pauses: Vec::new(),
             lane: None,
             critical: false,
             holds: Vec::new(),

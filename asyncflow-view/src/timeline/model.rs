@@ -43,6 +43,8 @@ pub(crate) struct Bar {
     pub(crate) permitted: Option<u64>,
     pub(crate) started: Option<u64>,
     pub(crate) ended: Option<u64>,
+    /// When it waited between its attempts, in order.
+    pub(crate) pauses: Vec<(u64, u64)>,
     /// `None` if it was not started.
     pub(crate) lane: Option<u32>,
     pub(crate) critical: bool,
@@ -78,7 +80,29 @@ impl Bar {
         self.kind == "part"
     }
 
-    /// How long it ran, from its start to its end.
+    /// When its attempts ran, from its start to its end, or until now if it has not ended.
+    pub(crate) fn runs(&self, now: u64) -> impl Iterator<Item = (u64, u64)> {
+        let started = self.started.into_iter();
+        let begins = started.chain(self.pauses.iter().map(|(_, end)| *end));
+        let last = self.ended.unwrap_or(now);
+        let ends = self.pauses.iter().map(|(begin, _)| *begin).chain([last]);
+        let runs = begins.zip(ends).enumerate();
+        // A task that was stopped in a pause has no attempt after it.
+        let runs = runs.filter(|(number, (begin, end))| *number == 0 || begin < end);
+        runs.map(|(_, (begin, end))| (begin, end.max(begin)))
+    }
+
+    /// When it waited: for its first start, and between its attempts.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.wait().into_iter().chain(self.pauses.iter().copied())
+    }
+
+    /// How long it waited between its attempts.
+    pub(crate) fn paused(&self) -> u64 {
+        self.pauses.iter().map(|(begin, end)| end - begin).sum()
+    }
+
+    /// How long it ran, from its start to its end, with the pauses between its attempts.
     pub(crate) fn ran(&self) -> Option<u64> {
         Some(self.ended?.saturating_sub(self.started?))
     }
@@ -111,7 +135,7 @@ impl Bar {
 /// Sums over all tasks.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
-    /// The running time of all tasks.
+    /// The running time of all tasks, without the pauses between attempts.
     pub(crate) work: u64,
     /// The length of the critical path, which includes waiting for permits, a slot or a thread.
     pub(crate) critical: u64,
@@ -175,7 +199,7 @@ impl Timeline {
             totals.critical_tasks = path.tasks().len();
         }
         for bar in &bars {
-            totals.work += bar.ran().unwrap_or(0);
+            totals.work += bar.ran().unwrap_or(0).saturating_sub(bar.paused());
             let permits = bar.waited_for_permits();
             totals.permits += permits;
             totals.threads += bar
@@ -251,6 +275,10 @@ fn bar(structure: &Structure, bar_of: &[usize], task: TaskReport<'_>) -> Bar {
         permitted: times.permitted.map(nanos),
         started: times.started.map(nanos),
         ended: times.ended.map(nanos),
+        pauses: task
+            .pauses()
+            .map(|pause| (nanos(pause.start), nanos(pause.end)))
+            .collect(),
         lane: None,
         critical: false,
         holds: node

@@ -52,22 +52,18 @@ fn running(timeline: &Timeline, events: &mut Vec<String>) {
         lane_name(events, RUNNING, lane, &format!("lane {}", lane + 1));
     }
     for bar in &timeline.bars {
-        let (Some(started), Some(lane)) = (bar.started, bar.lane) else {
+        let Some(lane) = bar.lane else {
             continue;
         };
-        let ended = bar.ended.unwrap_or(timeline.wall).max(started);
         let mut category = bar.status.to_string().replace(' ', "-");
         if bar.critical {
             category.push_str(",critical");
         }
-        events.push(slice(
-            &bar.name,
-            &category,
-            RUNNING,
-            lane,
-            (started, ended),
-            &details(bar),
-        ));
+        // One for each attempt that had a pause before it.
+        for run in bar.runs(timeline.wall) {
+            let args = details(bar);
+            events.push(slice(&bar.name, &category, RUNNING, lane, run, &args));
+        }
     }
 }
 
@@ -75,12 +71,16 @@ fn waiting(timeline: &Timeline, events: &mut Vec<String>) {
     let waits: Vec<(&Bar, (u64, u64))> = timeline
         .bars
         .iter()
-        .filter_map(|bar| Some((bar, bar.wait()?)))
+        .flat_map(|bar| bar.waits().map(move |wait| (bar, wait)))
         .collect();
     if waits.is_empty() {
         return;
     }
-    process(events, WAITING, "waiting for permits, a slot or a thread");
+    process(
+        events,
+        WAITING,
+        "waiting for permits, a slot, a thread or the next attempt",
+    );
     let spans: Vec<_> = waits.iter().map(|(_, span)| *span).collect();
     let (assigned, lanes) = lanes::assign(&spans);
     for lane in 0..lanes {
@@ -155,8 +155,9 @@ impl Arrows {
                 .iter()
                 .map(|upstream| &timeline.bars[*upstream])
             {
-                let (Some(started), Some(ended), Some(from_lane)) =
-                    (upstream.started, upstream.ended, upstream.lane)
+                let last = upstream.runs(timeline.wall).last();
+                let (Some((started, ended)), Some(_), Some(from_lane)) =
+                    (last, upstream.ended, upstream.lane)
                 else {
                     continue;
                 };
@@ -238,6 +239,10 @@ fn details(bar: &Bar) -> String {
             ",\"waited for permits\":{}",
             json(&text::nanos(permits))
         );
+    }
+    if !bar.pauses.is_empty() {
+        let paused = text::nanos(bar.paused());
+        let _ = write!(details, ",\"waited between attempts\":{}", json(&paused));
     }
     if let Some(note) = &bar.note {
         let _ = write!(details, ",\"note\":{}", json(note));

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow::{CriticalPath, Observer, Runtime, Semaphore, TokioFlow};
+use asyncflow::{CriticalPath, Observer, Report, Runtime, Semaphore, TokioFlow};
 use asyncflow_tests::{
-    Gate, Job, at_once, by_clock, ended, on_every_backend, pause, tokio_current, watched,
+    Gate, Job, again, at_once, attempts_after, by_clock, ended, on_every_backend, passes, pause,
+    tokio_current, watched, yield_now,
 };
 use serde_json::Value;
 
@@ -128,6 +129,90 @@ on_every_backend! {
         assert!(place(lines[1]) <= place(first), "{table}");
         assert!(place(first) < place(second), "{table}");
         assert!(lines.last().unwrap().starts_with("* on the critical path"), "{table}");
+    }
+
+    // By a clock. Attempts of one second, the pauses are longer.
+    async fn pauses_between_attempts_are_no_running_time<R>() {
+        let second = Duration::from_secs(1);
+        let (mut flow, clock) = by_clock::<R>();
+        let passes = clock.clone();
+        let attempts = move |cx: &TaskContext| {
+            passes.advance(second);
+            std::future::ready(match cx.attempt() { 3 => Ok(()), _ => Err("no luck") })
+        };
+        let task = attempts.inputs(context()).retry(attempts_after(4 * second, 2)).named("fetch");
+        let task = flow.add(task);
+        let seconds = |report: &Report| -> Vec<_> {
+            let pauses = report.task(task).pauses();
+            pauses.map(|pause| (pause.start.as_secs(), pause.end.as_secs())).collect()
+        };
+        let mut running = flow.execute().timed().start();
+        clock.until_asleep(1).await;
+        clock.advance(3 * second);
+        assert_eq!(seconds(&running.report().unwrap()), [(1, 4)], "it lasts");
+        clock.advance(second);
+        clock.until_asleep(1).await;
+        clock.advance(4 * second);
+        let run = (&mut running).await.unwrap();
+        let report = run.report();
+        assert_eq!(seconds(report), [(1, 5), (6, 10)]);
+        assert_eq!(report.task(task).ran(), Some(11 * second));
+        let bar = "██░░░░░░░░░██░░░░░░░░░██";
+        let table = report.to_string();
+        let row = format!("\n* fetch  succeeded 3×     11.0s  {bar}\n");
+        assert!(table.contains(&row), "{table}");
+        assert!(table.ends_with("░ waiting, also between attempts   █ running"), "{table}");
+        assert_fits(&table);
+        let json: Value = serde_json::to_value(report).unwrap();
+        let nanos = |seconds: u64| seconds * 1_000_000_000;
+        let pauses = serde_json::json!([[nanos(1), nanos(5)], [nanos(6), nanos(10)]]);
+        assert_eq!(json["tasks"][0]["times"]["pauses_ns"], pauses);
+        // Stopped in the pause.
+        let running = flow.execute().timed().start();
+        clock.until_asleep(1).await;
+        clock.advance(2 * second);
+        let error = running.cancel().await.unwrap_err();
+        assert_eq!(seconds(error.report().unwrap()), [(1, 3)]);
+        let run = futures::join!(flow.execute(), async {
+            for _ in 0..2 {
+                clock.until_asleep(1).await;
+                clock.advance(4 * second);
+            }
+        }).0.unwrap();
+        assert_eq!(run.report().task(task).pauses().count(), 0, "it was not timed");
+    }
+
+    // A pause of four seconds, and then six more for the lock, which another task has meanwhile.
+    async fn waiting_again_for_permits_is_no_running_time<R>() {
+        let second = Duration::from_secs(1);
+        let (mut flow, clock) = by_clock::<R>();
+        let (disk, go, has_it) = (Lock::new(), Gate::new(), Gate::new());
+        let first = Gate::new();
+        let (passes_time, opens_it) = (clock.clone(), first.clone());
+        let attempts = move |cx: &TaskContext| {
+            passes_time.advance(second);
+            opens_it.open();
+            std::future::ready(match cx.attempt() { 2 => Ok(()), _ => Err("no luck") })
+        };
+        let task = attempts.inputs(context()).retry(attempts_after(4 * second, 1)).with_lock(&disk);
+        let task = flow.add(task);
+        let begun = flow.add(passes(&first));
+        let (has, until) = (has_it.clone(), go.clone());
+        let other = again!((has, until) { has.open(); until.pass().await });
+        flow.add(other.after(begun).with_lock(&disk));
+        let (run, ()) = futures::join!(flow.execute().timed(), async {
+            has_it.pass().await;
+            clock.until_asleep(1).await;
+            clock.advance(4 * second);
+            for _ in 0..8 {
+                yield_now().await;
+            }
+            clock.advance(6 * second);
+            go.open();
+        });
+        let run = run.unwrap();
+        let pauses: Vec<_> = run.report().task(task).pauses().collect();
+        assert_eq!(pauses, [second..11 * second]);
     }
 
     async fn the_table_of_a_large_run<R>() {

@@ -1,11 +1,13 @@
 //! Timelines: well-formed and inert whatever the names, and true to the report.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::pictures::{ThreadFlow, eventful, flow, hostile, named, report, timed};
+use asyncflow::Report;
 use asyncflow::prelude::*;
 use asyncflow::view::DrawReport;
-use asyncflow_tests::Meeting;
+use asyncflow_tests::{Meeting, ThreadRuntime, attempts_after, block_on, by_clock};
 use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -435,6 +437,70 @@ fn notes_are_in_every_timeline() {
     );
     let events = read_trace(&report.to_chrome_trace());
     assert!(events.iter().any(|event| event["args"]["note"] == note));
+}
+
+/// Attempts of one second each, with two pauses of four seconds between them.
+fn paused() -> Report {
+    let second = Duration::from_secs(1);
+    let (mut flow, clock) = by_clock::<ThreadRuntime>();
+    let passes = clock.clone();
+    let attempts = move |cx: &TaskContext| {
+        passes.advance(second);
+        std::future::ready(match cx.attempt() {
+            3 => Ok(()),
+            _ => Err("no luck"),
+        })
+    };
+    let policy = attempts_after(4 * second, 2);
+    flow.add(attempts.inputs(context()).retry(policy).named("fetch"));
+    let (run, ()) = block_on(async {
+        futures::join!(flow.execute().timed(), async {
+            for _ in 0..2 {
+                clock.until_asleep(1).await;
+                clock.advance(4 * second);
+            }
+        })
+    });
+    run.unwrap().report().clone()
+}
+
+#[test]
+fn pauses_between_attempts_are_drawn_as_waiting() {
+    let report = paused();
+    let svg = report.to_svg();
+    let page = parse(&svg);
+    // The legend has one of each, of another size.
+    let wide = |class: &'static str| {
+        let drawn = page.descendants();
+        let drawn = drawn.filter(move |node| node.attribute("class") == Some(class));
+        let wide = drawn.filter_map(|node| node.attribute("width")?.parse::<f64>().ok());
+        wide.filter(|wide| *wide > 25.0).collect::<Vec<_>>()
+    };
+    let (runs, waits) = (wide("run"), wide("wait"));
+    assert_eq!((runs.len(), waits.len()), (3, 2), "{svg}");
+    let near = |a: f64, b: f64| (a - b).abs() < 2.5;
+    assert!(runs.iter().all(|run| near(*run, runs[0])), "{runs:?}");
+    assert!(
+        waits.iter().all(|wait| near(*wait, 4.0 * runs[0])),
+        "{runs:?}, {waits:?}"
+    );
+    assert!(svg.contains("3 attempts, 8.00 s between them"), "{svg}");
+
+    let nanos = |seconds: u64| seconds * 1_000_000_000;
+    let html = report.to_html();
+    let pauses = serde_json::json!([[0, [[nanos(1), nanos(5)], [nanos(6), nanos(10)]]]]);
+    assert_eq!(read_page(&html)["pauses"], pauses);
+
+    let events = read_trace(&report.to_chrome_trace());
+    let slices = |category: &str| {
+        let slices = events.iter().filter(|event| event["ph"] == "X");
+        let slices = slices.filter(|event| event["cat"].as_str().unwrap().starts_with(category));
+        let seconds = |value: &Value| (value.as_f64().unwrap() / 1e6) as u64;
+        let slices = slices.map(|slice| (seconds(&slice["ts"]), seconds(&slice["dur"])));
+        slices.collect::<Vec<_>>()
+    };
+    assert_eq!(slices("succeeded"), [(0, 1), (5, 1), (10, 1)]);
+    assert_eq!(slices("wait"), [(1, 4), (6, 4)]);
 }
 
 #[test]

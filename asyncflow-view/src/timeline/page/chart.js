@@ -109,14 +109,15 @@ const thickness = () => rowHeight[mode] - (mode === "rows" ? 9 : 3);
 const dimmed = (task) => matching !== null && !matching.has((task.outer ?? task).number);
 
 function drawWait(context, task, y) {
-  if (!(task.waited > 0)) return;
-  const from = xOf(task.ready), wide = xOf(task.started ?? task.ended) - from;
-  if (wide < 1.5) return;
-  context.fillStyle = colours.hatch;
-  context.fillRect(from, y + 2, wide, thickness() - 4);
-  context.strokeStyle = colours.wait;
-  context.lineWidth = 0.7;
-  context.strokeRect(from + 0.5, y + 2.5, Math.max(0, wide - 1), thickness() - 5);
+  for (const [begin, end] of task.waits) {
+    const from = xOf(begin), wide = xOf(end) - from;
+    if (wide < 1.5) continue;
+    context.fillStyle = colours.hatch;
+    context.fillRect(from, y + 2, wide, thickness() - 4);
+    context.strokeStyle = colours.wait;
+    context.lineWidth = 0.7;
+    context.strokeRect(from + 0.5, y + 2.5, Math.max(0, wide - 1), thickness() - 5);
+  }
 }
 
 function drawBar(context, task, y) {
@@ -125,7 +126,12 @@ function drawBar(context, task, y) {
   const from = xOf(task.started), wide = Math.max(1, xOf(task.end) - from), high = thickness() - 2 * inset;
   y += inset;
   context.fillStyle = colours[task.statusClass === "run" && mode === "lanes" ? shades[task.shade] : task.statusClass];
-  if (task.inside === null || task.inside.levels.length === 0) context.fillRect(from, y, wide > 4 ? wide - 0.6 : wide, high);
+  if (task.inside === null || task.inside.levels.length === 0) {
+    for (const [begin, end] of task.runs) {
+      const left = xOf(begin), broad = Math.max(1, xOf(end) - left);
+      context.fillRect(left, y, broad > 4 ? broad - 0.6 : broad, high);
+    }
+  }
   else drawBand(context, task.inside.levels, from, wide, y, high);
   if (task.statusClass === "failed" || task.statusClass === "panicked" || task.statusClass === "timedout") {
     // A notch, so that colour is not the only sign of a failure.

@@ -13,6 +13,7 @@ const tasks = run.tasks.map((row, number) => {
     attempts: row[ATTEMPTS], ready: moment(READY), started: moment(STARTED), ended: moment(ENDED), lane: row[LANE],
     critical: row[CRITICAL] === 1, holds: row[HOLDS] === -1 ? "" : run.holds[row[HOLDS]], upstreams: row[UPSTREAMS],
     more: row[MORE] === 1, because: moment(BECAUSE), downstreams: [], note: "", inside: null, outer: null,
+    pauses: [],
   };
   const permitted = moment(PERMITTED);
   task.end = task.ended ?? (task.started === null ? null : run.wall);
@@ -28,6 +29,14 @@ const tasks = run.tasks.map((row, number) => {
   return task;
 });
 for (const task of tasks) for (const upstream of task.upstreams) tasks[upstream].downstreams.push(task.number);
+for (const [number, pauses] of run.pauses) tasks[number].pauses = pauses;
+// When attempts ran, and when a task waited: for its first start, and between its attempts.
+for (const task of tasks) {
+  const begins = [task.started, ...task.pauses.map((pause) => pause[1])], ends = [...task.pauses.map((pause) => pause[0]), task.end];
+  task.runs = task.started === null ? [] : begins.map((begin, at) => [begin, ends[at]]).filter(([begin, end], at) => at === 0 || begin < end);
+  task.waits = [...(task.waited > 0 ? [[task.ready, task.ready + task.waited]] : []), ...task.pauses];
+  task.paused = task.pauses.reduce((sum, [begin, end]) => sum + end - begin, 0);
+}
 for (const [number, note] of run.notes) { tasks[number].note = note; tasks[number].text += "\n" + note.toLowerCase(); }
 
 // Of each task in which elements or tasks of other runs ran: a summary, their number, how many have each
@@ -43,6 +52,7 @@ for (const [of, summary, count, statuses, levels, parts] of run.inside) {
       ...outer, number: tasks.length, name, kind: "part", status: run.statuses[status][0], statusClass: run.statuses[status][1], attempts: 1,
       ready: null, started, begin: started, ended: ended === -1 ? null : ended, end, ran: ended === -1 ? null : Math.max(0, ended - started), waited: null, permits: null,
       lane: -1, critical: false, holds: "", upstreams: [], downstreams: [], more: false, because: null, note: "", inside: null, outer,
+      pauses: [], runs: [[started, end]], waits: [], paused: 0,
     };
     outer.inside.parts.push(part);
     outer.text += "\n" + name.toLowerCase();
@@ -75,6 +85,7 @@ function summary(task) {
   const parts = [task.name, task.status];
   if (task.ran !== null) parts.push("ran " + duration(task.ran));
   if (task.waited > 0) parts.push("waited " + duration(task.waited) + " when ready");
+  if (task.paused > 0) parts.push("waited " + duration(task.paused) + " between " + number(task.attempts) + " attempts");
   if (task.critical) parts.push("on the critical path");
   if (task.inside !== null) parts.push(task.inside.summary);
   if (task.note !== "") parts.push(task.note);

@@ -45,6 +45,7 @@ function showDetails(task) {
     fact("Waited for a slot or a thread", duration(task.waited - task.permits));
   }
   if (task.ran !== null) fact("Ran", duration(task.ran) + ", from " + duration(task.started) + " to " + duration(task.ended));
+  if (task.paused > 0) fact("Between attempts", duration(task.paused));
   if (task.upstreams.length) fact("Upstream", ...links(task.upstreams, task.more));
   if (task.downstreams.length) fact("Downstream", ...links(task.downstreams, false));
   const name = element("h3", task.name, { dir: "auto" });

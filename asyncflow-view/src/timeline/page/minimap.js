@@ -20,8 +20,8 @@ function levels(spans, columns) {
   return part.subarray(0, columns).map((own, at) => own + (level += change[at]));
 }
 const most = (curve) => curve.reduce((a, b) => Math.max(a, b), 0);
-const ranSpans = wholeTasks.filter((task) => task.started !== null).map((task) => [task.started, task.end]);
-const waitSpans = wholeTasks.filter((task) => task.waited > 0).map((task) => [task.ready, task.ready + task.waited]);
+const ranSpans = wholeTasks.flatMap((task) => task.runs);
+const waitSpans = wholeTasks.flatMap((task) => task.waits);
 let curves = null;
 
 function drawMinimap() {

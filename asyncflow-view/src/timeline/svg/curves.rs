@@ -6,7 +6,7 @@ use super::scale::Scale;
 use super::{HEADER, MARGIN, WIDTH};
 use crate::text;
 use crate::timeline::density::levels;
-use crate::timeline::model::Timeline;
+use crate::timeline::model::{Bar, Timeline};
 
 /// The height of the upper curve.
 const HEIGHT: f64 = 180.0;
@@ -15,11 +15,9 @@ const HEIGHT: f64 = 180.0;
 const COLUMNS: usize = 416;
 
 pub(super) fn curves(timeline: &Timeline, scale: &Scale) -> (String, f64) {
-    let ran = timeline.bars.iter().filter_map(|bar| {
-        let started = bar.started?;
-        Some((started, bar.ended.unwrap_or(timeline.wall).max(started)))
-    });
-    let waited = timeline.bars.iter().filter_map(|bar| bar.wait());
+    let bars = timeline.bars.iter();
+    let ran = bars.clone().flat_map(|bar| bar.runs(timeline.wall));
+    let waited = bars.flat_map(Bar::waits);
     let mut out = String::new();
     let mut top = HEADER;
     for (what, class, levels, height) in [

@@ -23,10 +23,13 @@ pub(super) fn lanes(timeline: &Timeline, scale: &Scale) -> (String, f64) {
             out.push('\n');
         }
     };
-    for bar in &bars {
+    let runs = bars
+        .iter()
+        .flat_map(|bar| bar.runs(timeline.wall).map(move |run| (bar, run)));
+    for (bar, (from, to)) in runs {
         let lane = bar.lane.unwrap_or(0);
-        let from = scale.x(bar.started.unwrap_or(0));
-        let to = scale.x(bar.ended.unwrap_or(timeline.wall)).max(from + 0.5);
+        let from = scale.x(from);
+        let to = scale.x(to).max(from + 0.5);
         let joins = |(open_lane, class, _, until): (u32, &str, f64, f64)| {
             open_lane == lane && class == bar.class() && from - until < 0.4 && to - from < 1.0
         };

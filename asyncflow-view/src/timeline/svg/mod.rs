@@ -134,7 +134,8 @@ fn in_lanes(timeline: &Timeline) -> bool {
 fn legend(timeline: &Timeline, mut y: f64) -> (String, u32) {
     let rows = timeline.bars.len() <= MAX_ROWS;
     let each_task = rows || in_lanes(timeline);
-    let waits = timeline.bars.iter().any(|bar| bar.wait().is_some());
+    let waits = timeline.bars.iter().any(|bar| bar.waits().next().is_some());
+    let pauses = timeline.bars.iter().any(|bar| !bar.pauses.is_empty());
     let rect = |class: &str| {
         format!("<rect class=\"{class}\" x=\"0\" y=\"-10\" width=\"20\" height=\"11\" rx=\"1.5\"/>")
     };
@@ -146,7 +147,10 @@ fn legend(timeline: &Timeline, mut y: f64) -> (String, u32) {
         (
             waits && (rows || !each_task),
             rect("wait"),
-            "ready, waiting for a permit, a slot or a thread",
+            match pauses {
+                true => "waiting for a permit, a slot, a thread or the next attempt",
+                false => "ready, waiting for a permit, a slot or a thread",
+            },
         ),
         (true, rect("run"), "running"),
         (

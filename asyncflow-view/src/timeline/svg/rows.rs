@@ -29,8 +29,8 @@ pub(super) fn rows(timeline: &Timeline, scale: &Scale) -> (String, f64) {
             );
         }
         // A narrower hatched bar cannot be recognized.
-        let wait = bar.wait().map(|(from, to)| (scale.x(from), scale.x(to)));
-        if let Some((from, to)) = wait.filter(|(from, to)| to - from > 1.5) {
+        let waits = bar.waits().map(|(from, to)| (scale.x(from), scale.x(to)));
+        for (from, to) in waits.filter(|(from, to)| to - from > 1.5) {
             rect(&mut out, "wait", from, to, top + 2.0, BAR_HEIGHT - 4.0);
         }
         let mut end = bar.ended.map_or(MARGIN, |ended| scale.x(ended));
@@ -55,7 +55,13 @@ pub(super) fn rows(timeline: &Timeline, scale: &Scale) -> (String, f64) {
                             BAR_HEIGHT - 6.0,
                         );
                     }
-                    None => rect(&mut out, bar.class(), from, end, top, BAR_HEIGHT),
+                    None => {
+                        for (from, to) in bar.runs(timeline.wall) {
+                            let from = scale.x(from);
+                            let to = scale.x(to).max(from + 2.0);
+                            rect(&mut out, bar.class(), from, to, top, BAR_HEIGHT);
+                        }
+                    }
                 }
                 if bar.critical {
                     let _ = write!(
@@ -166,6 +172,10 @@ fn tooltip(bar: &Bar) -> String {
     }
     if let Some((from, to)) = bar.wait() {
         parts.push(format!("waited {}", nanos(to - from)));
+    }
+    if !bar.pauses.is_empty() {
+        let attempts = format!("{} attempts", text::count(bar.attempts as usize));
+        parts.push(format!("{attempts}, {} between them", nanos(bar.paused())));
     }
     if let Some(inside) = &bar.inside {
         parts.push(inside.summary());
