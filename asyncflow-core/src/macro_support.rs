@@ -4,9 +4,19 @@
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
+use crate::declare::configure::Configured;
 use crate::declare::each::List;
 use crate::handle::{Moved, Optional, Task};
 use crate::output::{BoxError, IntoFailure};
+
+/// Gives a function its name, like [`TaskExt::named`](crate::TaskExt::named).
+///
+/// Of a closure whose kind is not known yet, the compiler would ask each impl of `TaskExt` whether it fits,
+/// for every task of a body again and again.
+#[track_caller]
+pub fn named<F>(function: F, name: impl Into<String>) -> Configured<F> {
+    Configured::new(function).named(name)
+}
 
 // Inputs. There is one call for each parameter, with the span of that parameter, so that a wrong type
 // is an error there and not at the whole tuple of inputs. Each returns a type that `.inputs` takes,

@@ -8,7 +8,9 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprReference, Ident, ReturnType, Signature, Token, Type, TypeParamBound};
+use syn::{
+    Expr, ExprReference, Ident, PathArguments, ReturnType, Signature, Token, Type, TypeParamBound,
+};
 
 use crate::args::{Kind, Setting, Settings};
 use crate::params::{Param, Params, PassedAs, Source, ungrouped};
@@ -34,13 +36,18 @@ struct Input {
 }
 
 impl Call<'_> {
-    /// A closure that calls the function and always returns a `Result`; in `each(..)` if the task works
-    /// through a list.
+    /// A closure that calls the function and always returns a `Result`, or the function itself if that does as
+    /// well; in `each(..)` if the task works through a list.
     pub(crate) fn function(&self) -> TokenStream {
         let here = self.here();
-        let parameters = self.inputs().into_iter().map(|input| input.parameter);
-        let parameters = quote_spanned!(here=> #(#parameters),*);
-        let function = self.durable(self.closure(&parameters));
+        let function = match self.is_task_function() {
+            true => self.path.clone(),
+            false => {
+                let parameters = self.inputs().into_iter().map(|input| input.parameter);
+                self.closure(&quote_spanned!(here=> #(#parameters),*))
+            }
+        };
+        let function = self.durable(function);
         match self.params.element() {
             Some(_) => quote_spanned!(here=> ::asyncflow::each(#function)),
             None => function,
@@ -73,6 +80,16 @@ impl Call<'_> {
             [one] => Some(quote_spanned!(here=> .inputs(#one))),
             several => Some(quote_spanned!(here=> .inputs((#(#several),*)))),
         }
+    }
+
+    /// Whether `Flow::add` would take the function as it is, as far as its spelling tells: its parameters are
+    /// the inputs, and it returns a `Result` or what is always an output. A closure costs the compiler several
+    /// times as much as a function.
+    fn is_task_function(&self) -> bool {
+        let mut others = self.params.others.iter();
+        let inputs_alone =
+            others.all(|param| !param.is_element() && !matches!(param.source, Source::Context));
+        self.state.is_none() && inputs_alone && returns_outcome(&self.signature.output)
     }
 
     fn here(&self) -> Span {
@@ -166,6 +183,29 @@ impl Call<'_> {
     fn argument(&self, position: usize) -> Ident {
         let span = hygienic(self.params.others[position].name.span());
         Ident::new(&format!("input{position}"), span)
+    }
+}
+
+/// Whether a return type is surely an outcome: nothing, a primitive type, or a `Result` under any path.
+fn returns_outcome(output: &ReturnType) -> bool {
+    const PRIMITIVE: &[&str] = &[
+        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16",
+        "u32", "u64", "u128", "usize",
+    ];
+    let ReturnType::Type(_, returned) = output else {
+        return true;
+    };
+    match ungrouped(returned) {
+        Type::Tuple(tuple) => tuple.elems.is_empty(),
+        Type::Path(path) if path.qself.is_none() => {
+            let last = path.path.segments.last();
+            last.is_some_and(|last| match &last.arguments {
+                PathArguments::None => PRIMITIVE.iter().any(|name| path.path.is_ident(name)),
+                PathArguments::AngleBracketed(_) => last.ident == "Result",
+                PathArguments::Parenthesized(_) => false,
+            })
+        }
+        _ => false,
     }
 }
 

@@ -9,7 +9,7 @@
 //!             ::asyncflow::__private::macro_support::probe(&returned).outcome(returned)
 //!         }
 //!     };
-//!     let task = ::asyncflow::TaskExt::named(task, "html");
+//!     let task = named(task, "html");
 //!     let task = task.inputs((
 //!         ::asyncflow::__private::macro_support::borrowed::<User, _>(user),
 //!         ::asyncflow::__private::macro_support::borrowed::<Vec<Post>, _>(posts),
@@ -26,7 +26,6 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
 use syn::{Error, Expr, Ident, Item, Result, Visibility};
 
 use crate::args::{Args, Settings};
@@ -92,8 +91,10 @@ fn declare(args: TokenStream, function: &mut Function) -> Result<TokenStream> {
     let calls = inputs.into_iter().chain(settings);
     let flow = receiver(&args.flow);
     let task = Ident::new("task", hygienic(name.span()));
-    let add = Ident::new("add", hygienic(args.flow.span()));
-    let named = quote_spanned!(hygienic(name.span())=> ::asyncflow::TaskExt::named);
+    // Where the compiler reports what keeps the function from being a task.
+    let add = Ident::new("add", hygienic(name.span()));
+    let named =
+        quote_spanned!(hygienic(name.span())=> ::asyncflow::__private::macro_support::named);
     let allowed = allowed_lints();
     Ok(quote! {
         #MISPLACED;

@@ -149,7 +149,7 @@ impl Method {
             task_name(&self.settings, &self.name),
         );
         let calls = self.calls(|kind| !kind.names_tasks());
-        quote_spanned!(here=> ::asyncflow::TaskExt::named(#function, #name) #calls)
+        quote_spanned!(here=> ::asyncflow::__private::macro_support::named(#function, #name) #calls)
     }
 
     /// The calls that pass other tasks to the configured function.

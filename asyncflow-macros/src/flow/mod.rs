@@ -15,11 +15,11 @@
 //!         let id = __flow.input::<u64>("id");
 //!         // Configured first, because an argument borrows the state. Only such tasks are: in a function
 //!         // of hundreds of them, so many values at once cost more to compile than all the rest.
-//!         let user = TaskExt::named(async |state: &Page, input0: &u64| { .. }, "user").with_lock(&state.lock);
+//!         let user = named(async |state: &Page, input0: &u64| { .. }, "user").with_lock(&state.lock);
 //!         let __state = __flow.value(state);
 //!         // In an order in which what a task waits for is there before it.
 //!         let user = __flow.add(user.inputs((__state, borrowed::<u64, _>(id))));
-//!         let html = __flow.add(TaskExt::named(.., "html").inputs(borrowed::<User, _>(user)));
+//!         let html = __flow.add(named(.., "html").inputs(borrowed::<User, _>(user)));
 //!         Self { __flow, id, user: returned::<User, _>(user) }
 //!     }
 //! }
