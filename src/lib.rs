@@ -209,6 +209,8 @@
 //!
 //! async-std is discontinued (RUSTSEC-2025-0052). Its backend is for programs that still use it.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[doc(inline)]
 pub use asyncflow_core::{
     Execute, Failure, Flow, FlowError, FlowErrorKind, Lock, Observer, Output, RateLimit, Report,

@@ -18,6 +18,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 use std::future::Future;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -71,3 +73,8 @@ impl Runtime for AsyncStdRuntime {
         task::sleep(duration)
     }
 }
+
+/// The example of the README is run as well.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -19,6 +19,8 @@
 //!
 //! ARCHITECTURE.md in the repository follows one task through these rooms.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "async-lock")]
 pub mod async_locks;
 mod bit_set;
@@ -123,3 +125,8 @@ pub mod prelude {
         series, with_lock,
     };
 }
+
+/// The example of the README is run as well.
+#[cfg(all(doctest, not(loom)))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -123,6 +123,8 @@
 //! Outputs are encoded as [CBOR](Cbor), which describes itself. A `Vec<u8>` takes half the space with
 //! the crate `serde_bytes`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod codec;
 pub mod conformance;
 mod error;
@@ -183,3 +185,8 @@ pub type Durable<F> = Recorded<F, Cbor>;
 pub fn durable<F>(function: F) -> Durable<F> {
     recorded(function)
 }
+
+/// The example of the README is run as well.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

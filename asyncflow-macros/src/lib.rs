@@ -13,6 +13,8 @@
 //! * `derive` is `#[derive(Output)]`;
 //! * `errors` combines several errors into one, `text` has what messages are made of.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod args;
 mod call;
 mod derive;
@@ -265,3 +267,8 @@ pub fn derive_output(input: TokenStream) -> TokenStream {
         .unwrap_or_else(Error::into_compile_error)
         .into()
 }
+
+/// The example of the README is run as well.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

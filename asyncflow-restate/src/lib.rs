@@ -111,6 +111,8 @@
 //!
 //! This crate needs Rust 1.90, as the SDK does. The other crates do not.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod client;
 mod cluster;
 mod error;
@@ -125,3 +127,8 @@ pub use error::{RemoteError, RemoteErrorKind};
 pub use function::{JobFn, marker};
 pub use job::Job;
 pub use worker::Worker;
+
+/// The example of the README is run as well.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

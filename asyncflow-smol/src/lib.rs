@@ -15,6 +15,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 use std::future::Future;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -123,3 +125,8 @@ impl Runtime for SmolRuntime {
         }
     }
 }
+
+/// The example of the README is run as well.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -35,6 +35,8 @@
 //! * `progress` and `tracing`: the two observers;
 //! * `text`: how names and durations are written, and escaped in each format.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod diagram;
 mod draw;
 #[cfg(any(feature = "progress", feature = "tracing"))]
@@ -47,3 +49,8 @@ mod timeline;
 pub mod tracing;
 
 pub use draw::{DrawFlow, DrawReport};
+
+/// The example of the README is run as well.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
