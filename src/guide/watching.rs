@@ -42,17 +42,17 @@
 //! The report is a table. It fits 80 columns, and shows what matters of a large flow:
 //!
 //! ```text
-//! 9 tasks in 159.9ms: 8 succeeded, 1 recovered
-//! * session   succeeded       16.6ms  ███
-//! * user      succeeded       30.3ms    ██████
-//!   posts     succeeded 2×    66.4ms    ███████████  attempt 2
-//! * ads       recovered       81.1ms         █████████████
-//!   avatar    succeeded       55.2ms         █████████
+//! 9 tasks in 160.4ms: 8 succeeded, 1 recovered
+//! * session   succeeded       16.4ms  ███
+//! * user      succeeded       30.6ms    ██████
+//!   posts     succeeded 2×    65.5ms    ████░░█████  attempt 2
+//! * ads       recovered       81.6ms         █████████████
+//!   avatar    succeeded       55.4ms         █████████
 //!   cover     succeeded       25.1ms              ░░░█████
-//!   comments  succeeded       40.9ms              ███████
-//! * html      succeeded       20.2ms                     ████
-//! * log       succeeded       11.2ms                        ██
-//! * on the critical path   ░ waiting for permits, a slot or a thread   █ running
+//!   comments  succeeded       40.1ms              ███████
+//! * html      succeeded       20.1ms                     ████
+//! * log       succeeded       11.3ms                        ██
+//! * on the critical path   ░ waiting, also between attempts   █ running
 //! ```
 //!
 //! The tasks on the critical path decide how long the run takes. To make the run faster, make one of these
