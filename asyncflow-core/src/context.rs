@@ -143,14 +143,16 @@ impl TaskContext {
     /// A plain function cannot be interrupted, so one that takes long asks this now and then, and
     /// returns. What it returns then counts as ever: an output as a success, an `Err` as a failure. Only
     /// after a time limit it does not matter.
+    ///
+    /// A stop of the run does not concern an [`always`](crate::TaskExt::always) task, which is its
+    /// clean-up. There, only a time limit counts.
     pub fn is_stopping(&self) -> bool {
         self.attempt.is_stopping()
     }
 
     /// Waits until the function should end; see [`is_stopping`](Self::is_stopping).
     ///
-    /// For plain functions that block on a future, and for [`always`](crate::TaskExt::always) tasks.
-    /// Any other async function is dropped at its await point then.
+    /// For plain functions that block on a future. An async function is dropped at its await point then.
     ///
     /// # Cancel safety
     ///

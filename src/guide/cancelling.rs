@@ -115,6 +115,44 @@
 //! A run with [`only`](crate::Execute::only) includes the clean-up of what it runs.
 //! The example `service_flow` starts the parts of a service in order, and shuts down those that were started.
 //!
+//! # A server that finishes its requests
+//!
+//! When the run stops, an async `serve` is dropped at its await point, with the requests in flight. To finish
+//! them, let the server itself end on ctrl-c, and stop the run only at the second one:
+//!
+//! ```no_run
+//! use asyncflow::TokioFlow;
+//! use asyncflow::prelude::*;
+//!
+//! async fn ctrl_c() {
+//!     tokio::signal::ctrl_c().await.ok();
+//! }
+//!
+//! async fn serve() -> std::io::Result<()> {
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!     axum::serve(listener, axum::Router::new()).with_graceful_shutdown(ctrl_c()).await
+//! }
+//!
+//! async fn disconnect() {}
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), FlowError> {
+//! let mut flow = TokioFlow::new();
+//! let serve = flow.add(serve);
+//! flow.add(disconnect.after(serve).always());
+//!
+//! let stop = StopHandle::new();
+//! let second = stop.clone();
+//! tokio::spawn(async move {
+//!     ctrl_c().await;
+//!     ctrl_c().await;
+//!     second.stop();
+//! });
+//! flow.execute().stop_with(&stop).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Functions that take long
 //!
 //! A function that is not async cannot be interrupted. One that takes long asks now and then whether to

@@ -8,9 +8,10 @@
 //! | `type mismatch in function arguments` | [inputs of another type](#inputs-of-another-type) |
 //! | `future cannot be sent between threads safely` | [a future that is not `Send`](#a-future-that-is-not-send) |
 //! | `async closure does not implement Fn because it captures state` | [a captured variable](#an-async-closure-that-captures) |
+//! | `lifetime may not live long enough`, at an `async move` block | [a captured variable, beside an input that is borrowed](#an-async-closure-that-captures) |
 //! | `this closure implements FnOnce, not Fn`, or `FnMut` | [a closure that moves or changes what it owns](#fnonce-and-fnmut) |
 //! | `closure may outlive the current function` | [a closure without `move`](#a-closure-that-borrows) |
-//! | `type annotations needed` | [a parameter without its type](#a-parameter-without-its-type) |
+//! | `type annotations needed`, or `implementation of CalledWith is not general enough` | [a parameter without its type](#a-parameter-without-its-type) |
 //! | `macro expansion ignores` | [`#[task]` outside of a function body](#task-at-module-level) |
 //!
 //! A message is often repeated for the same place. The first one says all. Lines such as `required for ..
@@ -178,6 +179,27 @@
 //! let client = flow.value(Client);
 //! flow.add((async |client: &Client| client.get().await).inputs(client));
 //! ```
+//!
+//! What is cheap to clone can be cloned for each call instead, if the future borrows no input. That is the
+//! way for tasks that are made in a loop:
+//!
+//! ```
+//! use asyncflow::TokioFlow;
+//! use asyncflow::prelude::*;
+//!
+//! # async fn get(_: &str) -> u64 { 1 }
+//! let mut flow = TokioFlow::new();
+//! for page in [String::from("/a"), String::from("/b")] {
+//!     flow.add(move || {
+//!         let page = page.clone();
+//!         async move { get(&page).await }
+//!     });
+//! }
+//! ```
+//!
+//! With a borrowed input beside it, as in `move |client: &Client| { let page = page.clone(); async move { .. } }`,
+//! the compiler says `lifetime may not live long enough`: make `page` a value as well, or a list an
+//! [`each`](crate::each()). A flow that is executed only once takes `once(async move || ..)`.
 //!
 //! # `FnOnce` and `FnMut`
 //!

@@ -14,6 +14,9 @@
 //! [`retry_when`](crate::TaskExt::retry_when) and `retry` decide whether there is another; `fallback` makes
 //! an output when there is none; `allow_failure` lets the run go on without one.
 //!
+//! A function that is not async cannot be interrupted. If it exceeds its time limit, its fallback and what
+//! depends on it go on at once, but the run waits for it at the end, and it keeps its permits.
+//!
 //! | the run | after a failure |
 //! |---|---|
 //! | by default | starts nothing more, drops async functions, waits for plain ones, runs [clean-up](super::cancelling) |

@@ -75,14 +75,22 @@
 //! let failed: Vec<&str> = error.failures().map(|failure| failure.name()).collect();
 //! assert_eq!(failed, ["parse[1]", "parse[3]"]);
 //!
-//! // To keep what succeeded, let each element say how it went: its output is an `Option`.
-//! let parse = |text: &&str| text.parse::<u8>().ok();
-//! let numbers = flow.add(each(parse).inputs(texts));
+//! // If an element fails, the task has no output. To keep what succeeded, let each output say how its
+//! // element went, and make the output of a failure by a fallback.
+//! let parse = |text: &&str| text.parse::<u8>().map(Some);
+//! let parse = each(parse).inputs(texts).fallback(|failure| {
+//!     eprintln!("{failure}"); // which element, and why
+//!     None
+//! });
+//! let numbers = flow.add(parse);
 //! let run = flow.execute().only(numbers).await?;
 //! assert_eq!(run[numbers], [Some(1), None, Some(3), None]);
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! So the element has failed as far as `.retry` and the report are concerned, and the task has an output. A
+//! function that hides its error, such as one that ends in `.ok()`, is never attempted again.
 //!
 //! # A task for each
 //!

@@ -84,6 +84,8 @@
 //! # }
 //! ```
 //!
+//! In reports, a value is a row. Its name is that of its type, such as `Pool`, and `Pool#2` for another.
+//!
 //! # State that changes
 //!
 //! Tasks run at the same time, so what is shared is behind `&`. What changes goes into an atomic or a

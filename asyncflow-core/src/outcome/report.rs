@@ -124,7 +124,7 @@ impl Report {
         let task = task.into();
         assert!(
             task.flow == self.graph().id() && task.index.get() < self.graph().len(),
-            "the report was asked about a task that is not part of its run: \
+            "this handle is not of a task of this run: \
              use a handle that this flow's `add` returned before it was executed"
         );
         self.at(task.index)

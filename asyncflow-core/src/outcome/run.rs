@@ -144,21 +144,22 @@ impl<T: Any + Send + Sync> Index<Task<T>> for Run {
 
     #[track_caller]
     fn index(&self, task: Task<T>) -> &T {
-        self.get(task).unwrap_or_else(|| {
-            let report = self.report.task(task);
-            let (name, status) = (report.name(), report.status());
-            let graph = self.report.graph();
-            match graph.layout.mover(task.id.index) {
-                Some(by) => panic!(
-                    "task `{name}` has no output any more: `{}` took it by value",
-                    graph.name(by)
-                ),
-                None if status.is_success() => panic!(
-                    "task `{name}` has no output any more: it was taken, or was no target of the run"
-                ),
-                None => panic!("task `{name}` has no output: its status is `{status}`"),
-            }
-        })
+        if let Some(output) = self.get(task) {
+            return output;
+        }
+        let report = self.report.task(task);
+        let (name, status) = (report.name(), report.status());
+        let graph = self.report.graph();
+        match graph.layout.mover(task.id.index) {
+            Some(by) => panic!(
+                "task `{name}` has no output any more: `{}` took it by value",
+                graph.name(by)
+            ),
+            None if status.is_success() => panic!(
+                "task `{name}` has no output any more: it was taken, or was no target of the run"
+            ),
+            None => panic!("task `{name}` has no output: its status is `{status}`"),
+        }
     }
 }
 
