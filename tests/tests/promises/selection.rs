@@ -515,10 +515,10 @@ mod outputs {
             let later = flow.add(|| 2);
             let foreign = Flow::<R>::new().add(|| 3);
             for other in [later, foreign] {
-                assert!(panic_message(|| run[other]).contains("not part of its run"));
-                assert!(panic_message(|| run.get(other).is_some()).contains("not part of its run"));
-                assert!(panic_message(|| run.take(other)).contains("not part of its run"));
-                assert!(panic_message(|| run.report().status(other)).contains("not part of its run"));
+                assert!(panic_message(|| run[other]).contains("not of a task of this run"));
+                assert!(panic_message(|| run.get(other).is_some()).contains("not of a task of this run"));
+                assert!(panic_message(|| run.take(other)).contains("not of a task of this run"));
+                assert!(panic_message(|| run.report().status(other)).contains("not of a task of this run"));
             }
             assert_eq!(run[task], 1);
         }
