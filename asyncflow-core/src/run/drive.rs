@@ -61,6 +61,9 @@ struct DriveState {
     next: Option<NodeIndex>,
     /// Whether that was taken from among others that became ready with it.
     has_siblings: bool,
+    /// Whether it has just polled a task that was woken. These and those that are ready take turns, also if
+    /// each takes a slice of time.
+    resumed: bool,
     /// Whether the runtime is to get a turn first. Then there is nothing next.
     pause: bool,
     /// Tasks that became ready, before they are shared. In the reverse order of declaration.
@@ -95,6 +98,7 @@ impl Drive {
             queue: None,
             next: None,
             has_siblings: false,
+            resumed: false,
             pause: false,
             others: ReadyTasks::new(),
             slice: TimeSlice::of_driver(!guard.invites_early),
@@ -120,10 +124,12 @@ impl DriveState {
             match self.next.take() {
                 Some(task) => self.start(guard, task, None, cx),
                 None if self.pause => break,
-                // Tasks that were woken and those that are ready take turns.
-                None if self.slice.tasks() % 2 == 0 && self.resume_next(guard) => {}
+                None if !self.resumed && self.resume_next(guard) => {}
                 None => match self.find(guard) {
-                    Some(Injected::Task(task, slot)) => self.start(guard, task, slot, cx),
+                    Some(Injected::Task(task, slot)) => {
+                        self.resumed = false;
+                        self.start(guard, task, slot, cx);
+                    }
                     Some(Injected::Announcements(ended)) => self.announce(guard, *ended),
                     None if self.resume_next(guard) => {}
                     None if !self.yielded.is_empty() => break,
@@ -193,6 +199,7 @@ impl DriveState {
             return false;
         };
         guard.invite_to_resume();
+        self.resumed = true;
         self.resume(guard, woken);
         true
     }

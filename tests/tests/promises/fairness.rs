@@ -313,6 +313,22 @@ on_every_backend! {
         }
     }
 
+    // Nor does a task keep it that yields, and takes a slice of time in each poll.
+    async fn a_task_that_yields_between_long_polls_lets_others_start<R>() {
+        let (mut flow, count) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)));
+        let long = long(&count);
+        flow.add(again!((long) {
+            for _ in 0..40 {
+                long();
+                yield_now().await;
+            }
+        }));
+        let seen = count.clone();
+        let before = flow.add(again!((seen) { seen.load(Ordering::SeqCst) }));
+        let run = flow.start().await.unwrap();
+        assert_early(run[before], 40);
+    }
+
     // The same, if what else is ready is in another run.
     async fn a_chain_of_long_tasks_lets_other_runs_start<R>() {
         let (mut flow, count) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)));
