@@ -61,9 +61,8 @@ struct DriveState {
     next: Option<NodeIndex>,
     /// Whether that was taken from among others that became ready with it.
     has_siblings: bool,
-    /// Whether it has just polled a task that was woken. These and those that are ready take turns, also if
-    /// each takes a slice of time.
-    resumed: bool,
+    /// How many slices of time it has begun.
+    slices: u32,
     /// Whether the runtime is to get a turn first. Then there is nothing next.
     pause: bool,
     /// Tasks that became ready, before they are shared. In the reverse order of declaration.
@@ -98,7 +97,7 @@ impl Drive {
             queue: None,
             next: None,
             has_siblings: false,
-            resumed: false,
+            slices: 0,
             pause: false,
             others: ReadyTasks::new(),
             slice: TimeSlice::of_driver(!guard.invites_early),
@@ -124,12 +123,9 @@ impl DriveState {
             match self.next.take() {
                 Some(task) => self.start(guard, task, None, cx),
                 None if self.pause => break,
-                None if !self.resumed && self.resume_next(guard) => {}
+                None if self.turn() % 2 == 0 && self.resume_next(guard) => {}
                 None => match self.find(guard) {
-                    Some(Injected::Task(task, slot)) => {
-                        self.resumed = false;
-                        self.start(guard, task, slot, cx);
-                    }
+                    Some(Injected::Task(task, slot)) => self.start(guard, task, slot, cx),
                     Some(Injected::Announcements(ended)) => self.announce(guard, *ended),
                     None if self.resume_next(guard) => {}
                     None if !self.yielded.is_empty() => break,
@@ -161,6 +157,7 @@ impl DriveState {
     #[cold]
     fn begin_slice(&mut self, guard: &RunGuard) {
         self.paused = false;
+        self.slices = self.slices.wrapping_add(1);
         self.slice.begin(!guard.invites_early);
     }
 
@@ -182,6 +179,11 @@ impl DriveState {
         };
     }
 
+    /// Tasks that were woken and those that are ready take turns, also if each takes a slice of time.
+    fn turn(&self) -> u32 {
+        self.slice.tasks().wrapping_add(self.slices)
+    }
+
     fn put_back_next(&mut self, guard: &RunGuard) {
         if let Some(task) = self.next.take() {
             let task = Injected::Task(task, None);
@@ -199,7 +201,6 @@ impl DriveState {
             return false;
         };
         guard.invite_to_resume();
-        self.resumed = true;
         self.resume(guard, woken);
         true
     }
