@@ -23,8 +23,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use futures_channel::oneshot;
-
+use crate::oneshot;
 use crate::runtime::{Runtime, RuntimeLock, RuntimeSemaphore};
 
 /// How long the check of a rule may take before the rule counts as broken. All of them together take

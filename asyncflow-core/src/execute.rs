@@ -255,7 +255,7 @@ impl<'f, R: Runtime> Execute<'f, R> {
     /// ```
     pub fn given<T: Send + Sync + 'static>(self, task: Task<T>, value: T) -> Self {
         let value = Given::new(task.id.index, value);
-        self.with(|options| options.given.push((task.id, value)))
+        self.with(|options| options.given.push((task.id, Some(value))))
     }
 
     /// Measures when each task became ready, had its permits, started and ended. Runs inside of this one, of
@@ -341,15 +341,11 @@ impl<'f, R: Runtime> Execute<'f, R> {
         let State::Planned(options) = std::mem::replace(&mut self.state, State::Done) else {
             panic!("an execution cannot be started after it was polled")
         };
-        let declared = &self.flow.declared;
-        let started = attach(self.flow).and_then(|backend| {
-            let prepared = block_on(prepare(declared, options, Pace::at_once()));
-            let (prepared, options) = prepared.map_err(FlowError::refused)?;
-            let mut run = start(prepared, backend, options)?;
-            run.detach();
-            Ok(run)
-        });
-        Running::new(started)
+        Running::new(start_detached(
+            &self.flow.declared,
+            &*self.flow.backend,
+            options,
+        ))
     }
 
     /// Records the outputs of the tasks that are to be recorded, and has those of earlier executions.
@@ -382,13 +378,39 @@ impl<'f, R: Runtime> Execute<'f, R> {
         change(options.get_or_insert_default());
         self
     }
+}
+
+impl<'f> State<'f> {
+    /// Polls the execution of a flow. Compiled once, and not for every runtime.
+    fn poll(
+        &mut self,
+        declared: &'f Declared,
+        backend: &dyn Backend,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Run, FlowError>> {
+        let result = match ready!(self.poll_start(declared, backend, cx)) {
+            Ok(()) => {
+                let Self::Running(run) = self else {
+                    panic!("an execution was polled after it was done");
+                };
+                ready!(Pin::new(run).poll(cx))
+            }
+            Err(error) => Err(error),
+        };
+        *self = Self::Done;
+        Poll::Ready(result)
+    }
 
     /// Prepares and starts the run. Ready once it has started.
-    fn poll_start(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), FlowError>> {
-        if let State::Planned(options) = &mut self.state {
+    fn poll_start(
+        &mut self,
+        declared: &'f Declared,
+        backend: &dyn Backend,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), FlowError>> {
+        if let Self::Planned(options) = self {
             let mut options = options.take();
-            let backend = attach(self.flow)?;
-            let declared = &self.flow.declared;
+            let backend = attach(backend)?;
             let opens = options
                 .as_ref()
                 .is_some_and(|options| options.opening.is_some());
@@ -396,7 +418,7 @@ impl<'f, R: Runtime> Execute<'f, R> {
                 ..=SLICE if !opens => {
                     let prepared = now(Prepared::new(declared, Pace::at_once()));
                     let prepared = prepared.map_err(FlowError::refused)?;
-                    self.state = State::Running(start(prepared, backend, options)?);
+                    *self = Self::Running(start(prepared, backend, options)?);
                 }
                 _ => {
                     if let Some(options) = &mut options {
@@ -404,15 +426,15 @@ impl<'f, R: Runtime> Execute<'f, R> {
                     }
                     let pace = Pace::in_slices_of(SLICE);
                     let preparation = Box::pin(prepare(declared, options, pace));
-                    self.state = State::Preparing(backend, preparation);
+                    *self = Self::Preparing(backend, preparation);
                 }
             }
         }
-        if let State::Preparing(backend, preparation) = &mut self.state {
+        if let Self::Preparing(backend, preparation) = self {
             let prepared = ready!(preparation.as_mut().poll(cx));
             let (prepared, options) = prepared.map_err(FlowError::refused)?;
             let run = start(prepared, Arc::clone(backend), options)?;
-            self.state = State::Running(run);
+            *self = Self::Running(run);
         }
         Poll::Ready(Ok(()))
     }
@@ -422,18 +444,8 @@ impl<R: Runtime> Future for Execute<'_, R> {
     type Output = Result<Run, FlowError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let result = match ready!(this.poll_start(cx)) {
-            Ok(()) => {
-                let State::Running(run) = &mut this.state else {
-                    panic!("an execution was polled after it was done");
-                };
-                ready!(Pin::new(run).poll(cx))
-            }
-            Err(error) => Err(error),
-        };
-        this.state = State::Done;
-        Poll::Ready(result)
+        let Self { flow, state } = &mut *self;
+        state.poll(&flow.declared, &*flow.backend, cx)
     }
 }
 
@@ -444,9 +456,23 @@ impl<R: Runtime> fmt::Debug for Execute<'_, R> {
 }
 
 /// Finds the runtime.
-fn attach<R: Runtime>(flow: &Flow<R>) -> Result<Arc<dyn Backend>, FlowError> {
-    let attached = flow.backend.attach();
+fn attach(backend: &dyn Backend) -> Result<Arc<dyn Backend>, FlowError> {
+    let attached = backend.attach();
     attached.map_err(|unavailable| FlowError::refused(Refusal::Runtime(unavailable)))
+}
+
+/// Starts the execution, which goes on by itself.
+fn start_detached(
+    declared: &Declared,
+    backend: &dyn Backend,
+    options: Option<Box<Options>>,
+) -> Result<RunFuture, FlowError> {
+    let backend = attach(backend)?;
+    let prepared = block_on(prepare(declared, options, Pace::at_once()));
+    let (prepared, options) = prepared.map_err(FlowError::refused)?;
+    let mut run = start(prepared, backend, options)?;
+    run.detach();
+    Ok(run)
 }
 
 /// Compiles the flow, and opens the recorder if the execution has one.

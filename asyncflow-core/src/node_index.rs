@@ -48,6 +48,13 @@ impl NodeIndex {
     }
 }
 
+impl From<NodeIndex> for u128 {
+    #[inline]
+    fn from(node: NodeIndex) -> Self {
+        node.0.into()
+    }
+}
+
 impl fmt::Debug for NodeIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -19,10 +19,10 @@
 //! behind it, which may find that there are more.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 
+use crate::number_map::NumberMap;
 use crate::sync::{AtomicUsize, Mutex, Ordering, fence, lock};
 use crate::unwind;
 
@@ -36,7 +36,7 @@ pub(crate) struct WaitList {
 #[derive(Debug, Default)]
 struct Queue {
     /// In the order in which they come.
-    waiting: BTreeMap<Turn, Waker>,
+    waiting: NumberMap<Turn, Waker>,
 }
 
 /// When it is a task's turn: by priority, the highest first, then by when it came.
@@ -58,6 +58,14 @@ impl Turn {
     }
 }
 
+impl From<Turn> for u128 {
+    /// In the order of turns.
+    fn from(turn: Turn) -> Self {
+        let priority = i32::MAX.abs_diff(turn.priority.0);
+        Self::from(priority) << 64 | Self::from(turn.number)
+    }
+}
+
 impl WaitList {
     /// Whether a task may try the lock, because nobody waits whose turn is before its own.
     pub(crate) fn may_try(&self, turn: impl FnOnce() -> Turn) -> bool {
@@ -76,7 +84,7 @@ impl WaitList {
             return;
         }
         let queue = lock(&self.queue);
-        let first = queue.waiting.first_key_value();
+        let first = queue.waiting.first();
         let waker = first.map(|(_, waker)| waker.clone());
         drop(queue);
         if let Some(waker) = waker {
@@ -93,7 +101,7 @@ impl WaitList {
         take: impl FnOnce() -> Option<T>,
     ) -> Poll<T> {
         let mut queue = lock(&self.queue);
-        let before = match queue.waiting.get_mut(&turn) {
+        let before = match queue.waiting.get_mut(turn) {
             Some(waker) if waker.will_wake(cx.waker()) => None,
             Some(waker) => Some(std::mem::replace(waker, cx.waker().clone())),
             None => queue.waiting.insert(turn, cx.waker().clone()),
@@ -114,7 +122,7 @@ impl WaitList {
     pub(crate) fn leave(&self, turn: Turn) {
         let mut queue = lock(&self.queue);
         let was_first = queue.first() == Some(turn);
-        let waker = queue.waiting.remove(&turn);
+        let waker = queue.waiting.remove(turn);
         self.len.store(queue.waiting.len(), Ordering::Release);
         drop(queue);
         drop(waker);
@@ -126,7 +134,7 @@ impl WaitList {
 
 impl Queue {
     fn first(&self) -> Option<Turn> {
-        self.waiting.first_key_value().map(|(first, _)| *first)
+        self.waiting.first().map(|(first, _)| *first)
     }
 }
 

@@ -30,7 +30,6 @@
 //!
 //! Wakers are cloned, woken and dropped without the lock, because all of that may run any code.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -39,6 +38,7 @@ use std::task::{Context, Poll, Waker};
 
 use smallvec::SmallVec;
 
+use crate::number_map::NumberMap;
 use crate::runtime::RuntimeSemaphore;
 use crate::sync::{Mutex, lock};
 use crate::unwind;
@@ -87,7 +87,7 @@ impl RuntimeSemaphore for WeightedSemaphore {
     fn new(permits: usize) -> Self {
         Self(Mutex::new(State {
             free: permits,
-            queue: BTreeMap::new(),
+            queue: NumberMap::new(),
             next_place: 0,
         }))
     }
@@ -135,7 +135,7 @@ struct State {
     /// so giving back never overflows.
     free: usize,
     /// Those that wait. Their places grow, so the first entry is the one that came first.
-    queue: BTreeMap<u64, Waiter>,
+    queue: NumberMap<u64, Waiter>,
     /// The place of the next that joins. No place is used twice, so one that has left the queue is
     /// never taken for another.
     next_place: u64,
@@ -171,13 +171,13 @@ impl State {
     /// wakers, to be woken without the lock.
     fn admit(&mut self) -> Admitted {
         let mut admitted = Admitted::new();
-        while let Some(first) = self.queue.first_entry() {
-            let count = first.get().count;
-            if count > self.free {
+        while let Some(&(place, ref first)) = self.queue.first() {
+            if first.count > self.free {
                 break;
             }
-            self.free -= count;
-            admitted.push(first.remove().waker);
+            self.free -= first.count;
+            let first = self.queue.remove(place);
+            admitted.extend(first.map(|first| first.waker));
         }
         admitted
     }
@@ -221,7 +221,7 @@ impl Future for Acquire {
                 acquire.stage = Stage::Queued(state.join(Waiter { count, waker }));
                 return Poll::Pending;
             }
-            Stage::Queued(place) => match state.queue.get_mut(&place) {
+            Stage::Queued(place) => match state.queue.get_mut(place) {
                 Some(waiter) => (acquire.stage, mem::replace(&mut waiter.waker, waker)),
                 None => (Stage::Over, waker),
             },
@@ -246,7 +246,7 @@ impl Drop for Acquire {
             return;
         };
         let mut state = lock(&self.semaphore.0);
-        let waiter = state.queue.remove(&place);
+        let waiter = state.queue.remove(place);
         if waiter.is_none() {
             // Admitted, and not polled since.
             state.free += self.count;

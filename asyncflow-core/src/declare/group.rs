@@ -322,7 +322,7 @@ impl Drop for Members {
 const MOST_COPIED: usize = 8;
 
 /// Nodes that something must wait for.
-type Ends = SmallVec<[NodeIndex; 2]>;
+type Ends = SmallVec<[NodeIndex; 4]>;
 
 /// A group that is being added to a flow.
 struct Frame {

@@ -5,13 +5,13 @@
 //! [`Pace`]), so that other tasks of the runtime get their turn.
 
 use std::any::TypeId;
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
 
 use crate::node_index::NodeIndex;
 use crate::pace::Pace;
+use crate::sort::sort_by_number;
 use crate::task::column::{CellIndex, ColumnSpan, ColumnType};
 use crate::task::outputs::{Layout, NO_CELL};
 
@@ -113,10 +113,12 @@ pub(super) async fn compile(declared: &Declared, pace: &mut Pace) -> Compiled {
         });
         graph.start_order = Some(Box::new(order));
         let mut roots = std::mem::take(&mut graph.roots);
-        roots.sort_by_key(|root| graph.rank(*root));
+        sort_by_number(&mut roots, |root| graph.rank(*root) as u64);
         graph.roots = roots;
     }
-    graph.layout.moved.sort_unstable();
+    sort_by_number(&mut graph.layout.moved, |(task, input)| {
+        u64::from(task.to_word()) << 32 | u64::from(input.to_word())
+    });
     graph.layout.columns = columns.finish();
 
     // Sums up the counts, to where the downstreams of each node end.
@@ -181,13 +183,13 @@ fn zeros(len: usize) -> Vec<u32> {
 #[derive(Default)]
 struct Columns {
     columns: Vec<ColumnSpan>,
-    /// The columns after the first [`MOST_SEARCHED`].
-    by_type: BTreeMap<TypeId, u32>,
+    /// The columns after the first [`MOST_SEARCHED`], sorted by their types.
+    by_type: Vec<(TypeId, u32)>,
     /// The column that was last asked for, which is mostly the next one, too.
     last: Option<(TypeId, u32)>,
 }
 
-/// This many columns are searched one by one, before a map is used.
+/// This many columns are searched one by one, before the others are looked up by their types.
 const MOST_SEARCHED: usize = 8;
 
 impl Columns {
@@ -212,7 +214,13 @@ impl Columns {
         }
         let column = match self.columns.len() {
             len @ ..MOST_SEARCHED => len as u32,
-            len => *self.by_type.entry(kind.id).or_insert(len as u32),
+            len => match self.by_type.binary_search_by_key(&kind.id, |(id, _)| *id) {
+                Ok(place) => self.by_type[place].1,
+                Err(place) => {
+                    self.by_type.insert(place, (kind.id, len as u32));
+                    len as u32
+                }
+            },
         };
         if column as usize == self.columns.len() {
             self.columns.push(ColumnSpan {

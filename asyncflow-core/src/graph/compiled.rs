@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::handle::{FlowId, TaskId};
 use crate::node_index::NodeIndex;
+use crate::sort::sort_by_number;
 use crate::task::outputs::Layout;
 
 use super::declared::{GroupSpan, Segment};
@@ -58,7 +59,8 @@ pub(crate) struct StartOrder {
 impl StartOrder {
     pub(super) fn new(len: usize, priority: impl Fn(NodeIndex) -> i32) -> Self {
         let mut nodes: Box<[NodeIndex]> = NodeIndex::all(len).collect();
-        nodes.sort_by_key(|node| std::cmp::Reverse(priority(*node)));
+        // The highest first.
+        sort_by_number(&mut nodes, |node| i32::MAX.abs_diff(priority(*node)).into());
         let mut ranks = vec![0; len].into_boxed_slice();
         for (rank, node) in NodeIndex::all(len).zip(&nodes) {
             ranks[node.get()] = rank.to_word();

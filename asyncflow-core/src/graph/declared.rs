@@ -4,8 +4,6 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use smallvec::SmallVec;
-
 use crate::handle::{FlowId, TaskId, TaskIds};
 use crate::node_index::NodeIndex;
 use crate::pace::{Pace, now};
@@ -48,7 +46,7 @@ impl Declared {
         Self {
             id: FlowId::next(),
             segments: Mutex::new(Segments {
-                sealed: SmallVec::new(),
+                sealed: Vec::new(),
                 growing: Segment::with_capacity(SMALL),
             }),
             len: 0,
@@ -270,7 +268,7 @@ pub(crate) struct GroupSpan {
 #[derive(Debug)]
 struct Segments {
     /// Shared with the compiled graph.
-    sealed: SmallVec<[Arc<Segment>; 1]>,
+    sealed: Vec<Arc<Segment>>,
     /// What was declared since then. In no `Arc`, so that declaring a task touches no reference
     /// count.
     growing: Segment,

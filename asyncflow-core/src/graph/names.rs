@@ -1,10 +1,12 @@
 //! The names of tasks.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::node_index::NodeIndex;
+use crate::sort::sort_by_number;
 use crate::task::config::Place;
 
 use super::body::Body;
@@ -14,7 +16,7 @@ use super::{Graph, Node};
 /// name.
 pub(crate) struct Names {
     names: Box<[Box<str>]>,
-    /// The nodes in the order of their names. Made when a task is first looked for.
+    /// The nodes in the order of the hashes of their names. Made when a task is first looked for.
     sorted: OnceLock<Box<[NodeIndex]>>,
 }
 
@@ -61,12 +63,21 @@ impl Names {
     pub(crate) fn find(&self, graph: &Graph, name: &str) -> Option<NodeIndex> {
         let sorted = self.sorted.get_or_init(|| {
             let mut nodes: Box<[_]> = graph.tasks().map(|(index, _)| index).collect();
-            nodes.sort_unstable_by_key(|index| self.get(*index));
+            sort_by_number(&mut nodes, |index| hash(self.get(*index)));
             nodes
         });
-        let found = sorted.binary_search_by_key(&name, |index| self.get(*index));
-        found.ok().map(|place| sorted[place])
+        let wanted = hash(name);
+        let first = sorted.partition_point(|index| hash(self.get(*index)) < wanted);
+        let same = sorted[first..].iter().copied();
+        same.take_while(|index| hash(self.get(*index)) == wanted)
+            .find(|index| self.get(*index) == name)
     }
+}
+
+fn hash(name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The name that a task would have if it were the only one of that name.

@@ -1,10 +1,10 @@
 //! What ran inside of the tasks of a timed run.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::node_index::NodeIndex;
+use crate::number_map::NumberMap;
 use crate::task::status::TaskStatus;
 use crate::task::statuses::Status;
 
@@ -24,9 +24,9 @@ pub(crate) struct Measured {
     pub(crate) wall: Duration,
     /// Of each node.
     pub(crate) times: Vec<Times>,
-    pub(crate) parts: BTreeMap<NodeIndex, Parts>,
+    pub(crate) parts: NumberMap<NodeIndex, Parts>,
     /// Of tasks that were attempted again.
-    pub(crate) pauses: BTreeMap<NodeIndex, Pauses>,
+    pub(crate) pauses: NumberMap<NodeIndex, Pauses>,
 }
 
 /// What ran inside of one task.

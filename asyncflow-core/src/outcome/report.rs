@@ -1,6 +1,5 @@
 //! The report of a run.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use crate::graph::storage::RunStorage;
 use crate::graph::structure::Structure;
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
+use crate::number_map::NumberMap;
 use crate::task::failure::Failure;
 use crate::task::status::TaskStatus;
 
@@ -49,11 +49,11 @@ pub struct Report {
     /// The graph and the statuses. The outputs have been taken out.
     storage: Arc<RunStorage>,
     /// Only of tasks with more than one attempt.
-    attempts: BTreeMap<NodeIndex, u32>,
+    attempts: NumberMap<NodeIndex, u32>,
     /// How tasks last failed, in the order of declaration. Not of tasks of which an attempt succeeded.
-    failures: Option<Arc<BTreeMap<NodeIndex, Arc<Failure>>>>,
+    failures: Option<Arc<NumberMap<NodeIndex, Arc<Failure>>>>,
     /// What tasks have remarked on themselves.
-    notes: Option<Arc<BTreeMap<NodeIndex, Arc<str>>>>,
+    notes: Option<Arc<NumberMap<NodeIndex, Arc<str>>>>,
     /// Present if the run was timed.
     measured: Option<Arc<Measured>>,
 }
@@ -61,9 +61,9 @@ pub struct Report {
 impl Report {
     pub(crate) fn new(
         storage: Arc<RunStorage>,
-        attempts: BTreeMap<NodeIndex, u32>,
-        failures: BTreeMap<NodeIndex, Arc<Failure>>,
-        notes: BTreeMap<NodeIndex, Arc<str>>,
+        attempts: NumberMap<NodeIndex, u32>,
+        failures: NumberMap<NodeIndex, Arc<Failure>>,
+        notes: NumberMap<NodeIndex, Arc<str>>,
         measured: Option<Measured>,
     ) -> Self {
         Self {
@@ -276,7 +276,7 @@ impl<'a> TaskReport<'a> {
 
     /// Returns how often its function was started.
     pub fn attempts(&self) -> u32 {
-        match self.report.attempts.get(&self.index) {
+        match self.report.attempts.get(self.index) {
             Some(attempts) => *attempts,
             None => match self.status() {
                 TaskStatus::Succeeded if self.is_value() => 0,
@@ -322,7 +322,7 @@ impl<'a> TaskReport<'a> {
     /// ```
     pub fn failure(&self) -> Option<&'a Failure> {
         let failures = self.report.failures.as_ref()?;
-        failures.get(&self.index).map(|failure| &**failure)
+        failures.get(self.index).map(|failure| &**failure)
     }
 
     /// Returns what the task last remarked on itself with
@@ -344,7 +344,7 @@ impl<'a> TaskReport<'a> {
     /// ```
     pub fn note(&self) -> Option<&'a str> {
         let notes = self.report.notes.as_ref()?;
-        notes.get(&self.index).map(|note| &**note)
+        notes.get(self.index).map(|note| &**note)
     }
 
     /// Returns how long the task took from its first start to its end, including all attempts and
@@ -391,7 +391,7 @@ impl<'a> TaskReport<'a> {
         let measured = self.report.measured.as_deref();
         let pauses = measured.and_then(|measured| {
             let ended = measured.times[self.index.get()].ended;
-            let pauses = measured.pauses.get(&self.index)?;
+            let pauses = measured.pauses.get(self.index)?;
             Some(pauses.until(ended.unwrap_or(measured.wall)))
         });
         pauses.into_iter().flatten()
@@ -438,7 +438,7 @@ impl<'a> TaskReport<'a> {
     }
 
     fn own_parts(&self) -> Option<&'a Parts> {
-        self.report.measured.as_ref()?.parts.get(&self.index)
+        self.report.measured.as_ref()?.parts.get(self.index)
     }
 
     pub(crate) fn allows_failure(&self) -> bool {

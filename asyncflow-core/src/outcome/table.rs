@@ -6,6 +6,7 @@ use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::node_index::NodeIndex;
+use crate::sort::sort_by_number;
 use crate::task::status::TaskStatus;
 
 use super::report::{Report, TaskReport};
@@ -59,6 +60,10 @@ fn number(task: &TaskReport<'_>) -> NodeIndex {
     task.id().index
 }
 
+fn in_order(nodes: &mut [NodeIndex]) {
+    sort_by_number(nodes, |node| node.to_word().into());
+}
+
 /// Chooses the tasks that get a row, in the order of declaration.
 fn choose(report: &Report, critical: &[NodeIndex]) -> Vec<NodeIndex> {
     let tasks = report.tasks();
@@ -66,13 +71,13 @@ fn choose(report: &Report, critical: &[NodeIndex]) -> Vec<NodeIndex> {
     let mut chosen: Vec<NodeIndex> = failed.map(|task| number(&task)).take(CHOSEN).collect();
     // From the end of the path, because that is the task that ended last.
     chosen.extend(critical.iter().rev().take(CHOSEN));
-    chosen.sort_unstable();
+    in_order(&mut chosen);
     chosen.dedup();
     let others = report.tasks().map(|task| number(&task));
     let others = others.filter(|number| chosen.binary_search(number).is_err());
     let others: Vec<NodeIndex> = others.take(ROWS - chosen.len()).collect();
     chosen.extend(others);
-    chosen.sort_unstable();
+    in_order(&mut chosen);
     chosen
 }
 
@@ -139,7 +144,7 @@ impl<'a> Table<'a> {
             .map(|task| columns(&printable(task.name(), widest)))
             .max();
         let mut critical = critical.to_vec();
-        critical.sort_unstable();
+        in_order(&mut critical);
         Self {
             report,
             critical,

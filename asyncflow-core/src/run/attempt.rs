@@ -28,11 +28,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
-use futures_channel::oneshot;
-
 use crate::graph::Graph;
 use crate::graph::refusal::Refusal;
 use crate::node_index::NodeIndex;
+use crate::oneshot;
 use crate::sync::{Mutex, lock};
 use crate::unwind;
 

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::lock::Permits;
@@ -19,21 +20,54 @@ pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What the engine asks of a runtime.
 ///
-/// The methods that spawn take the engine's own types, so that these need no box.
+/// The methods that spawn take one type each, so that a runtime's code for spawning is compiled once, and no
+/// box is needed.
 pub(crate) trait Backend: Send + Sync {
     fn attach(&self) -> Result<Arc<dyn Backend>, Unavailable>;
     fn enter(&self, f: &mut dyn FnMut());
     fn parallelism(&self) -> usize;
-    fn drive(&self, home: Home);
-    fn drive_invited(&self, invited: Invited);
-    fn time(&self, timer: DeadlineTimer);
-    fn block(&self, thread: CommittedThread);
-    fn block_another(&self, another: AnotherThread);
-    fn call_blocking(&self, function: Box<dyn FnOnce() + Send>);
+    fn spawn(&self, future: Spawned);
+    fn spawn_blocking(&self, work: Blocking);
     fn sleep(&self, duration: Duration) -> BoxFuture<()>;
     fn now(&self) -> Instant;
     /// The native form of the lock or semaphore that permits are of.
     fn lock(&self, permits: &Permits) -> Arc<dyn NativeLock>;
+}
+
+/// What the engine has a runtime poll.
+pub(crate) enum Spawned {
+    Home(Home),
+    Invited(Invited),
+    Deadline(DeadlineTimer),
+}
+
+impl Future for Spawned {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match self.get_mut() {
+            Self::Home(home) => Pin::new(home).poll(cx),
+            Self::Invited(invited) => Pin::new(invited).poll(cx),
+            Self::Deadline(timer) => Pin::new(timer).poll(cx),
+        }
+    }
+}
+
+/// What the engine has a runtime call on a blocking thread.
+pub(crate) enum Blocking {
+    Committed(CommittedThread),
+    Another(AnotherThread),
+    Work(Box<dyn FnOnce() + Send>),
+}
+
+impl Blocking {
+    fn run(self) {
+        match self {
+            Self::Committed(thread) => thread.run(),
+            Self::Another(thread) => thread.run(),
+            Self::Work(work) => work(),
+        }
+    }
 }
 
 /// A runtime as a [`Backend`].
@@ -52,28 +86,12 @@ impl<R: Runtime> Backend for Erased<R> {
         self.0.parallelism().max(1)
     }
 
-    fn drive(&self, home: Home) {
-        self.0.spawn(home);
+    fn spawn(&self, future: Spawned) {
+        self.0.spawn(future);
     }
 
-    fn drive_invited(&self, invited: Invited) {
-        self.0.spawn(invited);
-    }
-
-    fn time(&self, timer: DeadlineTimer) {
-        self.0.spawn(timer);
-    }
-
-    fn block(&self, thread: CommittedThread) {
-        self.0.spawn_blocking(move || thread.run());
-    }
-
-    fn block_another(&self, another: AnotherThread) {
-        self.0.spawn_blocking(move || another.run());
-    }
-
-    fn call_blocking(&self, function: Box<dyn FnOnce() + Send>) {
-        self.0.spawn_blocking(function);
+    fn spawn_blocking(&self, work: Blocking) {
+        self.0.spawn_blocking(move || work.run());
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<()> {

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_channel::oneshot;
 use smallvec::SmallVec;
 
 use crate::graph::body::{AnyAttempt, Body, Call, PlainBody};
 use crate::node_index::NodeIndex;
+use crate::oneshot;
 use crate::pace::block_on;
 use crate::task::end::End;
 use crate::task::failure::Cause;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 use crate::sync::{Mutex, lock};
 use crate::unwind;
 
+use super::backend::Blocking;
 use super::blocking_call::BlockingCall;
 use super::blocking_thread_count::Ask;
 use super::current::CurrentRun;
@@ -67,7 +68,7 @@ impl RunGuard {
                 let thread = CommittedThread(Some(self.clone()));
                 match self.own_threads {
                     true => self.start_thread(move || thread.run()),
-                    false => unwind::contain(|| self.backend.block(thread)),
+                    false => self.spawn_blocking(Blocking::Committed(thread)),
                 }
             }
             Ask::Another => {
@@ -76,7 +77,7 @@ impl RunGuard {
                     self.own_threads,
                     self.own_threads.then(ExtraThread::take).flatten(),
                 ) {
-                    (false, _) => unwind::contain(|| self.backend.block_another(another)),
+                    (false, _) => self.spawn_blocking(Blocking::Another(another)),
                     (true, Some(extra)) => self.start_thread(move || {
                         another.run();
                         drop(extra);
@@ -86,6 +87,10 @@ impl RunGuard {
                 }
             }
         }
+    }
+
+    fn spawn_blocking(&self, work: Blocking) {
+        unwind::contain(|| self.backend.spawn_blocking(work));
     }
 
     /// Starts a thread that is not the runtime's; see [`on_blocking_thread`]. If the system has no
@@ -107,7 +112,7 @@ impl RunGuard {
         if started.is_err() {
             let work = lock(&work).take();
             if let Some(work) = work {
-                unwind::contain(|| self.backend.call_blocking(work));
+                self.spawn_blocking(Blocking::Work(work));
             }
         }
     }
@@ -155,7 +160,7 @@ fn serve(guard: &RunGuard) {
         if over && !guard.own_threads && !guard.blocking.is_empty() {
             // Queues again, behind what else waits for a thread of the runtime.
             let thread = CommittedThread(Some(guard.clone()));
-            unwind::contain(|| guard.backend.block(thread));
+            guard.spawn_blocking(Blocking::Committed(thread));
             break;
         }
     }

@@ -9,15 +9,14 @@
 //! few outputs are alive at a time.
 
 use std::cell::LazyCell;
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::ops::DerefMut;
 use std::sync::Weak;
 
-use futures_channel::oneshot;
-
 use crate::node_index::NodeIndex;
+use crate::oneshot;
 use crate::sync::{Mutex, lock};
 use crate::task::end::End;
 use crate::wait_list::Turn;
@@ -34,23 +33,50 @@ pub(crate) struct Limit(Mutex<State>);
 #[derive(Debug)]
 struct State {
     free: usize,
-    parked: BTreeMap<Place, Parked>,
+    parked: BinaryHeap<Place>,
     /// How many were parked at the front, and at the back.
     counts: (i64, i64),
 }
 
-/// A place in the order of what is parked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What is parked, in its order. The greatest comes first.
+#[derive(Debug)]
 struct Place {
-    priority: Reverse<i32>,
+    priority: i32,
     /// Tasks that need permits, which they had or still have, come first.
-    has_permits: Reverse<bool>,
-    number: i64,
+    has_permits: bool,
+    number: Reverse<i64>,
+    parked: Parked,
 }
+
+impl Place {
+    fn rank(&self) -> (i32, bool, Reverse<i64>) {
+        (self.priority, self.has_permits, self.number)
+    }
+}
+
+impl Ord for Place {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Place {}
 
 impl State {
     fn next(&mut self) -> Option<Parked> {
-        Some(self.parked.pop_first()?.1)
+        Some(self.parked.pop()?.parked)
     }
 
     fn push_back(&mut self, priority: i32, has_permits: bool, parked: Parked) {
@@ -65,11 +91,12 @@ impl State {
 
     fn insert(&mut self, priority: i32, has_permits: bool, number: i64, parked: Parked) {
         let place = Place {
-            priority: Reverse(priority),
-            has_permits: Reverse(has_permits),
-            number,
+            priority,
+            has_permits,
+            number: Reverse(number),
+            parked,
         };
-        self.parked.insert(place, parked);
+        self.parked.push(place);
     }
 }
 
@@ -105,7 +132,7 @@ impl Limit {
     pub(crate) fn new(free: usize) -> Self {
         Self(Mutex::new(State {
             free,
-            parked: BTreeMap::new(),
+            parked: BinaryHeap::new(),
             counts: (0, 0),
         }))
     }

@@ -40,7 +40,7 @@ impl Execution {
         cause: Option<SkipCause>,
     ) -> Option<Status> {
         // A function of the user is called once. What it said holds also if the run stops then.
-        let decided = lock(&self.decided).get(&index).copied();
+        let decided = lock(&self.decided).get(index).copied();
         if let Some(Some(status)) = decided {
             return Some(status);
         }

@@ -10,12 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_channel::oneshot;
-
 use crate::graph::refusal::Refusal;
+use crate::oneshot;
 use crate::unwind;
 
-use super::backend::{Backend, BoxFuture};
+use super::backend::{Backend, BoxFuture, Spawned};
 use super::execution::Execution;
 use super::guard::RunGuard;
 use super::stop::Mode;
@@ -95,7 +94,7 @@ impl StartDeadline {
             sleep,
             run_ended: self.run_ended,
         };
-        unwind::contain(|| run.backend.time(timer));
+        unwind::contain(|| run.backend.spawn(Spawned::Deadline(timer)));
     }
 }
 

@@ -25,12 +25,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use futures_channel::oneshot;
-
 use crate::graph::body::{AnyAttempt, Body, ElementJob, Elements, Job, JobEnd, NotStored};
 use crate::graph::turn_cost::WAKE_UP;
 use crate::node_index::NodeIndex;
+use crate::oneshot;
 use crate::pace::{poll_once, yield_now};
+use crate::sort::sort_by_number;
 use crate::sync::{Mutex, lock};
 use crate::task::end::End;
 use crate::task::failure::{Cause, Failure};
@@ -109,7 +109,7 @@ impl EachState {
     fn end(self) {
         let in_order = |failures: Mutex<Vec<(usize, Failure)>>| {
             let mut failures = std::mem::take(&mut *lock(&failures));
-            failures.sort_unstable_by_key(|(index, _)| *index);
+            sort_by_number(&mut failures, |(index, _)| *index as u64);
             failures
                 .into_iter()
                 .map(|(_, failure)| failure)

@@ -1,6 +1,5 @@
 //! An execution: what all threads of a run share.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +9,9 @@ use crate::bit_set::BitSet;
 use crate::graph::storage::RunStorage;
 use crate::graph::{Graph, Node};
 use crate::node_index::NodeIndex;
+use crate::number_map::NumberMap;
 use crate::outcome::report::Report;
+use crate::sort::sort_by_number;
 use crate::sync::{Mutex, lock};
 use crate::task::failure::{Cause, Failure};
 use crate::task::outputs::Outputs;
@@ -77,14 +78,14 @@ pub(crate) struct Execution {
     /// Values that were given and not used yet.
     pub(super) given: Mutex<GivenValues>,
     /// What tasks have remarked on themselves.
-    pub(super) notes: Mutex<BTreeMap<NodeIndex, Arc<str>>>,
+    pub(super) notes: Mutex<NumberMap<NodeIndex, Arc<str>>>,
     /// How each task last failed, be it in its last attempt or in one before.
-    pub(super) failures: Mutex<BTreeMap<NodeIndex, Arc<Failure>>>,
+    pub(super) failures: Mutex<NumberMap<NodeIndex, Arc<Failure>>>,
     /// What was decided for tasks with a condition that is a function: the status of one that is not
     /// started.
-    pub(super) decided: Mutex<BTreeMap<NodeIndex, Option<Status>>>,
+    pub(super) decided: Mutex<NumberMap<NodeIndex, Option<Status>>>,
     /// The attempts of tasks that had more than one.
-    pub(super) attempts: Mutex<BTreeMap<NodeIndex, u32>>,
+    pub(super) attempts: Mutex<NumberMap<NodeIndex, u32>>,
     pub(crate) watch: Option<Box<Watch>>,
     /// What the outputs of recorded tasks are recorded with.
     pub(super) recording: Option<Box<Recording>>,
@@ -134,7 +135,7 @@ impl Execution {
                 ..
             } = selection;
             pending = counts;
-            first.sort_by_key(|root| storage.graph.rank(*root));
+            sort_by_number(&mut first, |root| storage.graph.rank(*root) as u64);
             selected = Some(nodes);
             roots = Some(first);
         }
@@ -164,10 +165,10 @@ impl Execution {
             attachments: Mutex::new(Vec::new()),
             keep_going: plan.keep_going,
             given: Mutex::new(plan.given),
-            notes: Mutex::new(BTreeMap::new()),
-            failures: Mutex::new(BTreeMap::new()),
-            decided: Mutex::new(BTreeMap::new()),
-            attempts: Mutex::new(BTreeMap::new()),
+            notes: Mutex::new(NumberMap::new()),
+            failures: Mutex::new(NumberMap::new()),
+            decided: Mutex::new(NumberMap::new()),
+            attempts: Mutex::new(NumberMap::new()),
             watch: plan.watch.map(Box::new),
             recording: plan.recording.map(Box::new),
             depth,
@@ -272,7 +273,7 @@ impl Execution {
 
     /// Drops how the attempts at a task failed, because another succeeded.
     pub(super) fn forget_failure(&self, node: NodeIndex) {
-        let before = lock(&self.failures).remove(&node);
+        let before = lock(&self.failures).remove(node);
         drop(before);
     }
 

@@ -1,11 +1,11 @@
 //! The end of a run: what is left of it, and its result.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::graph::storage::RunStorage;
 use crate::node_index::NodeIndex;
+use crate::number_map::NumberMap;
 use crate::outcome::error::FlowError;
 use crate::outcome::parts::Measured;
 use crate::outcome::report::Report;
@@ -26,9 +26,9 @@ pub(crate) struct Finished {
     storage: Arc<RunStorage>,
     columns: Columns,
     /// Of tasks that failed or recovered, and of those that were cancelled after an attempt had failed.
-    failures: BTreeMap<NodeIndex, Arc<Failure>>,
-    attempts: BTreeMap<NodeIndex, u32>,
-    notes: BTreeMap<NodeIndex, Arc<str>>,
+    failures: NumberMap<NodeIndex, Arc<Failure>>,
+    attempts: NumberMap<NodeIndex, u32>,
+    notes: NumberMap<NodeIndex, Arc<str>>,
     /// Present if it was timed.
     measured: Option<Measured>,
     mode: Mode,

@@ -12,7 +12,7 @@ use crate::unwind;
 
 use super::allocate::Prepared;
 use super::attempt::Awaited;
-use super::backend::Backend;
+use super::backend::{Backend, Spawned};
 use super::deadline::PlannedDeadline;
 use super::drive::Drive;
 use super::execution::Execution;
@@ -89,7 +89,7 @@ impl RunFuture {
     /// Has the runtime poll the home, so that the run goes on without this future.
     pub(crate) fn detach(&mut self) {
         if let Some(home) = self.home.take() {
-            unwind::contain(|| self.backend.drive(home));
+            unwind::contain(|| self.backend.spawn(Spawned::Home(home)));
         }
     }
 

@@ -2,7 +2,6 @@
 //!
 //! A run that is not watched has none of this, and one that is not timed reads no clock.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -16,6 +15,7 @@ use crate::graph::body::{AnyAttempt, AsyncBody, Body, Job};
 use crate::graph::structure::Structure;
 use crate::lock::Permits;
 use crate::node_index::NodeIndex;
+use crate::number_map::NumberMap;
 use crate::observer::{ElementRef, InnerRun, Observer, TaskRef};
 use crate::outcome::parts::{Measured, NEVER, Parts, Span};
 use crate::outcome::pauses::Pauses;
@@ -41,6 +41,9 @@ pub(crate) struct Watch {
     clock: Option<Clock>,
 }
 
+/// What observers are told, each with where the run is for it.
+type Event<'a> = dyn Fn(&dyn Observer, Option<&Arc<InnerRun>>) + 'a;
+
 /// An observer of a run.
 struct Watcher {
     observer: Arc<dyn Observer>,
@@ -57,12 +60,12 @@ struct Clock {
     /// What ran inside of each task. Runs inside have a share in it.
     parts: Arc<SharedParts>,
     /// When tasks waited between their attempts.
-    pauses: Mutex<BTreeMap<NodeIndex, Pauses>>,
+    pauses: Mutex<NumberMap<NodeIndex, Pauses>>,
     /// The timed runs that this one is inside of, the nearest first.
     around: Vec<Around>,
 }
 
-type SharedParts = Mutex<BTreeMap<NodeIndex, Parts>>;
+type SharedParts = Mutex<NumberMap<NodeIndex, Parts>>;
 
 /// A timed run that another is inside of.
 struct Around {
@@ -172,23 +175,23 @@ impl Watch {
     }
 
     /// Calls every observer. A panic in one does not stop the others.
-    fn tell(&self, event: impl Fn(&dyn Observer, Option<&Arc<InnerRun>>)) {
+    fn tell(&self, event: &Event<'_>) {
         for watcher in &self.observers {
             unwind::contain(|| event(&*watcher.observer, watcher.inside.as_ref()));
         }
     }
 
-    fn tell_of(&self, node: NodeIndex, event: impl Fn(&dyn Observer, TaskRef<'_>)) {
+    fn tell_of(&self, node: NodeIndex, event: &dyn Fn(&dyn Observer, TaskRef<'_>)) {
         if self.observers.is_empty() || self.graph.node(node).is_gate() {
             return;
         }
         let (id, name) = (self.graph.task_id(node), self.graph.name(node));
-        self.tell(|observer, inside| event(observer, TaskRef::new(id, name, inside)));
+        self.tell(&|observer, inside| event(observer, TaskRef::new(id, name, inside)));
     }
 
     pub(crate) fn run_started(&self) {
         let structure = Structure::new(Arc::clone(&self.graph));
-        self.tell(|observer, inside| match inside {
+        self.tell(&|observer, inside| match inside {
             None => observer.run_started(&structure),
             Some(run) => observer.inner_run_started(run, &structure),
         });
@@ -198,16 +201,16 @@ impl Watch {
     pub(crate) fn ready(&self, node: NodeIndex, startable: impl FnOnce() -> bool) {
         self.mark(node, |moments| &moments.ready);
         if self.is_observed() && startable() {
-            self.tell_of(node, |observer, task| observer.task_ready(task));
+            self.tell_of(node, &|observer, task| observer.task_ready(task));
         }
     }
 
     pub(crate) fn waits(&self, node: NodeIndex, permits: &Permits) {
-        self.tell_of(node, |observer, task| observer.task_waiting(task, permits));
+        self.tell_of(node, &|observer, task| observer.task_waiting(task, permits));
     }
 
     pub(crate) fn waits_for_slot(&self, node: NodeIndex) {
-        self.tell_of(node, |observer, task| observer.task_queued(task));
+        self.tell_of(node, &|observer, task| observer.task_queued(task));
     }
 
     pub(crate) fn permitted(&self, node: NodeIndex) {
@@ -219,7 +222,7 @@ impl Watch {
             1 => self.mark(node, |moments| &moments.started),
             _ => self.mark_pause(node, Pauses::end),
         }
-        self.tell_of(node, |observer, task| observer.task_started(task, attempt));
+        self.tell_of(node, &|observer, task| observer.task_started(task, attempt));
     }
 
     /// A task waits for its next attempt.
@@ -231,7 +234,7 @@ impl Watch {
     fn mark_pause(&self, node: NodeIndex, mark: impl FnOnce(&mut Pauses, u64)) {
         if let Some(clock) = &self.clock {
             let now = clock.nanos();
-            mark(lock(&clock.pauses).entry(node).or_default(), now);
+            mark(lock(&clock.pauses).get_or_default(node), now);
         }
     }
 
@@ -241,9 +244,9 @@ impl Watch {
         if !self.is_observed() {
             return code();
         }
-        self.tell_of(node, |observer, task| observer.task_entered(task, attempt));
+        self.tell_of(node, &|observer, task| observer.task_entered(task, attempt));
         let done = unwind::catch(code);
-        self.tell_of(node, |observer, task| observer.task_left(task, attempt));
+        self.tell_of(node, &|observer, task| observer.task_left(task, attempt));
         done.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
     }
 
@@ -251,15 +254,15 @@ impl Watch {
         if self.is_observed() {
             // Once, and not by each observer: the text of a user's error may panic.
             let why = cause.to_string();
-            self.tell_of(node, |observer, task| {
+            self.tell_of(node, &|observer, task| {
                 observer.attempt_failed(task, attempt, &why)
             });
         }
     }
 
-    fn tell_of_element(&self, at: ElementAt, event: impl Fn(&dyn Observer, ElementRef<'_>)) {
+    fn tell_of_element(&self, at: ElementAt, event: &dyn Fn(&dyn Observer, ElementRef<'_>)) {
         let (node, index) = at;
-        self.tell_of(node, |observer, task| {
+        self.tell_of(node, &|observer, task| {
             event(observer, ElementRef::new(task, index));
         });
     }
@@ -267,13 +270,13 @@ impl Watch {
     fn mark_element(&self, (node, index): ElementAt, mark: impl FnOnce(&mut Parts, usize, u64)) {
         if let Some(clock) = &self.clock {
             let now = clock.nanos();
-            mark(lock(&clock.parts).entry(node).or_default(), index, now);
+            mark(lock(&clock.parts).get_or_default(node), index, now);
         }
     }
 
     pub(crate) fn element_started(&self, at: ElementAt, attempt: u32) {
         self.mark_element(at, Parts::element_started);
-        self.tell_of_element(at, |observer, element| {
+        self.tell_of_element(at, &|observer, element| {
             observer.element_started(element, attempt);
         });
     }
@@ -281,7 +284,7 @@ impl Watch {
     pub(crate) fn element_failed(&self, at: ElementAt, attempt: u32, cause: &Cause) {
         if self.is_observed() {
             let why = cause.to_string();
-            self.tell_of_element(at, |observer, element| {
+            self.tell_of_element(at, &|observer, element| {
                 observer.element_failed(element, attempt, &why);
             });
         }
@@ -291,17 +294,17 @@ impl Watch {
         self.mark_element(at, |parts, index, now| {
             parts.element_ended(index, now, status);
         });
-        self.tell_of_element(at, |observer, element| {
+        self.tell_of_element(at, &|observer, element| {
             observer.element_ended(element, status.of_element());
         });
     }
 
     pub(crate) fn noted(&self, node: NodeIndex, note: &str) {
-        self.tell_of(node, |observer, task| observer.task_noted(task, note));
+        self.tell_of(node, &|observer, task| observer.task_noted(task, note));
     }
 
     pub(crate) fn progress(&self, node: NodeIndex, done: u64, total: u64) {
-        self.tell_of(node, |observer, task| {
+        self.tell_of(node, &|observer, task| {
             observer.task_progress(task, done, total);
         });
     }
@@ -311,18 +314,18 @@ impl Watch {
         if let Some(clock) = &self.clock {
             clock.tell_runs_around(&self.graph, node, status);
         }
-        self.tell_of(node, |observer, task| observer.task_ended(task, status));
+        self.tell_of(node, &|observer, task| observer.task_ended(task, status));
     }
 
     /// A task has no part in the run.
     pub(crate) fn not_selected(&self, node: NodeIndex) {
-        self.tell_of(node, |observer, task| {
+        self.tell_of(node, &|observer, task| {
             observer.task_ended(task, TaskStatus::NotSelected);
         });
     }
 
     pub(crate) fn run_ended(&self) {
-        self.tell(|observer, inside| match inside {
+        self.tell(&|observer, inside| match inside {
             None => observer.run_ended(),
             Some(run) => observer.inner_run_ended(run),
         });
@@ -396,14 +399,11 @@ impl Clock {
                 status,
             };
             let mut parts = lock(&run.parts);
-            parts
-                .entry(run.task)
-                .or_default()
-                .inner_task_ended(&name, span);
+            parts.get_or_default(run.task).inner_task_ended(&name, span);
         }
     }
 
-    fn measured(&self, parts: BTreeMap<NodeIndex, Parts>) -> Measured {
+    fn measured(&self, parts: NumberMap<NodeIndex, Parts>) -> Measured {
         let read = |moment: &AtomicU64| match moment.load(Ordering::Relaxed) {
             NEVER => None,
             nanos => Some(Duration::from_nanos(nanos)),

@@ -15,7 +15,7 @@ pub(crate) struct ReadySet {
     /// node is added.
     words: SmallVec<[u64; 1]>,
     /// Where in `words` each level begins, from the leaves up.
-    levels: SmallVec<[usize; 1]>,
+    levels: SmallVec<[u64; 1]>,
 }
 
 impl ReadySet {
@@ -26,7 +26,7 @@ impl ReadySet {
         }
         let mut place = rank;
         for level in &self.levels {
-            let word = &mut self.words[level + place / WIDTH];
+            let word = &mut self.words[*level as usize + place / WIDTH];
             let before = *word;
             *word |= 1 << (place % WIDTH);
             if before != 0 {
@@ -42,7 +42,7 @@ impl ReadySet {
         let mut total = 0;
         loop {
             words = words.div_ceil(WIDTH);
-            self.levels.push(total);
+            self.levels.push(total as u64);
             total += words;
             if words == 1 {
                 break;
@@ -62,7 +62,7 @@ impl ReadySet {
         }
         let mut place = 0;
         for level in self.levels.iter().rev() {
-            let word = self.words[level + place];
+            let word = self.words[*level as usize + place];
             place = place * WIDTH + word.trailing_zeros() as usize;
         }
         Some(place)
@@ -72,7 +72,7 @@ impl ReadySet {
     pub(crate) fn remove(&mut self, rank: usize) {
         let mut place = rank;
         for level in &self.levels {
-            let word = &mut self.words[level + place / WIDTH];
+            let word = &mut self.words[*level as usize + place / WIDTH];
             *word &= !(1 << (place % WIDTH));
             if *word != 0 {
                 break;

@@ -19,6 +19,7 @@ use crate::graph::body::Elements;
 use crate::node_index::NodeIndex;
 use crate::output::BoxError;
 use crate::record::{Key, Recorder, push_element, push_segment};
+use crate::sort::sort_by_number;
 use crate::task::failure::Cause;
 use crate::task::outputs::Producer;
 use crate::unwind;
@@ -149,8 +150,9 @@ impl Execution {
             Poll::Pending
         })
         .await?;
-        found.restored.sort_unstable();
-        found.missing.sort_unstable();
+        for indices in [&mut found.restored, &mut found.missing] {
+            sort_by_number(indices, |index| *index as u64);
+        }
         Some(found)
     }
 

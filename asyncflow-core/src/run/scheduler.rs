@@ -35,6 +35,7 @@ use crate::node_index::NodeIndex;
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::unwind;
 
+use super::backend::Spawned;
 use super::drive::Invited;
 use super::driver_count::{DriverCount, Wanted};
 use super::finish::Finished;
@@ -163,7 +164,7 @@ impl Call {
             Self::Wake(waker) => unwind::contain(|| waker.wake()),
             Self::Invite(guard) => {
                 let invited = Invited::new(&guard);
-                unwind::contain(|| guard.backend.drive_invited(invited));
+                unwind::contain(|| guard.backend.spawn(Spawned::Invited(invited)));
             }
         }
     }

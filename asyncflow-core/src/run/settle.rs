@@ -103,7 +103,7 @@ impl Execution {
     #[cold]
     pub(super) fn note_failure(&self, node: NodeIndex, cause: Cause) {
         if let Some(watch) = &self.watch {
-            let attempts = lock(&self.attempts).get(&node).copied();
+            let attempts = lock(&self.attempts).get(node).copied();
             watch.attempt_failed(node, attempts.unwrap_or(1), &cause);
         }
         self.keep_failure(self.failure(node, cause));

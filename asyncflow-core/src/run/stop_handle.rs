@@ -7,8 +7,7 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use slab::Slab;
-
+use crate::number_map::NumberMap;
 use crate::sync::{Mutex, lock};
 
 use super::execution::Execution;
@@ -48,13 +47,13 @@ pub struct StopHandle(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     stopped: bool,
-    runs: Slab<Weak<Execution>>,
+    runs: NumberMap<u64, Weak<Execution>>,
 }
 
 /// The entry of a run in the list of a handle. Taken off when it is dropped.
 pub(super) struct Attachment {
     handle: StopHandle,
-    key: usize,
+    key: u64,
 }
 
 impl StopHandle {
@@ -105,7 +104,7 @@ impl StopHandle {
             run.stop(Mode::Stopping);
             return;
         }
-        let key = state.runs.insert(run.downgrade());
+        let key = state.runs.push(run.downgrade());
         drop(state);
         lock(&run.attachments).push(Attachment {
             handle: self.clone(),

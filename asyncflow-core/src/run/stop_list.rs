@@ -11,21 +11,20 @@
 
 use std::task::Waker;
 
-use slab::Slab;
-
+use crate::number_map::NumberMap;
 use crate::sync::{Mutex, lock};
 use crate::unwind;
 
 #[derive(Debug)]
-pub(crate) struct StopList(Mutex<Slab<Waker>>);
+pub(crate) struct StopList(Mutex<NumberMap<u64, Waker>>);
 
 /// An entry of the list.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StopKey(usize);
+pub(crate) struct StopKey(u64);
 
 impl StopList {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Slab::new()))
+        Self(Mutex::new(NumberMap::new()))
     }
 
     /// Lists a waker, in place of the one that was listed before.
@@ -33,8 +32,11 @@ impl StopList {
         match *key {
             Some(StopKey(key)) => {
                 let mut wakers = lock(&self.0);
-                if !wakers[key].will_wake(waker) {
-                    let before = std::mem::replace(&mut wakers[key], waker.clone());
+                if wakers
+                    .get(key)
+                    .is_none_or(|listed| !listed.will_wake(waker))
+                {
+                    let before = wakers.insert(key, waker.clone());
                     drop(wakers);
                     // Without the lock, because dropping a waker may run any code.
                     drop(before);
@@ -42,7 +44,7 @@ impl StopList {
             }
             None => {
                 let waker = waker.clone();
-                let entry = lock(&self.0).insert(waker);
+                let entry = lock(&self.0).push(waker);
                 *key = Some(StopKey(entry));
             }
         }
@@ -74,6 +76,7 @@ mod loom_tests {
     use loom::thread;
 
     use super::*;
+    use crate::number_map::NumberMap;
     use crate::sync::{AtomicU8, Flag, Ordering};
 
     /// Proves the order on both sides. If the task checked before it is listed, or the wakers were

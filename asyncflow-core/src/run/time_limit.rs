@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures_channel::oneshot;
-
 use crate::graph::body::{AnyAttempt, Body, ElementJob, Job, NotStored};
+use crate::oneshot;
 use crate::task::end::End;
 use crate::task::failure::{Cause, TimedOut};
 use crate::unwind;

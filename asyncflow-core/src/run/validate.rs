@@ -14,6 +14,7 @@ use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
 use crate::observer::Observer;
 use crate::record::Opening;
+use crate::sort::sort_by_number;
 use crate::task::outputs::Outputs;
 
 use super::attempt::{AttemptState, Owned};
@@ -37,7 +38,7 @@ pub(crate) struct Options {
     /// When the execution began, if it has a deadline and was prepared in slices.
     pub(crate) began: Option<Instant>,
     pub(crate) stop_handles: Vec<StopHandle>,
-    pub(crate) given: SmallVec<[(TaskId, Given); 2]>,
+    pub(crate) given: GivenValues,
     pub(crate) timed: bool,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
     /// What this run belongs to, if it is inside of another.
@@ -169,7 +170,7 @@ impl Plan {
         if max_concurrency == Some(0) {
             return Err(Refusal::ZeroConcurrency);
         }
-        let given = values(graph, given)?;
+        let given = in_order(graph, given)?;
         let selection = match targets {
             Some(targets) => Some(Selection::new(graph, &targets, &given)?),
             None => None,
@@ -216,7 +217,7 @@ impl Plan {
         let watch = Watch::of_run(graph, timed.then_some(backend), observers, outer_watch);
         let replaces_functions = given
             .iter()
-            .any(|(task, _)| graph.node(*task).body().is_some());
+            .any(|(task, _)| graph.node(task.index).body().is_some());
         Ok(Self {
             keep_going: keep_going || nested.is_some_and(|(outer, _)| outer.keep_going),
             max_concurrency,
@@ -233,38 +234,36 @@ impl Plan {
     }
 }
 
-/// The given values, one for each task.
-fn values(graph: &Graph, given: SmallVec<[(TaskId, Given); 2]>) -> Result<GivenValues, Refusal> {
-    let mut values = GivenValues::new();
-    for (task, value) in given {
+/// Sorts the given values. Refuses two for one task.
+fn in_order(graph: &Graph, mut values: GivenValues) -> Result<GivenValues, Refusal> {
+    for (task, _) in &values {
         let foreign = Refusal::ForeignHandle { method: "given" };
-        let index = task.index_in(graph.id()).ok_or(foreign)?;
-        values.push((index, Some(value)));
+        task.index_in(graph.id()).ok_or(foreign)?;
     }
-    values.sort_unstable_by_key(|(index, _)| *index);
+    sort_by_number(&mut values, |(task, _)| task.index.to_word().into());
     let twice = values.windows(2).find(|pair| pair[0].0 == pair[1].0);
     match twice {
         Some(pair) => Err(Refusal::GivenTwice {
-            task: graph.name(pair[0].0).to_owned(),
+            task: graph.name(pair[0].0.index).to_owned(),
         }),
         None => Ok(values),
     }
 }
 
-/// The given values that were not used yet, sorted by their tasks.
-pub(crate) type GivenValues = SmallVec<[(NodeIndex, Option<Given>); 2]>;
+/// The given values, sorted by their tasks once they are checked. `None` where one was used.
+pub(crate) type GivenValues = SmallVec<[(TaskId, Option<Given>); 2]>;
 
 /// Whether the value of a task is among those that were given.
 pub(crate) fn contains(values: &GivenValues, task: NodeIndex) -> bool {
     values
-        .binary_search_by_key(&task, |(index, _)| *index)
+        .binary_search_by_key(&task, |(id, _)| id.index)
         .is_ok()
 }
 
 /// Takes the value of a task.
 pub(crate) fn remove(values: &mut GivenValues, task: NodeIndex) -> Option<Given> {
     let found = values
-        .binary_search_by_key(&task, |(index, _)| *index)
+        .binary_search_by_key(&task, |(id, _)| id.index)
         .ok()?;
     values[found].1.take()
 }
