@@ -19,6 +19,7 @@
 //!
 //! | file | has |
 //! |---|---|
+//! | `any_backend` | one type for the runtimes of all backends |
 //! | `backends` | the runtimes to run on, the limit of time, tests in a process of their own |
 //! | `gate` | what holds tasks up until a test lets them go on |
 //! | `count` | what is alive, what is inside at the same time |
@@ -30,6 +31,7 @@
 //! | `forward` | what those leave to the runtime that they wrap |
 //! | `threads` | a runtime that starts a thread for everything |
 
+mod any_backend;
 mod backends;
 mod by_clock;
 mod by_hand;
@@ -43,6 +45,7 @@ mod turns;
 
 pub use asyncflow::{AsyncStdRuntime, SmolRuntime, TokioRuntime};
 
+pub use self::any_backend::{AnyRuntime, Backend};
 pub use self::backends::{
     in_child, in_process, on_async_std, on_smol, on_smol_current, on_tokio, on_tokio_current,
     tokio_current, tokio_with_two_workers, watched,
@@ -64,7 +67,7 @@ pub use self::turns::{
 /// Defines tests, each of which runs on Tokio (with two workers, and on one thread with one
 /// blocking thread), async-std and smol.
 ///
-/// In each `async fn name<R>()`, `R` is a `Runtime + Default`. The tests are called
+/// In each `async fn name<R>()`, `R` is a `Runtime + Default`: [`AnyRuntime`]. The tests are called
 /// `name::tokio`, `name::tokio_current`, `name::async_std` and `name::smol`.
 #[macro_export]
 macro_rules! on_every_backend {
@@ -97,28 +100,28 @@ macro_rules! each_test_on_every_backend {
                 #[test]
                 fn tokio() {
                     $crate::$place(concat!(module_path!(), "::tokio"), || {
-                        $crate::on_tokio(case::<$crate::TokioRuntime>);
+                        $crate::on_tokio($crate::Backend::Tokio.within(case::<$crate::AnyRuntime>));
                     });
                 }
 
                 #[test]
                 fn tokio_current() {
                     $crate::$place(concat!(module_path!(), "::tokio_current"), || {
-                        $crate::on_tokio_current(case::<$crate::TokioRuntime>);
+                        $crate::on_tokio_current($crate::Backend::Tokio.within(case::<$crate::AnyRuntime>));
                     });
                 }
 
                 #[test]
                 fn async_std() {
                     $crate::$place(concat!(module_path!(), "::async_std"), || {
-                        $crate::on_async_std(case::<$crate::AsyncStdRuntime>);
+                        $crate::on_async_std($crate::Backend::AsyncStd.within(case::<$crate::AnyRuntime>));
                     });
                 }
 
                 #[test]
                 fn smol() {
                     $crate::$place(concat!(module_path!(), "::smol"), || {
-                        $crate::on_smol(case::<$crate::SmolRuntime>);
+                        $crate::on_smol($crate::Backend::Smol.within(case::<$crate::AnyRuntime>));
                     });
                 }
             }
