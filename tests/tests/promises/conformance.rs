@@ -7,18 +7,38 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
-use asyncflow::{Runtime, RuntimeLock, RuntimeSemaphore, SmolRuntime, TokioRuntime};
+use asyncflow::{
+    AsyncStdRuntime, Runtime, RuntimeLock, RuntimeSemaphore, SmolRuntime, TokioRuntime,
+};
 use asyncflow_core::conformance;
 use asyncflow_tests::{
-    Counted, Counter, ThreadRuntime, block_on, on_every_backend, panic_message,
-    tokio_with_two_workers, watched,
+    Counted, Counter, ThreadRuntime, block_on, on_async_std, on_smol, on_tokio, on_tokio_current,
+    panic_message, tokio_with_two_workers, watched,
 };
 use smol::Executor;
 
-on_every_backend! {
-    // While other tests run in this process.
-    async fn keeps_what_a_runtime_must<R>() {
-        conformance::check(R::default()).await;
+/// With the backends' own types, while other tests run in this process.
+mod keeps_what_a_runtime_must {
+    use super::*;
+
+    #[test]
+    fn tokio() {
+        on_tokio(|| conformance::check(TokioRuntime::default()));
+    }
+
+    #[test]
+    fn tokio_current() {
+        on_tokio_current(|| conformance::check(TokioRuntime::default()));
+    }
+
+    #[test]
+    fn async_std() {
+        on_async_std(|| conformance::check(AsyncStdRuntime::default()));
+    }
+
+    #[test]
+    fn smol() {
+        on_smol(|| conformance::check(SmolRuntime::default()));
     }
 }
 
