@@ -331,9 +331,8 @@ impl DriveState {
                     job,
                     sees_stop: supervised || guard.node(task).nested().is_some(),
                 };
-                if let Some(refused) = guard.scheduler.insert(guard, waiting) {
-                    self.cancel(guard, refused);
-                }
+                let refused = guard.scheduler.insert(guard, waiting);
+                drop_refused(refused);
             }
             (polled, job) => self.close(guard, task, job, polled),
         }
@@ -353,7 +352,7 @@ impl DriveState {
             match guard.scheduler.put_back(woken) {
                 PutBack::Waits => {}
                 PutBack::WokeItself(place) => self.yielded.push(place),
-                PutBack::Refused(waiting) => self.cancel(guard, waiting),
+                PutBack::Refused(waiting) => drop_refused(Some(waiting)),
             }
             return;
         }
@@ -435,6 +434,13 @@ impl DriveState {
     fn announce(&mut self, guard: &RunGuard, ended: Announcements) {
         self.settling(guard, |run, ready| run.announce(ended, ready));
     }
+}
+
+/// Drops a future that cannot wait because the home is gone, as those that waited then were dropped.
+/// Its task gets its status with the end of the run: a blocking thread may still call its function.
+#[cold]
+fn drop_refused(refused: Option<Waiting>) {
+    unwind::contain(|| drop(refused));
 }
 
 /// What came of polling a job.

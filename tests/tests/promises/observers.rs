@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::{Future, pending, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow::{Observer, Permits, Runtime, Structure, TaskRef, TaskStatus};
+use asyncflow::{Observer, Permits, Runtime, Structure, TaskRef, TaskStatus, Unavailable};
 use asyncflow_tests::{
     BY_HAND, Gate, LONG, Numbers, again, at_once, by_hand, ended, eventually, on_every_backend,
     passes, pause, poll_times, turns, yield_now,
@@ -219,6 +220,56 @@ impl Observer for Grammar {
     }
 }
 
+/// A runtime like `R`, whose timers hold up the thread that makes one.
+#[derive(Clone)]
+struct SlowTimers<R> {
+    runtime: R,
+    begun: Gate,
+    goes_on: Gate,
+    /// Opened when the timer is dropped.
+    gone: Gate,
+}
+
+impl<R: Runtime> Runtime for SlowTimers<R> {
+    type Lock = R::Lock;
+    type Semaphore = R::Semaphore;
+
+    fn attach(&self) -> Result<Self, Unavailable> {
+        let runtime = self.runtime.attach()?;
+        Ok(Self {
+            runtime,
+            ..self.clone()
+        })
+    }
+
+    fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.runtime.enter(f)
+    }
+
+    fn parallelism(&self) -> usize {
+        self.runtime.parallelism()
+    }
+
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(future);
+    }
+
+    fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
+        self.runtime.spawn_blocking(function);
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+        self.begun.open();
+        self.goes_on.pass_blocking();
+        let mut sleep = Box::pin(self.runtime.sleep(duration));
+        let gone = self.gone.opener();
+        poll_fn(move |cx| {
+            let _ = &gone;
+            sleep.as_mut().poll(cx)
+        })
+    }
+}
+
 /// A flow of many kinds of tasks, which differs from seed to seed.
 fn random<R: Runtime + Default>(seed: u64) -> (Flow<R>, Vec<Task<u64>>) {
     let (mut flow, mut numbers) = (Flow::<R>::new(), Numbers::new(seed));
@@ -339,6 +390,40 @@ on_every_backend! {
             eventually::<R>("the end of the run", || grammar.is_over()).await;
             grammar.assert_over();
         }
+    }
+
+    // A driver polls the supervisor of a plain function while the future of the run is dropped. The
+    // supervisor has no place to wait in any more, but the function goes on.
+    async fn a_plain_function_ends_after_it_was_left<R>() {
+        let runtime = R::default();
+        if runtime.parallelism() == 1 {
+            return;
+        }
+        let (begun, goes_on, gone) = (Gate::new(), Gate::new(), Gate::new());
+        let timers = SlowTimers {
+            runtime,
+            begun: begun.clone(),
+            goes_on: goes_on.clone(),
+            gone: gone.clone(),
+        };
+        let mut flow = Flow::on(timers);
+        // Keeps the driver of this thread busy until another one polls the supervisor.
+        let busy = again!((begun) { begun.pass_blocking(); pending::<()>().await });
+        flow.add(busy.named("busy"));
+        let (function, returns) = (Gate::new(), Gate::new());
+        let (called, back) = (function.clone(), returns.clone());
+        let plain = move || { called.open(); back.pass_blocking() };
+        flow.add(plain.named("plain").timeout(LONG));
+        let grammar = Grammar::default();
+        let mut execute = Box::pin(flow.execute().observe(grammar.clone()));
+        assert!(poll_times(execute.as_mut(), 1).await.is_none());
+        drop(execute);
+        goes_on.open();
+        gone.pass().await;
+        function.pass().await;
+        returns.open();
+        eventually::<R>("the end of the run", || grammar.is_over()).await;
+        grammar.assert_over();
     }
 
     async fn every_call_of_a_task_that_needs_everything<R>() {
