@@ -1,6 +1,7 @@
 //! The results of an execution: the [`run`] with its outputs, the [`report`] and the [`error`].
 
 pub(crate) mod critical;
+pub(crate) mod details;
 pub(crate) mod error;
 pub(crate) mod parts;
 pub(crate) mod pauses;

@@ -11,10 +11,10 @@ use crate::graph::storage::RunStorage;
 use crate::graph::structure::Structure;
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
-use crate::number_map::NumberMap;
 use crate::task::failure::Failure;
 use crate::task::status::TaskStatus;
 
+use super::details::Details;
 use super::parts::{Measured, Part, Parts};
 use super::times::Times;
 
@@ -48,12 +48,7 @@ use super::times::Times;
 pub struct Report {
     /// The graph and the statuses. The outputs have been taken out.
     storage: Arc<RunStorage>,
-    /// Only of tasks with more than one attempt.
-    attempts: NumberMap<NodeIndex, u32>,
-    /// How tasks last failed, in the order of declaration. Not of tasks of which an attempt succeeded.
-    failures: Option<Arc<NumberMap<NodeIndex, Arc<Failure>>>>,
-    /// What tasks have remarked on themselves.
-    notes: Option<Arc<NumberMap<NodeIndex, Arc<str>>>>,
+    details: Option<Arc<Details>>,
     /// Present if the run was timed.
     measured: Option<Arc<Measured>>,
 }
@@ -61,16 +56,12 @@ pub struct Report {
 impl Report {
     pub(crate) fn new(
         storage: Arc<RunStorage>,
-        attempts: NumberMap<NodeIndex, u32>,
-        failures: NumberMap<NodeIndex, Arc<Failure>>,
-        notes: NumberMap<NodeIndex, Arc<str>>,
+        details: Option<Details>,
         measured: Option<Measured>,
     ) -> Self {
         Self {
             storage,
-            attempts,
-            failures: (!failures.is_empty()).then(|| Arc::new(failures)),
-            notes: (!notes.is_empty()).then(|| Arc::new(notes)),
+            details: details.map(Arc::new),
             measured: measured.map(Arc::new),
         }
     }
@@ -218,8 +209,9 @@ impl Report {
 
     /// The failures that make the run an error, in the order of declaration.
     pub(crate) fn failed(&self) -> impl Iterator<Item = &Failure> {
-        let failures = self.failures.iter().flat_map(|failures| failures.iter());
-        failures
+        let details = self.details.iter();
+        details
+            .flat_map(|details| details.failures.iter())
             .map(|(index, failure)| (self.at(*index), &**failure))
             .filter(|(task, _)| task.status().is_failure() && !task.allows_failure())
             .flat_map(|(_, failure)| failure.apart())
@@ -276,7 +268,8 @@ impl<'a> TaskReport<'a> {
 
     /// Returns how often its function was started.
     pub fn attempts(&self) -> u32 {
-        match self.report.attempts.get(self.index) {
+        let details = self.report.details.as_ref();
+        match details.and_then(|details| details.attempts.get(self.index)) {
             Some(attempts) => *attempts,
             None => match self.status() {
                 TaskStatus::Succeeded if self.is_value() => 0,
@@ -321,7 +314,7 @@ impl<'a> TaskReport<'a> {
     /// # }
     /// ```
     pub fn failure(&self) -> Option<&'a Failure> {
-        let failures = self.report.failures.as_ref()?;
+        let failures = &self.report.details.as_ref()?.failures;
         failures.get(self.index).map(|failure| &**failure)
     }
 
@@ -343,7 +336,7 @@ impl<'a> TaskReport<'a> {
     /// # }
     /// ```
     pub fn note(&self) -> Option<&'a str> {
-        let notes = self.report.notes.as_ref()?;
+        let notes = &self.report.details.as_ref()?.notes;
         notes.get(self.index).map(|note| &**note)
     }
 

@@ -10,6 +10,7 @@ use crate::graph::storage::RunStorage;
 use crate::graph::{Graph, Node};
 use crate::node_index::NodeIndex;
 use crate::number_map::NumberMap;
+use crate::outcome::details::Details;
 use crate::outcome::report::Report;
 use crate::sort::sort_by_number;
 use crate::sync::{Mutex, lock};
@@ -60,7 +61,7 @@ pub(crate) struct Execution {
     pub(crate) own_threads: bool,
 
     /// Present if this run has a limit of its own.
-    pub(crate) limit: Option<Limit>,
+    pub(crate) limit: Option<Box<Limit>>,
     /// Whether its tasks need slots, of its own limit or of that of an outer run.
     pub(crate) limited: bool,
 
@@ -77,15 +78,10 @@ pub(crate) struct Execution {
 
     /// Values that were given and not used yet.
     pub(super) given: Mutex<GivenValues>,
-    /// What tasks have remarked on themselves.
-    pub(super) notes: Mutex<NumberMap<NodeIndex, Arc<str>>>,
-    /// How each task last failed, be it in its last attempt or in one before.
-    pub(super) failures: Mutex<NumberMap<NodeIndex, Arc<Failure>>>,
+    pub(super) details: Mutex<Option<Box<Details>>>,
     /// What was decided for tasks with a condition that is a function: the status of one that is not
     /// started.
     pub(super) decided: Mutex<NumberMap<NodeIndex, Option<Status>>>,
-    /// The attempts of tasks that had more than one.
-    pub(super) attempts: Mutex<NumberMap<NodeIndex, u32>>,
     pub(crate) watch: Option<Box<Watch>>,
     /// What the outputs of recorded tasks are recorded with.
     pub(super) recording: Option<Box<Recording>>,
@@ -157,7 +153,9 @@ impl Execution {
             longest_turn: AtomicU64::new(0),
             blocking: BlockingQueue::new(),
             own_threads,
-            limit: lent.or(plan.max_concurrency).map(Limit::new),
+            limit: lent
+                .or(plan.max_concurrency)
+                .map(|limit| Box::new(Limit::new(limit))),
             limited,
             alert: Alert::new(),
             stop_list: StopList::new(),
@@ -165,10 +163,8 @@ impl Execution {
             attachments: Mutex::new(Vec::new()),
             keep_going: plan.keep_going,
             given: Mutex::new(plan.given),
-            notes: Mutex::new(NumberMap::new()),
-            failures: Mutex::new(NumberMap::new()),
+            details: Mutex::new(None),
             decided: Mutex::new(NumberMap::new()),
-            attempts: Mutex::new(NumberMap::new()),
             watch: plan.watch.map(Box::new),
             recording: plan.recording.map(Box::new),
             depth,
@@ -238,8 +234,19 @@ impl Execution {
         Duration::from_nanos(self.longest_turn.load(Ordering::Relaxed))
     }
 
+    /// Notes something of a task that is out of the ordinary. `change` runs no code of the user.
+    fn note_details<T>(&self, change: impl FnOnce(&mut Details) -> T) -> T {
+        change(lock(&self.details).get_or_insert_default())
+    }
+
     pub(crate) fn note_attempts(&self, node: NodeIndex, attempts: u32) {
-        lock(&self.attempts).insert(node, attempts);
+        self.note_details(|details| details.attempts.insert(node, attempts));
+    }
+
+    /// How often a task was attempted, if more than once.
+    pub(super) fn attempts(&self, node: NodeIndex) -> Option<u32> {
+        let details = lock(&self.details);
+        details.as_ref()?.attempts.get(node).copied()
     }
 
     /// Keeps what a task has remarked on itself, in place of what it has remarked before.
@@ -247,7 +254,7 @@ impl Execution {
         if let Some(watch) = &self.watch {
             watch.noted(node, &note);
         }
-        lock(&self.notes).insert(node, note.into());
+        self.note_details(|details| details.notes.insert(node, note.into()));
     }
 
     /// Takes note of how far a task is.
@@ -266,14 +273,14 @@ impl Execution {
     /// Keeps how an attempt at a task failed, in place of the attempt before.
     pub(super) fn keep_failure(&self, failure: Failure) {
         let node = failure.task().index;
-        let before = lock(&self.failures).insert(node, Arc::new(failure));
+        let before = self.note_details(|details| details.failures.insert(node, Arc::new(failure)));
         // Without the mutex, because the drop of an error is code of the user.
         drop(before);
     }
 
     /// Drops how the attempts at a task failed, because another succeeded.
     pub(super) fn forget_failure(&self, node: NodeIndex) {
-        let before = lock(&self.failures).remove(node);
+        let before = self.note_details(|details| details.failures.remove(node));
         drop(before);
     }
 
@@ -284,11 +291,9 @@ impl Execution {
             statuses.set(node, Status::NotSelected);
         }
         let measured = self.watch.as_ref().and_then(|watch| watch.measured());
-        let attempts = lock(&self.attempts).clone();
-        let failures = lock(&self.failures).clone();
-        let notes = lock(&self.notes).clone();
+        let details = lock(&self.details).as_deref().cloned();
         let graph = Arc::clone(&self.storage.graph);
         let storage = Arc::new(RunStorage::of_report(graph, statuses));
-        Report::new(storage, attempts, failures, notes, measured)
+        Report::new(storage, details, measured)
     }
 }

@@ -3,14 +3,10 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::graph::storage::RunStorage;
 use crate::node_index::NodeIndex;
-use crate::number_map::NumberMap;
 use crate::outcome::error::FlowError;
-use crate::outcome::parts::Measured;
 use crate::outcome::report::Report;
 use crate::outcome::run::Run;
-use crate::task::failure::Failure;
 use crate::task::outputs::Columns;
 use crate::task::status::TaskStatus;
 use crate::task::statuses::Status;
@@ -23,14 +19,8 @@ use super::validate::Outer;
 
 /// What is left of a run when its last guard is gone.
 pub(crate) struct Finished {
-    storage: Arc<RunStorage>,
+    report: Report,
     columns: Columns,
-    /// Of tasks that failed or recovered, and of those that were cancelled after an attempt had failed.
-    failures: NumberMap<NodeIndex, Arc<Failure>>,
-    attempts: NumberMap<NodeIndex, u32>,
-    notes: NumberMap<NodeIndex, Arc<str>>,
-    /// Present if it was timed.
-    measured: Option<Measured>,
     mode: Mode,
     /// The deadline that stopped the run, if one did.
     deadline: Option<Duration>,
@@ -69,13 +59,11 @@ impl Execution {
         for (_, unused) in into_inner(self.given) {
             unwind::contain(|| drop(unused));
         }
+        let details = into_inner(self.details).map(|details| *details);
+        let measured = self.watch.and_then(|watch| watch.finish());
         let finished = Finished {
-            storage,
+            report: Report::new(storage, details, measured),
             columns,
-            failures: into_inner(self.failures),
-            attempts: into_inner(self.attempts),
-            notes: into_inner(self.notes),
-            measured: self.watch.and_then(|watch| watch.finish()),
             mode,
             deadline: self.deadline.and_then(|deadline| deadline.passed()),
             all_succeeded,
@@ -108,13 +96,7 @@ impl Execution {
 impl Finished {
     /// The result of the run.
     pub(crate) fn conclude(self) -> Result<Run, FlowError> {
-        let report = Report::new(
-            self.storage,
-            self.attempts,
-            self.failures,
-            self.notes,
-            self.measured,
-        );
+        let report = self.report;
         let failed = report.failed().next().is_some();
         let cut_short = !self.all_succeeded
             && report
@@ -136,7 +118,7 @@ impl Finished {
     /// Drops everything, whatever the outputs, errors and functions do in their `Drop`.
     pub(crate) fn discard(self) {
         // The flow may be gone already. Then its functions go with the graph.
-        unwind::contain(|| drop(self.storage));
+        unwind::contain(|| drop(self.report));
     }
 }
 

@@ -59,11 +59,10 @@ pub(crate) struct ReadyQueues {
 struct Shared {
     injected: VecDeque<Injected>,
     ready: ReadySet,
-    /// Tasks that became ready since a driver's slice of time was over. They come after those of the
-    /// same priority that were ready then, wherever they were declared, so that no chain of tasks keeps
-    /// another from starting.
-    young: ReadySet,
-    aged: bool,
+    /// Tasks that became ready since a driver's slice of time was over, if one was and not all that
+    /// were ready then have been taken. They come after those of the same priority, wherever they were
+    /// declared, so that no chain of tasks keeps another from starting.
+    young: Option<Box<ReadySet>>,
 }
 
 /// The local queues.
@@ -164,7 +163,9 @@ impl ReadyQueues {
     /// keeps tasks in order.
     pub(crate) fn age(&self) {
         let mut shared = lock(&self.shared);
-        shared.aged = self.in_order();
+        if self.in_order() {
+            shared.young.get_or_insert_default();
+        }
     }
 
     /// Only with the lock.
@@ -177,17 +178,19 @@ impl ReadyQueues {
     fn take_first(&self, shared: &mut Shared, graph: &Graph, roots: &[NodeIndex]) -> Option<Found> {
         let next = self.next_root.load(Ordering::Relaxed);
         let root = roots.get(next).map(|root| graph.rank(*root));
-        if shared.aged {
+        if let Some(young) = &mut shared.young {
             let old = root.into_iter().chain(shared.ready.first()).min();
             let priority = |rank| graph.node(graph.node_of_rank(rank)).priority();
-            let young = shared.young.first();
-            let young =
-                young.filter(|young| old.is_none_or(|old| priority(*young) > priority(old)));
-            if let Some(rank) = young {
-                shared.young.remove(rank);
+            let first = young.first();
+            let first =
+                first.filter(|young| old.is_none_or(|old| priority(*young) > priority(old)));
+            if let Some(rank) = first {
+                young.remove(rank);
                 return Some(Found::Shared(graph.node_of_rank(rank)));
             }
-            shared.aged = old.is_some();
+            if old.is_none() {
+                shared.young = None;
+            }
         }
         match (root, shared.ready.first()) {
             (Some(root), ready) if ready.is_none_or(|rank| root < rank) => {
@@ -252,10 +255,7 @@ impl Found {
 
 impl Shared {
     fn insert(&mut self, task: NodeIndex, graph: &Graph) {
-        let set = match self.aged {
-            true => &mut self.young,
-            false => &mut self.ready,
-        };
+        let set = self.young.as_deref_mut().unwrap_or(&mut self.ready);
         set.insert(graph.rank(task), graph.len());
     }
 }

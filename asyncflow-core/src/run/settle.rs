@@ -14,7 +14,6 @@ use crate::graph::edge::Edge;
 use crate::graph::storage::RunStorage;
 use crate::node_index::NodeIndex;
 use crate::pace::SLICE;
-use crate::sync::lock;
 use crate::task::end::End;
 use crate::task::failure::Cause;
 use crate::task::skip_cause::SkipCause;
@@ -103,8 +102,7 @@ impl Execution {
     #[cold]
     pub(super) fn note_failure(&self, node: NodeIndex, cause: Cause) {
         if let Some(watch) = &self.watch {
-            let attempts = lock(&self.attempts).get(node).copied();
-            watch.attempt_failed(node, attempts.unwrap_or(1), &cause);
+            watch.attempt_failed(node, self.attempts(node).unwrap_or(1), &cause);
         }
         self.keep_failure(self.failure(node, cause));
         if !self.keep_going && !self.node(node).allows_failure() {

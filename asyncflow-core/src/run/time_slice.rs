@@ -6,12 +6,34 @@ use std::time::{Duration, Instant};
 /// read after one task, two, four and so on, as long as the tasks are short.
 #[derive(Debug)]
 pub(crate) struct TimeSlice {
-    length: Duration,
-    /// After how many tasks the slice is over in any case.
-    most_tasks: u32,
+    holder: Holder,
     start: Instant,
     tasks: u32,
     next_reading: u32,
+}
+
+/// Who has the slice.
+#[derive(Clone, Copy, Debug)]
+enum Holder {
+    Driver,
+    BlockingThread,
+}
+
+impl Holder {
+    fn length(self) -> Duration {
+        match self {
+            Self::Driver => POLL_TIME,
+            Self::BlockingThread => STAY,
+        }
+    }
+
+    /// After how many tasks the slice is over in any case.
+    fn most_tasks(self) -> u32 {
+        match self {
+            Self::Driver => BUDGET,
+            Self::BlockingThread => u32::MAX,
+        }
+    }
 }
 
 /// After how long a driver gives the runtime a turn.
@@ -32,7 +54,7 @@ const MOST_BETWEEN: u32 = 16;
 impl TimeSlice {
     /// The budget of one poll of a driver, which begins now. Its tasks may be known to be `short`.
     pub(crate) fn of_driver(short: bool) -> Self {
-        let mut slice = Self::new(POLL_TIME, BUDGET);
+        let mut slice = Self::new(Holder::Driver);
         if short {
             slice.next_reading = MOST_BETWEEN;
         }
@@ -41,13 +63,12 @@ impl TimeSlice {
 
     /// How long a blocking thread stays with a run.
     pub(crate) fn of_blocking_thread() -> Self {
-        Self::new(STAY, u32::MAX)
+        Self::new(Holder::BlockingThread)
     }
 
-    fn new(length: Duration, most_tasks: u32) -> Self {
+    fn new(holder: Holder) -> Self {
         Self {
-            length,
-            most_tasks,
+            holder,
             start: Instant::now(),
             tasks: 0,
             next_reading: 1,
@@ -90,11 +111,11 @@ impl TimeSlice {
     #[cold]
     fn read(&mut self) -> Reading {
         let next = self.tasks.saturating_add(self.tasks.min(MOST_BETWEEN));
-        self.next_reading = next.min(self.most_tasks);
+        self.next_reading = next.min(self.holder.most_tasks());
         let elapsed = self.elapsed();
-        if elapsed >= self.length {
+        if elapsed >= self.holder.length() {
             Reading::Over
-        } else if self.tasks >= self.most_tasks {
+        } else if self.tasks >= self.holder.most_tasks() {
             Reading::Enough
         } else {
             Reading::Since(elapsed)

@@ -95,9 +95,9 @@ pub(crate) struct OutputStore {
     /// about one.
     shared: Vec<Shared>,
     /// In a run for some targets: how many consumers each output still has.
-    consumers: Option<Consumers>,
+    consumers: Option<Box<Consumers>>,
     /// In a run with a recorder: the encoded outputs that are yet to be recorded.
-    records: Option<Mutex<HashMap<Producer, Vec<u8>>>>,
+    records: Option<Box<Mutex<HashMap<Producer, Vec<u8>>>>>,
 }
 
 /// What makes an output: a task, or one of its elements.
@@ -134,7 +134,7 @@ impl OutputStore {
 
     /// Encodes the outputs of recorded tasks.
     pub(crate) fn keep_records(&mut self) {
-        self.records = Some(Mutex::default());
+        self.records = Some(Box::default());
     }
 
     /// Takes the encoded form of an output that was just stored.
@@ -177,7 +177,7 @@ impl OutputStore {
             }
         });
         self.grow_shared(layout, usize::MAX);
-        self.consumers = Some(Consumers::new(kept, uses));
+        self.consumers = Some(Box::new(Consumers::new(kept, uses)));
     }
 
     /// Whether outputs leave the run when their last use ended.

@@ -122,7 +122,7 @@ impl Statuses {
     pub(crate) fn all_succeeded(&self) -> bool {
         self.rows.as_flattened()[..self.nodes]
             .iter()
-            .all(|status| status.load(Ordering::Relaxed) == Status::Succeeded as u8)
+            .all(|status| Status::from_byte(status.load(Ordering::Relaxed)).is_success())
     }
 
     pub(crate) fn skip_cause(&self, node: NodeIndex) -> Option<SkipCause> {
