@@ -20,6 +20,7 @@ use crate::run::allocate::Prepared;
 use crate::run::backend::Backend;
 use crate::run::future::RunFuture;
 use crate::run::recording::Recording;
+use crate::run::scheduler::Scheduler;
 use crate::run::stop::Mode;
 use crate::run::stop_handle::StopHandle;
 use crate::run::validate::{Given, Options, Owner, Plan};
@@ -59,7 +60,7 @@ enum State<'f> {
     /// Not polled yet. `None` if nothing was configured, as in most executions.
     Planned(Option<Box<Options>>),
     /// A large flow is compiled in slices, one for each poll, and a recorder is waited for.
-    Preparing(Arc<dyn Backend>, Preparation<'f>),
+    Preparing(Arc<Scheduler>, Preparation<'f>),
     Running(RunFuture),
     Done,
 }
@@ -410,7 +411,7 @@ impl<'f> State<'f> {
     ) -> Poll<Result<(), FlowError>> {
         if let Self::Planned(options) = self {
             let mut options = options.take();
-            let backend = attach(backend)?;
+            let scheduler = attach(backend)?;
             let opens = options
                 .as_ref()
                 .is_some_and(|options| options.opening.is_some());
@@ -418,22 +419,22 @@ impl<'f> State<'f> {
                 ..=SLICE if !opens => {
                     let prepared = now(Prepared::new(declared, Pace::at_once()));
                     let prepared = prepared.map_err(FlowError::refused)?;
-                    *self = Self::Running(start(prepared, backend, options)?);
+                    *self = Self::Running(start(prepared, scheduler, options)?);
                 }
                 _ => {
                     if let Some(options) = &mut options {
-                        options.began = options.deadline.map(|_| backend.now());
+                        options.began = options.deadline.map(|_| scheduler.backend.now());
                     }
                     let pace = Pace::in_slices_of(SLICE);
                     let preparation = Box::pin(prepare(declared, options, pace));
-                    *self = Self::Preparing(backend, preparation);
+                    *self = Self::Preparing(scheduler, preparation);
                 }
             }
         }
-        if let Self::Preparing(backend, preparation) = self {
+        if let Self::Preparing(scheduler, preparation) = self {
             let prepared = ready!(preparation.as_mut().poll(cx));
             let (prepared, options) = prepared.map_err(FlowError::refused)?;
-            let run = start(prepared, Arc::clone(backend), options)?;
+            let run = start(prepared, Arc::clone(scheduler), options)?;
             *self = Self::Running(run);
         }
         Poll::Ready(Ok(()))
@@ -456,7 +457,7 @@ impl<R: Runtime> fmt::Debug for Execute<'_, R> {
 }
 
 /// Finds the runtime.
-fn attach(backend: &dyn Backend) -> Result<Arc<dyn Backend>, FlowError> {
+fn attach(backend: &dyn Backend) -> Result<Arc<Scheduler>, FlowError> {
     let attached = backend.attach();
     attached.map_err(|unavailable| FlowError::refused(Refusal::Runtime(unavailable)))
 }
@@ -467,10 +468,10 @@ fn start_detached(
     backend: &dyn Backend,
     options: Option<Box<Options>>,
 ) -> Result<RunFuture, FlowError> {
-    let backend = attach(backend)?;
+    let scheduler = attach(backend)?;
     let prepared = block_on(prepare(declared, options, Pace::at_once()));
     let (prepared, options) = prepared.map_err(FlowError::refused)?;
-    let mut run = start(prepared, backend, options)?;
+    let mut run = start(prepared, scheduler, options)?;
     run.detach();
     Ok(run)
 }
@@ -494,10 +495,10 @@ async fn prepare(
 /// Checks the execution and starts it.
 fn start(
     prepared: Prepared,
-    backend: Arc<dyn Backend>,
+    scheduler: Arc<Scheduler>,
     options: Option<Box<Options>>,
 ) -> Result<RunFuture, FlowError> {
     let options = options.map_or_else(Options::default, |options| *options);
-    let plan = Plan::new(prepared.graph(), &backend, options).map_err(FlowError::refused)?;
-    Ok(RunFuture::new(prepared, backend, plan))
+    let plan = Plan::new(prepared.graph(), &scheduler, options).map_err(FlowError::refused)?;
+    Ok(RunFuture::new(prepared, scheduler, plan))
 }

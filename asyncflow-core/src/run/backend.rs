@@ -15,6 +15,7 @@ use super::deadline::DeadlineTimer;
 use super::drive::Invited;
 use super::future::Home;
 use super::permits::{LockOf, NativeLock, SemaphoreOf};
+use super::scheduler::Scheduler;
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -23,7 +24,8 @@ pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// The methods that spawn take one type each, so that a runtime's code for spawning is compiled once, and no
 /// box is needed.
 pub(crate) trait Backend: Send + Sync {
-    fn attach(&self) -> Result<Arc<dyn Backend>, Unavailable>;
+    /// The scheduler of a run, with the runtime that it runs on.
+    fn attach(&self) -> Result<Arc<Scheduler>, Unavailable>;
     fn enter(&self, f: &mut dyn FnMut());
     fn parallelism(&self) -> usize;
     fn spawn(&self, future: Spawned);
@@ -74,8 +76,8 @@ impl Blocking {
 pub(crate) struct Erased<R>(pub(crate) R);
 
 impl<R: Runtime> Backend for Erased<R> {
-    fn attach(&self) -> Result<Arc<dyn Backend>, Unavailable> {
-        Ok(Arc::new(Self(self.0.attach()?)))
+    fn attach(&self) -> Result<Arc<Scheduler>, Unavailable> {
+        Ok(Arc::new(Scheduler::new(Self(self.0.attach()?))))
     }
 
     fn enter(&self, f: &mut dyn FnMut()) {

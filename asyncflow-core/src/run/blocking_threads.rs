@@ -90,19 +90,19 @@ impl RunGuard {
     }
 
     fn spawn_blocking(&self, work: Blocking) {
-        unwind::contain(|| self.backend.spawn_blocking(work));
+        unwind::contain(|| self.backend().spawn_blocking(work));
     }
 
     /// Starts a thread that is not the runtime's; see [`on_blocking_thread`]. If the system has no
     /// more threads, one of the runtime's has to do.
     fn start_thread(&self, work: impl FnOnce() + Send + 'static) {
-        let backend = Arc::clone(&self.backend);
+        let scheduler = Arc::clone(&self.scheduler);
         let work: Box<dyn FnOnce() + Send> = Box::new(work);
         let work = Arc::new(Mutex::new(Some(work)));
         let taken = Arc::clone(&work);
         let thread = std::thread::Builder::new().name("asyncflow".into());
         let started = thread.spawn(move || {
-            backend.enter(&mut || {
+            scheduler.backend.enter(&mut || {
                 let work = lock(&taken).take();
                 if let Some(work) = work {
                     work();

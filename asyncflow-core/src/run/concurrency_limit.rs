@@ -294,7 +294,7 @@ impl RunGuard {
         let node = self.node(task);
         let turn = LazyCell::new(|| Turn::new(node.priority()));
         let mut permits = node.permits().iter();
-        permits.all(|permits| Held::try_acquire(&*self.backend, permits, || *turn).is_some())
+        permits.all(|permits| Held::try_acquire(self.backend(), permits, || *turn).is_some())
     }
 }
 

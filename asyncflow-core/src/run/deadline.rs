@@ -94,7 +94,7 @@ impl StartDeadline {
             sleep,
             run_ended: self.run_ended,
         };
-        unwind::contain(|| run.backend.spawn(Spawned::Deadline(timer)));
+        unwind::contain(|| run.backend().spawn(Spawned::Deadline(timer)));
     }
 }
 

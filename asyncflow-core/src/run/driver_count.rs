@@ -31,7 +31,7 @@ const INVITED: usize = 1 << (usize::BITS / 2);
 pub(crate) struct DriverCount {
     /// Both counts in one word, so that they change together.
     counts: AtomicUsize,
-    limit: usize,
+    limit: AtomicUsize,
 }
 
 /// What a caller of [`DriverCount::call`] has to start.
@@ -57,12 +57,19 @@ impl DriverCount {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             counts: AtomicUsize::new(RUNNING),
-            limit: limit.clamp(1, INVITED / 4),
+            limit: AtomicUsize::new(limit),
         }
     }
 
-    pub(crate) fn limit(&self) -> usize {
+    /// Changes the limit of a run that has not begun.
+    pub(crate) fn set_limit(&self, limit: usize) {
         self.limit
+            .store(limit.clamp(1, INVITED / 4), Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
     }
 
     /// Called after a task was put where any driver can take it. Starts a driver if there is none, and
@@ -73,7 +80,7 @@ impl DriverCount {
         loop {
             let (change, wanted) = if running(counts) == 0 {
                 (RUNNING, Wanted::Driver)
-            } else if invite && invited(counts) == 0 && running(counts) < self.limit {
+            } else if invite && invited(counts) == 0 && running(counts) < self.limit() {
                 (INVITED, Wanted::Invitation)
             } else {
                 return Wanted::Nothing;
@@ -92,7 +99,7 @@ impl DriverCount {
 
     /// Counts an invited driver as running. Returns `false` if enough others are.
     pub(crate) fn join(&self) -> bool {
-        self.step(|counts| match running(counts) < self.limit {
+        self.step(|counts| match running(counts) < self.limit() {
             true => (counts - INVITED + RUNNING, true),
             false => (counts - INVITED, false),
         })
@@ -111,7 +118,7 @@ impl DriverCount {
 
     /// Counts a driver that left as running again. Returns `false` if enough others are.
     pub(crate) fn rejoin(&self) -> bool {
-        self.step(|counts| match running(counts) < self.limit {
+        self.step(|counts| match running(counts) < self.limit() {
             true => (counts + RUNNING, true),
             false => (counts, false),
         })

@@ -427,7 +427,7 @@ fn go_on(guard: &RunGuard, task: NodeIndex, job: Job) {
 
 /// Has one more worker take elements, if there are some for it.
 fn invite(guard: &RunGuard, share: &Share) {
-    let parallelism = guard.backend.parallelism();
+    let parallelism = guard.backend().parallelism();
     if share.next.load(Ordering::Relaxed) + 1 >= share.count
         || share.workers.fetch_add(1, Ordering::Relaxed) >= parallelism
     {

@@ -47,7 +47,6 @@ pub(crate) struct Execution {
     /// The roots of the selection, in place of the graph's.
     roots: Option<Box<[NodeIndex]>>,
 
-    pub(crate) backend: Arc<dyn Backend>,
     pub(crate) ready: ReadyQueues,
     pub(crate) scheduler: Arc<Scheduler>,
     /// Whether drivers are invited as soon as there is something for them, because the turns of this
@@ -100,16 +99,14 @@ impl fmt::Debug for Execution {
 impl Execution {
     pub(crate) fn new(
         prepared: Prepared,
-        backend: Arc<dyn Backend>,
+        scheduler: Arc<Scheduler>,
         plan: Plan,
         deadline: Option<Box<Deadline>>,
-        scheduler: Arc<Scheduler>,
     ) -> Self {
         let Prepared {
             mut storage,
             mut pending,
         } = prepared;
-        let parallelism = backend.parallelism();
         let nested_in = plan.outer.as_ref().and_then(Outer::nested);
         let limited =
             plan.max_concurrency.is_some() || nested_in.is_some_and(|(outer, _)| outer.limited);
@@ -142,13 +139,12 @@ impl Execution {
         Self {
             ends_with_care: storage.graph.has_gates || watched || partial,
             starts_with_care: limited || watched || partial || recorded || plan.replaces_functions,
-            ready: ReadyQueues::new(parallelism, &storage.graph),
+            ready: ReadyQueues::new(scheduler.drivers.limit(), &storage.graph),
             invites_early: storage.graph.turn_cost.is_long(),
             storage: Arc::new(storage),
             pending,
             selected,
             roots,
-            backend,
             scheduler,
             longest_turn: AtomicU64::new(0),
             blocking: BlockingQueue::new(),
@@ -170,6 +166,11 @@ impl Execution {
             depth,
             outer: plan.outer,
         }
+    }
+
+    #[inline]
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        &self.scheduler.backend
     }
 
     #[inline]

@@ -12,7 +12,7 @@ use crate::unwind;
 
 use super::allocate::Prepared;
 use super::attempt::Awaited;
-use super::backend::{Backend, Spawned};
+use super::backend::Spawned;
 use super::deadline::PlannedDeadline;
 use super::drive::Drive;
 use super::execution::Execution;
@@ -29,7 +29,6 @@ const SPAWN_INTERVAL: u32 = 16;
 
 /// Drives a run and waits for its end. Cancels it when dropped.
 pub(crate) struct RunFuture {
-    backend: Arc<dyn Backend>,
     /// Does not keep the run from ending.
     run: Weak<Execution>,
     scheduler: Arc<Scheduler>,
@@ -41,20 +40,14 @@ pub(crate) struct RunFuture {
 }
 
 impl RunFuture {
-    pub(crate) fn new(prepared: Prepared, backend: Arc<dyn Backend>, mut plan: Plan) -> Self {
-        let drivers = plan.drivers().min(backend.parallelism());
-        let scheduler = Arc::new(Scheduler::new(drivers));
+    pub(crate) fn new(prepared: Prepared, scheduler: Arc<Scheduler>, mut plan: Plan) -> Self {
+        let drivers = plan.drivers().min(scheduler.backend.parallelism());
+        scheduler.drivers.set_limit(drivers);
         let stop_handles = std::mem::take(&mut plan.stop_handles);
         let deadline = plan.deadline.take().map(PlannedDeadline::into_parts);
         let (deadline, timer) = deadline.unzip();
         let deadline = deadline.map(Box::new);
-        let execution = Execution::new(
-            prepared,
-            Arc::clone(&backend),
-            plan,
-            deadline,
-            Arc::clone(&scheduler),
-        );
+        let execution = Execution::new(prepared, Arc::clone(&scheduler), plan, deadline);
         let guard = RunGuard::new(execution);
         let run = guard.downgrade();
         if !guard.graph().nested.is_empty() {
@@ -74,7 +67,6 @@ impl RunFuture {
             drive: Some(Drive::new(guard)),
         };
         let mut this = Self {
-            backend,
             run,
             scheduler,
             home: Some(home),
@@ -89,7 +81,7 @@ impl RunFuture {
     /// Has the runtime poll the home, so that the run goes on without this future.
     pub(crate) fn detach(&mut self) {
         if let Some(home) = self.home.take() {
-            unwind::contain(|| self.backend.spawn(Spawned::Home(home)));
+            unwind::contain(|| self.scheduler.backend.spawn(Spawned::Home(home)));
         }
     }
 
@@ -130,7 +122,8 @@ impl RunFuture {
             return self.scheduler.poll_result(cx.waker());
         };
         let mut polled = Poll::Pending;
-        self.backend
+        self.scheduler
+            .backend
             .enter(&mut || polled = Pin::new(&mut *home).poll(cx));
         ready!(polled);
         self.home = None;
@@ -180,7 +173,7 @@ impl Drop for RunFuture {
                     guard.alert.strengthen(Mode::Dropped);
                 }
                 let mut home = Some(home);
-                self.backend.enter(&mut || drop(home.take()));
+                self.scheduler.backend.enter(&mut || drop(home.take()));
                 if let Some(guard) = &guard {
                     guard.stop_list.wake_all();
                 }

@@ -26,9 +26,9 @@ use crate::task::status::TaskStatus;
 use crate::task::statuses::Status;
 use crate::unwind;
 
-use super::backend::Backend;
 use super::each::ElementAt;
 use super::execution::Execution;
+use super::scheduler::Scheduler;
 
 /// How many runs around a task show it as a part of theirs. It bounds what a task costs that is inside of
 /// many.
@@ -54,7 +54,7 @@ struct Watcher {
 /// What measures a timed run.
 struct Clock {
     /// Has the time. A runtime may have a clock of its own, by which its sleeps end.
-    backend: Arc<dyn Backend>,
+    scheduler: Arc<Scheduler>,
     start: Instant,
     moments: Box<[Moments]>,
     /// What ran inside of each task. Runs inside have a share in it.
@@ -100,7 +100,7 @@ impl Watch {
     /// inside of.
     pub(crate) fn of_run(
         graph: &Arc<Graph>,
-        timed_by: Option<&Arc<dyn Backend>>,
+        timed_by: Option<&Arc<Scheduler>>,
         observers: Vec<Arc<dyn Observer>>,
         outer: Option<(&Self, NodeIndex)>,
     ) -> Option<Self> {
@@ -113,7 +113,7 @@ impl Watch {
         (timed_by.is_some() || !observers.is_empty()).then(|| Self {
             graph: Arc::clone(graph),
             observers,
-            clock: timed_by.map(|backend| Clock::start(backend, graph.len(), outer)),
+            clock: timed_by.map(|scheduler| Clock::start(scheduler, graph.len(), outer)),
         })
     }
 
@@ -352,7 +352,7 @@ impl Watch {
 }
 
 impl Clock {
-    fn start(backend: &Arc<dyn Backend>, nodes: usize, outer: Option<(&Watch, NodeIndex)>) -> Self {
+    fn start(scheduler: &Arc<Scheduler>, nodes: usize, outer: Option<(&Watch, NodeIndex)>) -> Self {
         let never = || AtomicU64::new(NEVER);
         let moments = (0..nodes).map(|_| Moments {
             ready: never(),
@@ -360,11 +360,11 @@ impl Clock {
             started: never(),
             ended: never(),
         });
-        let start = backend.now();
+        let start = scheduler.backend.now();
         Self {
             moments: moments.collect(),
             start,
-            backend: Arc::clone(backend),
+            scheduler: Arc::clone(scheduler),
             parts: Arc::default(),
             pauses: Mutex::default(),
             around: outer.map_or_else(Vec::new, |(outer, task)| outer.around(task, start)),
@@ -372,7 +372,10 @@ impl Clock {
     }
 
     fn elapsed(&self) -> Duration {
-        self.backend.now().saturating_duration_since(self.start)
+        self.scheduler
+            .backend
+            .now()
+            .saturating_duration_since(self.start)
     }
 
     fn mark(&self, moment: &AtomicU64) {

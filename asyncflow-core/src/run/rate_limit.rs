@@ -101,9 +101,9 @@ async fn admit_in_turn(
 async fn turn<'a>(guard: &RunGuard, permits: &'a Permits) -> Turn<'a> {
     let rate = permits.to_rate().expect("it is in the list of rate limits");
     let turn = rate.turn.acquire(1).await;
-    let left = rate.left(guard.backend.now());
+    let left = rate.left(guard.backend().now());
     if !left.is_zero() {
-        guard.backend.sleep(left).await;
+        guard.backend().sleep(left).await;
     }
     Turn { rate, _turn: turn }
 }
@@ -115,7 +115,7 @@ fn turns_now<'a>(
     rates: &'a [Permits],
     first: Option<(&'a Permits, Turn<'a>)>,
 ) -> Result<Vec<Turn<'a>>, &'a Permits> {
-    let now = guard.backend.now();
+    let now = guard.backend().now();
     let mut turns = Vec::with_capacity(rates.len());
     let known = first.as_ref().map(|(permits, _)| permits.id());
     for permits in rates.iter().filter(|permits| Some(permits.id()) != known) {
@@ -132,7 +132,7 @@ fn turns_now<'a>(
 
 /// Notes that a task starts now.
 fn start(guard: &RunGuard, turns: Vec<Turn<'_>>) {
-    let now = guard.backend.now();
+    let now = guard.backend().now();
     for turn in turns {
         turn.rate.started(now);
     }

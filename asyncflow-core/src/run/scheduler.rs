@@ -30,22 +30,26 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use smallvec::SmallVec;
+
 use crate::graph::body::Job;
 use crate::node_index::NodeIndex;
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::unwind;
 
-use super::backend::Spawned;
+use super::backend::{Backend, Spawned};
 use super::drive::Invited;
 use super::driver_count::{DriverCount, Wanted};
 use super::finish::Finished;
 use super::guard::RunGuard;
 
-pub(crate) struct Scheduler {
+pub(crate) struct Scheduler<B: ?Sized = dyn Backend> {
     pub(crate) drivers: DriverCount,
     shared: Mutex<Shared>,
     /// How many places are queued, so that looking needs no lock.
     woken: AtomicUsize,
+    /// What the run runs on. Here, so that it needs no allocation of its own.
+    pub(crate) backend: B,
 }
 
 struct Shared {
@@ -164,17 +168,17 @@ impl Call {
             Self::Wake(waker) => unwind::contain(|| waker.wake()),
             Self::Invite(guard) => {
                 let invited = Invited::new(&guard);
-                unwind::contain(|| guard.backend.spawn(Spawned::Invited(invited)));
+                unwind::contain(|| guard.backend().spawn(Spawned::Invited(invited)));
             }
         }
     }
 }
 
-impl Scheduler {
-    /// The scheduler of a run with at most `drivers` drivers, of which its home is one.
-    pub(crate) fn new(drivers: usize) -> Self {
+impl<B> Scheduler<B> {
+    /// The scheduler of a run with one driver, its home.
+    pub(crate) fn new(backend: B) -> Self {
         Self {
-            drivers: DriverCount::new(drivers),
+            drivers: DriverCount::new(1),
             shared: Mutex::new(Shared {
                 places: Places::default(),
                 keeper: None,
@@ -186,9 +190,12 @@ impl Scheduler {
                 caller: None,
             }),
             woken: AtomicUsize::new(0),
+            backend,
         }
     }
+}
 
+impl Scheduler {
     /// How many tasks are woken.
     #[inline]
     pub(crate) fn woken(&self) -> usize {
@@ -228,9 +235,6 @@ impl Scheduler {
 
     /// Takes out a future that was woken.
     pub(crate) fn take_woken(&self) -> Option<Woken> {
-        if self.woken() == 0 {
-            return None;
-        }
         let mut shared = lock(&self.shared);
         let woken = shared.places.take_woken();
         self.count_woken(&shared);
@@ -423,13 +427,17 @@ impl Shared {
 /// The places of futures that wait.
 #[derive(Default)]
 struct Places {
-    first: Vec<Place>,
+    /// The first ones, in place.
+    first: SmallVec<[Place; IN_PLACE]>,
     /// Further ones, in parts, so that none becomes so large that to move it takes long.
     more: Vec<Vec<Place>>,
     occupied: usize,
     woken: List,
     vacant: List,
 }
+
+/// How many places need no allocation: as many tasks of a request wait at the same time.
+const IN_PLACE: usize = 4;
 
 /// How many places a part has at most.
 const PART: usize = 1024;
@@ -466,7 +474,7 @@ struct List {
 impl Places {
     fn get(&mut self, place: u32) -> Option<&mut Place> {
         let place = place as usize;
-        match place.checked_sub(PART) {
+        match place.checked_sub(IN_PLACE) {
             None => self.first.get_mut(place),
             Some(place) => self.more.get_mut(place / PART)?.get_mut(place % PART),
         }
@@ -509,26 +517,29 @@ impl Places {
         self.queue(place);
     }
 
+    fn len(&self) -> usize {
+        let more = match self.more.last() {
+            None => 0,
+            Some(last) => (self.more.len() - 1) * PART + last.len(),
+        };
+        self.first.len() + more
+    }
+
     /// Adds a place, which is vacant.
     fn add(&mut self, waker: impl FnOnce(u32) -> Waker) -> u32 {
-        let (before, part) = match self.first.len() {
-            ..PART => (0, &mut self.first),
-            _ => {
-                if self.more.last().is_none_or(|part| part.len() == PART) {
-                    self.more.push(Vec::new());
-                }
-                let before = self.more.len() * PART;
-                (before, self.more.last_mut().expect("there is one"))
-            }
-        };
         // There are no more of them than nodes.
-        let number = (before + part.len()) as u32;
-        part.push(Place {
+        let number = self.len() as u32;
+        let place = Place {
             state: PlaceState::Vacant,
             next: None,
             waiting: None,
             waker: Some(waker(number)),
-        });
+        };
+        match self.more.last_mut() {
+            None if self.first.len() < IN_PLACE => self.first.push(place),
+            Some(part) if part.len() < PART => part.push(place),
+            _ => self.more.push(vec![place]),
+        }
         number
     }
 
@@ -588,9 +599,8 @@ impl Places {
 
     /// Queues all places that wait. Returns whether there were any.
     fn wake_all(&mut self) -> bool {
-        let more: usize = self.more.iter().map(Vec::len).sum();
         let mut any = false;
-        for number in 0..(self.first.len() + more) as u32 {
+        for number in 0..self.len() as u32 {
             any |= self.wake(number);
         }
         any

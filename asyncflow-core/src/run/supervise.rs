@@ -306,7 +306,7 @@ fn recover(
 async fn pause(guard: &RunGuard, length: Duration) {
     yield_now().await;
     if !length.is_zero() {
-        guard.backend.sleep(length).await;
+        guard.backend().sleep(length).await;
     }
 }
 
@@ -326,7 +326,7 @@ pub(super) async fn acquire(
 ) -> Option<Holds> {
     let node = guard.node(task);
     let permits = node.permits();
-    let backend = &*guard.backend;
+    let backend = guard.backend();
     let limiter = guard.limiter().filter(|_| node.nested().is_none());
     // Kept while it waits for one thing after the other.
     let turn = LazyCell::new(|| Turn::new(node.priority()));
@@ -401,7 +401,7 @@ async fn wait_for_permits(
     until_stop(
         guard,
         Subject::Task(task),
-        Held::acquire(&*guard.backend, permits, turn),
+        Held::acquire(guard.backend(), permits, turn),
     )
     .await
 }

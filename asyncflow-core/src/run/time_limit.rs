@@ -32,7 +32,7 @@ pub(super) async fn attempt_async(
     let task = subject.task();
     let sees_stop = matches!(&guard.node(task).body, Body::Async(body) if body.sees_stop());
     let mut job = None;
-    let mut timer = limit.map(|limit| (limit, guard.backend.sleep(limit)));
+    let mut timer = limit.map(|limit| (limit, guard.backend().sleep(limit)));
     let end = poll_fn(|cx| {
         if !sees_stop && subject.stops(guard) {
             if let (Some(_), Subject::Task(_)) = (&job, subject) {
@@ -157,7 +157,7 @@ pub(super) async fn attempt_plain(
             return Poll::Pending;
         };
         if timer.is_none() && pin!(&mut starting).poll(cx).is_ready() {
-            timer = Some(guard.backend.sleep(time));
+            timer = Some(guard.backend().sleep(time));
         }
         if timer
             .as_mut()

@@ -18,12 +18,12 @@ use crate::sort::sort_by_number;
 use crate::task::outputs::Outputs;
 
 use super::attempt::{AttemptState, Owned};
-use super::backend::Backend;
 use super::current::current;
 use super::deadline::PlannedDeadline;
 use super::guard::RunGuard;
 use super::observers::Watch;
 use super::recording::Recording;
+use super::scheduler::Scheduler;
 use super::selection::Selection;
 use super::stop_handle::StopHandle;
 
@@ -149,7 +149,7 @@ impl Plan {
     /// Finds the mistakes of one execution, and claims its `once` tasks.
     pub(crate) fn new(
         graph: &Arc<Graph>,
-        backend: &Arc<dyn Backend>,
+        scheduler: &Arc<Scheduler>,
         options: Options,
     ) -> Result<Self, Refusal> {
         let Options {
@@ -203,9 +203,10 @@ impl Plan {
             _ => None,
         });
         let deadline = deadline.map(|limit| {
-            let passed = began.map(|began| backend.now().saturating_duration_since(began));
+            let passed =
+                began.map(|began| scheduler.backend.now().saturating_duration_since(began));
             let left = limit.saturating_sub(passed.unwrap_or_default());
-            PlannedDeadline::new(&**backend, limit, left)
+            PlannedDeadline::new(&scheduler.backend, limit, left)
         });
         let deadline = deadline.transpose()?;
         // Last, since it cannot be refused any more then.
@@ -214,7 +215,7 @@ impl Plan {
         let outer_watch =
             nested.and_then(|(outer, task)| outer.watch.as_deref().map(|watch| (watch, task)));
         let timed = timed || outer_watch.is_some_and(|(watch, _)| watch.is_timed());
-        let watch = Watch::of_run(graph, timed.then_some(backend), observers, outer_watch);
+        let watch = Watch::of_run(graph, timed.then_some(scheduler), observers, outer_watch);
         let replaces_functions = given
             .iter()
             .any(|(task, _)| graph.node(task.index).body().is_some());

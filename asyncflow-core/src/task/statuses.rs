@@ -1,6 +1,7 @@
 //! Statuses: what became of each node. A status is written once, by the thread that settles the node.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use smallvec::SmallVec;
@@ -17,6 +18,7 @@ use super::status::TaskStatus;
 pub(crate) enum Status {
     /// It waits, or runs.
     Unfinished = 0,
+    // The successes are next to each other.
     Succeeded,
     Given,
     Recovered,
@@ -70,6 +72,9 @@ impl Status {
     }
 }
 
+/// The bytes of those that are a success.
+const SUCCESSES: RangeInclusive<u8> = Status::Succeeded as u8..=Status::Restored as u8;
+
 /// How many statuses are in a row.
 const ROW: usize = 16;
 
@@ -122,7 +127,7 @@ impl Statuses {
     pub(crate) fn all_succeeded(&self) -> bool {
         self.rows.as_flattened()[..self.nodes]
             .iter()
-            .all(|status| Status::from_byte(status.load(Ordering::Relaxed)).is_success())
+            .all(|status| SUCCESSES.contains(&status.load(Ordering::Relaxed)))
     }
 
     pub(crate) fn skip_cause(&self, node: NodeIndex) -> Option<SkipCause> {
