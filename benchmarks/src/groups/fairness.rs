@@ -14,7 +14,7 @@ pub(super) const GROUP: Group = Group {
 };
 
 #[cfg(feature = "asyncflow")]
-mod measured {
+pub(super) mod measured {
     use std::cell::Cell;
     use std::future::Future;
     use std::rc::Rc;
@@ -101,7 +101,9 @@ mod measured {
     }
 
     /// Runs `work` beside a ticker. Returns how long it took, and the longest gap between ticks.
-    async fn beside_ticker(work: impl Future<Output = ()>) -> (Duration, Duration) {
+    pub(in crate::groups) async fn beside_ticker(
+        work: impl Future<Output = ()>,
+    ) -> (Duration, Duration) {
         let start = Instant::now();
         // The last tick, and the longest gap so far.
         let seen = Rc::new(Cell::new((start, Duration::ZERO)));

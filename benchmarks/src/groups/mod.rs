@@ -2,6 +2,7 @@
 
 mod dagx_set;
 mod data;
+mod drift;
 mod fairness;
 mod growth;
 mod locks;
@@ -49,6 +50,7 @@ pub const GROUPS: &[Group] = &[
     locks::GROUP,
     data::GROUP,
     fairness::GROUP,
+    drift::GROUP,
     memory::GROUP,
     growth::GROUP,
     million::GROUP,
