@@ -329,7 +329,21 @@ pub mod __private {
 ))]
 pub mod guide;
 
-/// The README's examples are run as well.
+/// The examples of the README are run as well, and those of the macros, whose crate cannot import this one.
 #[cfg(all(doctest, feature = "tokio", feature = "macros"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod examples {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../asyncflow-macros/README.md")]
+    struct MacrosReadme;
+
+    #[doc = include_str!("../asyncflow-macros/src/docs/task.md")]
+    struct Task;
+
+    #[doc = include_str!("../asyncflow-macros/src/docs/flow.md")]
+    struct Flow;
+
+    #[doc = include_str!("../asyncflow-macros/src/docs/output.md")]
+    struct Output;
+}

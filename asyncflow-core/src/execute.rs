@@ -52,10 +52,6 @@ pub struct Execute<'f, R: Runtime> {
     state: State<'f>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every execution comes to the largest, and would have to allocate it"
-)]
 enum State<'f> {
     /// Not polled yet. `None` if nothing was configured, as in most executions.
     Planned(Option<Box<Options>>),

@@ -35,13 +35,10 @@ impl Backend {
     }
 
     /// A test whose [`AnyRuntime`] is of this backend.
-    pub fn within<Fut: Future<Output = ()>>(
+    pub fn within<Fut: Future<Output = ()> + 'static>(
         self,
         test: impl FnOnce() -> Fut + Send + 'static,
-    ) -> impl FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send + 'static
-    where
-        Fut: 'static,
-    {
+    ) -> impl FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send + 'static {
         move || Box::pin(self.poll_within(self.enter(test)))
     }
 

@@ -97,11 +97,13 @@ pub(crate) struct OutputStore {
     /// In a run for some targets: how many consumers each output still has.
     consumers: Option<Box<Consumers>>,
     /// In a run with a recorder: the encoded outputs that are yet to be recorded.
-    records: Option<Box<Mutex<HashMap<Producer, Vec<u8>>>>>,
+    records: Option<Box<Records>>,
 }
 
 /// What makes an output: a task, or one of its elements.
 pub(crate) type Producer = (NodeIndex, Option<usize>);
+
+type Records = Mutex<HashMap<Producer, Vec<u8>>>;
 
 impl fmt::Debug for OutputStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,9 +1,6 @@
 //! What the compiler says when the macros, and `Flow::add`, are used wrongly: each message at the right
 //! place, with what to write instead.
 //!
-//! They are here, and not with the tests of every backend, because each is compiled with all that this
-//! crate depends on, which is little.
-//!
 //! After a change, write the messages anew with `TRYBUILD=overwrite` and read them.
 
 use std::fs;
@@ -18,7 +15,7 @@ fn compile_fail() {
 #[test]
 fn the_guide_quotes_the_compiler() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = fs::read_to_string(folder.join("../src/guide/compiler.rs")).unwrap();
+    let page = fs::read_to_string(folder.join("../../src/guide/compiler.rs")).unwrap();
     let kept = fs::read_dir(folder.join("tests/compile_fail")).unwrap();
     let kept = kept.map(|entry| entry.unwrap().path());
     let kept = kept.filter(|path| {

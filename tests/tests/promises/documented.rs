@@ -37,7 +37,7 @@ fn every_test_that_is_named() {
                 path.split("::").all(|part| defines(&source, part))
             }
             None if name.ends_with(".rs") => root
-                .join("../asyncflow-macros/tests/compile_fail")
+                .join("compile-fail/tests/compile_fail")
                 .join(name)
                 .exists(),
             None => continue,
