@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures everything again. Writes the tables in benchmarks/RESULTS.md, below its marker, and the chart
-# docs/growth.svg.
+# Measures everything again. Writes the tables in benchmarks/RESULTS.md, below its marker, and the charts
+# request.svg, task.svg and growth.svg in docs.
 #
 #   scripts/benchmarks.sh              all groups: about half an hour on two cores
 #   scripts/benchmarks.sh --quick      a minute, to test the script; discard the results
@@ -13,7 +13,7 @@ tables=$(mktemp)
 trap 'rm -f "$tables"' EXIT
 mkdir -p docs
 cargo run --locked --release -p asyncflow-benchmarks --features asyncflow -- \
-    --markdown "$tables" --svg docs/growth.svg "$@"
+    --markdown "$tables" --charts docs "$@"
 
 marker='<!-- Everything below is written by scripts/benchmarks.sh. -->'
 page=$(cat benchmarks/RESULTS.md)

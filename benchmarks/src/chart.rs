@@ -17,7 +17,7 @@ const BOTTOM: f64 = 64.0;
 const LABEL: f64 = 17.0;
 
 /// Distinct hues, each with a contrast of at least 3 to 1 to white and to black.
-const COLOURS: [&str; 8] = [
+pub(crate) const COLOURS: [&str; 8] = [
     "#2f7ed8", "#d9534f", "#2e9e5b", "#a463d0", "#c27c0e", "#0f9aa5", "#d1498b", "#7d8590",
 ];
 /// If there are more lines than colours, the colours repeat with the next pattern.
@@ -268,7 +268,7 @@ fn readable_mark(value: f64) -> String {
     format!("{value:.0}")
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

@@ -13,6 +13,8 @@
 
 #![forbid(unsafe_code)]
 
+/// Bar charts.
+pub mod bars;
 pub mod chart;
 pub mod contender;
 pub mod contenders;

@@ -17,7 +17,7 @@ usage: asyncflow-benchmarks [options]
   --rounds N          rounds per case; a slow contender may take part in fewer
   --entry WHERE       execute from `block-on` (default, as in #[tokio::main]) or `worker`
   --markdown FILE     also write the tables to FILE, as Markdown
-  --svg FILE          write the chart of the group `growth` to FILE
+  --charts FOLDER     write the charts of the groups `small`, `shapes` and `growth` to FOLDER
   --list              list groups and contenders
   --help              print this text
 ";
@@ -44,7 +44,7 @@ pub struct Options {
     /// Where to write the tables.
     pub markdown: Option<PathBuf>,
     /// Where to write the chart.
-    pub svg: Option<PathBuf>,
+    pub charts: Option<PathBuf>,
 }
 
 impl Options {
@@ -74,7 +74,7 @@ impl Options {
             rounds: None,
             entry: Entry::BlockOn,
             markdown: None,
-            svg: None,
+            charts: None,
         };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
@@ -91,7 +91,7 @@ impl Options {
                 "--size" => options.sizes.push(number(&value()?)?),
                 "--rounds" => options.rounds = Some(number(&value()?)?),
                 "--markdown" => options.markdown = Some(value()?.into()),
-                "--svg" => options.svg = Some(value()?.into()),
+                "--charts" => options.charts = Some(value()?.into()),
                 "--entry" => {
                     options.entry = match value()?.as_str() {
                         "block-on" => Entry::BlockOn,

@@ -70,7 +70,8 @@ impl Row {
             .collect()
     }
 
-    fn mean(&self) -> Option<Figure> {
+    /// The geometric mean of its figures, if it has all of them.
+    pub fn mean(&self) -> Option<Figure> {
         geometric_mean(&self.figures())
     }
 }

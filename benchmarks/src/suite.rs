@@ -56,6 +56,17 @@ impl Suite {
         }
     }
 
+    /// Writes a chart, if the options ask for charts.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_chart(&self, name: &str, svg: &str) -> io::Result<()> {
+        match &self.options.charts {
+            Some(folder) => fs::write(folder.join(name), svg),
+            None => Ok(()),
+        }
+    }
+
     /// Runs the groups that the options select, and writes the Markdown file.
     ///
     /// # Errors

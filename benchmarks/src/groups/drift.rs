@@ -7,14 +7,12 @@ use super::left_out as measured;
 pub(super) const GROUP: Group = Group {
     name: "drift",
     about: "time and memory of flows that are executed for long: in a loop, a thousand at a time, and large",
-    run: |suite| {
-        measured::report(suite);
-        Ok(())
-    },
+    run: measured::report,
 };
 
 #[cfg(feature = "asyncflow")]
 mod measured {
+    use std::io;
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 
@@ -36,7 +34,7 @@ mod measured {
     /// How many rows a table has: each is a tenth of the executions.
     const SLICES: usize = 10;
 
-    pub(super) fn report(suite: &mut Suite) {
+    pub(super) fn report(suite: &mut Suite) -> io::Result<()> {
         let executions = suite.options.pick(1_000, 100_000);
         let title = format!("a flow of four tasks, executed {executions} times in a loop");
         suite.report(sliced(title, "µs an execution", || {
@@ -67,6 +65,7 @@ mod measured {
             row.push(format!("{:.2}", gap.as_secs_f64() * 1e3));
         }
         suite.report(table);
+        Ok(())
     }
 
     /// A row for each tenth: how long an execution took, and the memory of the process after it.

@@ -7,16 +7,14 @@ use super::left_out as measured;
 pub(super) const GROUP: Group = Group {
     name: "fairness",
     about: "a 1 ms ticker on the current-thread runtime on which a large flow runs",
-    run: |suite| {
-        measured::report(suite);
-        Ok(())
-    },
+    run: measured::report,
 };
 
 #[cfg(feature = "asyncflow")]
 pub(super) mod measured {
     use std::cell::Cell;
     use std::future::Future;
+    use std::io;
     use std::rc::Rc;
     use std::time::{Duration, Instant};
 
@@ -37,10 +35,11 @@ pub(super) mod measured {
     /// How many times each flow is executed.
     const RUNS: usize = 9;
 
-    pub(super) fn report(suite: &mut Suite) {
+    pub(super) fn report(suite: &mut Suite) -> io::Result<()> {
         let size = suite.options.pick(100_000, 1_000_000);
         let table = table(size, &tasks(size));
         suite.report(table);
+        Ok(())
     }
 
     fn table(size: usize, label: &str) -> Table {

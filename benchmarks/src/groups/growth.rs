@@ -1,7 +1,5 @@
 //! How the time per task grows with the size of the graph.
 
-use std::fs;
-
 use super::{Group, tasks};
 use crate::chart::{Chart, Series};
 use crate::measure::Mode;
@@ -27,9 +25,6 @@ pub(super) const GROUP: Group = Group {
             mean: false,
         };
         let rows = sheet.run(suite);
-        let Some(file) = &suite.options.svg else {
-            return Ok(());
-        };
         let series = rows.into_iter().map(|row| {
             let points = sizes.iter().zip(row.outcomes);
             let points =
@@ -47,6 +42,6 @@ pub(super) const GROUP: Group = Group {
             y: "ns per task".to_owned(),
             series: series.filter(|series| !series.points.is_empty()).collect(),
         };
-        fs::write(file, chart.to_svg())
+        suite.write_chart("growth.svg", &chart.to_svg())
     },
 };

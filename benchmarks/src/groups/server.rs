@@ -7,16 +7,14 @@ use super::left_out as measured;
 pub(super) const GROUP: Group = Group {
     name: "server",
     about: "10,000 requests in flight, each a flow of four tasks, three of which sleep 5 to 11 ms",
-    run: |suite| {
-        measured::report(suite);
-        Ok(())
-    },
+    run: measured::report,
 };
 
 #[cfg(feature = "asyncflow")]
 mod measured {
     use std::fs;
     use std::future::Future;
+    use std::io;
     use std::pin::Pin;
     use std::sync::Arc;
     use std::time::{Duration, Instant};
@@ -132,7 +130,7 @@ mod measured {
         Duration::from_millis(10 * ticks)
     }
 
-    pub(super) fn report(suite: &mut Suite) {
+    pub(super) fn report(suite: &mut Suite) -> io::Result<()> {
         let in_flight = suite.options.pick(1_000, 10_000) as u64;
         let total = 20 * in_flight;
         let rounds = suite.options.rounds.unwrap_or(suite.options.pick(1, 3));
@@ -177,5 +175,6 @@ mod measured {
                 .to_owned(),
         );
         suite.report(table);
+        Ok(())
     }
 }

@@ -7,16 +7,14 @@ use super::left_out as measured;
 pub(super) const GROUP: Group = Group {
     name: "small",
     about: "flows of one to eight tasks, executed again and again, beside what is written by hand",
-    run: |suite| {
-        measured::report(suite);
-        Ok(())
-    },
+    run: measured::report,
 };
 
 #[cfg(feature = "asyncflow")]
 mod measured {
     use std::future::Future;
     use std::hint::black_box;
+    use std::io;
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 
@@ -28,8 +26,9 @@ mod measured {
     use tokio::task::{JoinSet, spawn_blocking};
     use tokio::time::timeout;
 
+    use crate::bars::{BarGroup, Bars};
     use crate::runtime::{AsyncStd, Runtime, Smol, Tokio};
-    use crate::statistics::Samples;
+    use crate::statistics::{Figure, Samples};
     use crate::suite::Suite;
     use crate::table::Table;
 
@@ -257,7 +256,8 @@ mod measured {
         }
     }
 
-    pub(super) fn report(suite: &mut Suite) {
+    pub(super) fn report(suite: &mut Suite) -> io::Result<()> {
+        let mut groups = Vec::new();
         let rounds = suite.options.rounds.unwrap_or(suite.options.pick(5, 60));
         let columns = [
             "contender",
@@ -295,17 +295,39 @@ mod measured {
             let ours = figures
                 .first()
                 .and_then(|(_, figure)| figure.map(|figure| figure.minimum));
-            for (name, figure) in figures {
-                let (Some(figure), Some(ours)) = (figure, ours) else {
+            for (name, figure) in &figures {
+                let (Some(figure), Some(ours)) = (*figure, ours) else {
                     continue;
                 };
                 table.rows.push(vec![
-                    name.to_owned(),
+                    (*name).to_owned(),
                     format!("{:.2} ({:.2})", figure.median * 1e6, figure.minimum * 1e6),
                     format!("{:.2}", figure.minimum / ours),
                 ]);
             }
             suite.report(table);
+            groups.push(group(title, &figures));
+        }
+        let chart = Bars {
+            title: "What a request costs".to_owned(),
+            subtitle: "a flow that is built once and executed each time, 2 workers, minima"
+                .to_owned(),
+            unit: "µs".to_owned(),
+            groups,
+        };
+        suite.write_chart("request.svg", &chart.to_svg())
+    }
+
+    /// What is compared in one case. The other backends cost nearly the same, and the chart has no room.
+    fn group(title: &str, figures: &[(&str, Option<Figure>)]) -> BarGroup {
+        let bars = figures.iter().filter_map(|(name, figure)| {
+            let other_backend = matches!(*name, "asyncflow-async-std" | "asyncflow-smol");
+            let figure = figure.filter(|_| !other_backend)?;
+            Some(((*name).to_owned(), figure.minimum * 1e6))
+        });
+        BarGroup {
+            title: title.to_owned(),
+            bars: bars.collect(),
         }
     }
 }
