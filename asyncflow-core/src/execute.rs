@@ -14,7 +14,7 @@ use crate::handle::{Task, Upstreams};
 use crate::observer::Observer;
 use crate::outcome::error::FlowError;
 use crate::outcome::run::Run;
-use crate::pace::{Pace, SLICE, block_on, now};
+use crate::pace::{Pace, SLICE, block_on};
 use crate::record::Opening;
 use crate::run::allocate::Prepared;
 use crate::run::backend::Backend;
@@ -413,8 +413,7 @@ impl<'f> State<'f> {
                 .is_some_and(|options| options.opening.is_some());
             match declared.size() {
                 ..=SLICE if !opens => {
-                    let prepared = now(Prepared::new(declared, Pace::at_once()));
-                    let prepared = prepared.map_err(FlowError::refused)?;
+                    let prepared = Prepared::at_once(declared).map_err(FlowError::refused)?;
                     *self = Self::Running(start(prepared, scheduler, options)?);
                 }
                 _ => {

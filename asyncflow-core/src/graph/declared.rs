@@ -222,7 +222,10 @@ impl Declared {
 
     /// The dense form of what has been declared, or why it cannot be executed.
     pub(crate) fn compile(&self) -> Result<&Arc<Graph>, Refusal> {
-        now(self.compile_at(&mut Pace::at_once()))
+        match self.compiled.get() {
+            Some(compiled) => compiled.as_ref().map_err(Clone::clone),
+            None => now(self.compile_at(&mut Pace::at_once())),
+        }
     }
 
     /// Like [`compile`](Self::compile), at a certain pace. If several executions compile at the same

@@ -36,6 +36,17 @@ impl Prepared {
         }
     }
 
+    /// The same in one go, for a flow that is small.
+    pub(crate) fn at_once(declared: &Declared) -> Result<Self, Refusal> {
+        let graph = Arc::clone(declared.compile()?);
+        let len = graph.len();
+        let mut pending = Pending::with_capacity(len);
+        graph.count_upstreams(&(0..len), &mut pending);
+        let mut storage = RunStorage::new(graph);
+        storage.grow(len);
+        Ok(Self { storage, pending })
+    }
+
     pub(crate) fn graph(&self) -> &Arc<Graph> {
         &self.storage.graph
     }

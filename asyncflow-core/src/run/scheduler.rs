@@ -176,6 +176,7 @@ impl Call {
 
 impl<B> Scheduler<B> {
     /// The scheduler of a run with one driver, its home.
+    #[inline]
     pub(crate) fn new(backend: B) -> Self {
         Self {
             drivers: DriverCount::new(1),
@@ -364,7 +365,7 @@ impl Scheduler {
     pub(crate) fn finish(&self, finished: Finished) {
         let mut shared = lock(&self.shared);
         // Their wakers have shares in this.
-        let places = std::mem::take(&mut shared.places);
+        let places = shared.places.clear();
         shared.over = true;
         let unwanted = match shared.unwanted {
             true => Some(finished),
@@ -604,6 +605,17 @@ impl Places {
             any |= self.wake(number);
         }
         any
+    }
+
+    /// Forgets all places. Returns those whose futures wait, which are to be dropped without the lock.
+    fn clear(&mut self) -> Option<Self> {
+        if self.occupied > 0 {
+            return Some(std::mem::take(self));
+        }
+        self.first.clear();
+        self.more.clear();
+        self.vacant = List::default();
+        None
     }
 
     fn drop_all(self) {
