@@ -98,7 +98,7 @@ pub mod marker {
     };
     pub use crate::declare::item::{Bare, IntoTask, One, Ready};
     pub use crate::nested::Nested;
-    pub use crate::output::{Fallible, IntoFailure, OutcomeKind, Value};
+    pub use crate::output::{Fallible, IntoFailure, Value};
 }
 
 /// What a journal of outputs is built on; see the crate `asyncflow-durable`.

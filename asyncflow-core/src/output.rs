@@ -101,19 +101,6 @@ pub struct Value;
 #[derive(Debug)]
 pub struct Fallible;
 
-/// The kind of an outcome, as far as its type tells; whether its bounds hold is asked of [`Outcome`].
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the output of a task",
-    label = "a task returns `{Self}`, which is no `asyncflow::Output`",
-    note = "add `#[derive(Output)]` to the type, or write `impl asyncflow::Output for ... {{}}`",
-    note = "or return a `Result` of it: `Ok(value)` works for every type that is `Send + Sync + 'static`"
-)]
-#[doc(hidden)]
-pub trait OutcomeKind<Kind> {}
-
-impl<T: Output> OutcomeKind<Value> for T {}
-impl<T, E> OutcomeKind<Fallible> for Result<T, E> {}
-
 impl<T: Output> Outcome<Value> for T {
     type Value = T;
 

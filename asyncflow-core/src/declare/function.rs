@@ -24,7 +24,7 @@ use crate::graph::body::{
 use crate::graph::storage::RunStorage;
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
-use crate::output::{BoxError, Fallible, Outcome, OutcomeKind, Output, Value};
+use crate::output::{BoxError, Fallible, Outcome, Output, Value};
 use crate::record::CodecFns;
 use crate::sealed::Sealed;
 use crate::task::column::ColumnType;
@@ -184,7 +184,7 @@ macro_rules! call_with {
         where
             F: Fn($($arg),*) -> Fut,
             Fut: Future + Send + 'a,
-            Fut::Output: OutcomeKind<Kind> + Outcome<Kind>,
+            Fut::Output: Returns<Plain<Kind>> + Outcome<Kind>,
         {
             type Value = <Fut::Output as Outcome<Kind>>::Value;
             type Outcome = Fut::Output;
@@ -214,7 +214,7 @@ macro_rules! call_with {
         where
             F: FnOnce($($arg),*) -> Fut,
             Fut: Future + Send + 'a,
-            Fut::Output: OutcomeKind<Kind> + Outcome<Kind>,
+            Fut::Output: Returns<Plain<Kind>> + Outcome<Kind>,
         {
             type Value = <Fut::Output as Outcome<Kind>>::Value;
             type Outcome = Fut::Output;
