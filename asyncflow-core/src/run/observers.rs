@@ -244,10 +244,18 @@ impl Watch {
         if !self.is_observed() {
             return code();
         }
-        self.tell_of(node, &|observer, task| observer.task_entered(task, attempt));
+        self.entered(node, attempt);
         let done = unwind::catch(code);
-        self.tell_of(node, &|observer, task| observer.task_left(task, attempt));
+        self.left(node, attempt);
         done.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+    }
+
+    fn entered(&self, node: NodeIndex, attempt: u32) {
+        self.tell_of(node, &|observer, task| observer.task_entered(task, attempt));
+    }
+
+    fn left(&self, node: NodeIndex, attempt: u32) {
+        self.tell_of(node, &|observer, task| observer.task_left(task, attempt));
     }
 
     pub(crate) fn attempt_failed(&self, node: NodeIndex, attempt: u32, cause: &Cause) {
