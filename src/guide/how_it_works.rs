@@ -59,6 +59,26 @@
 //! | observers or clocks in its run | with a call for each event |
 //! | a record in a journal | with a look-up before its first attempt, and a record after its last |
 //!
+//! # What it adds to a program
+//!
+//! A request of four functions on Tokio, by `join!` and as a flow, in release mode, from nothing.
+//! `scripts/size.sh` in the repository measures it again.
+//!
+//! | | crates | seconds of processor | size without symbols |
+//! |---|---|---|---|
+//! | Tokio alone | 8 | 16 | 0.59 MB |
+//! | with asyncflow | 20 | 61 | 1.55 MB |
+//! | with asyncflow, and the lines below | 20 | 54 | 1.33 MB |
+//!
+//! The engine is compiled once, in the crate `asyncflow-core`; what is compiled again when a program changes is
+//! small. The compiler splits that crate into sixteen units, and copies into each what they share. Only the
+//! program can tell it not to, in its `Cargo.toml`:
+//!
+//! ```toml
+//! [profile.release.package.asyncflow-core]
+//! codegen-units = 1
+//! ```
+//!
 //! # The end
 //!
 //! Everything that works on a run holds a share in it. Whoever gives back the last one, closes it: no counter
