@@ -424,6 +424,9 @@ on_every_backend! {
         returns.open();
         eventually::<R>("the end of the run", || grammar.is_over()).await;
         grammar.assert_over();
+        let calls = grammar.calls();
+        let place = |wanted: &str| calls.iter().position(|call| call == wanted).unwrap();
+        assert!(place("plain left") < place("plain ended"), "{calls:?}");
     }
 
     async fn every_call_of_a_task_that_needs_everything<R>() {
