@@ -5,15 +5,11 @@
 
 /// Sorts items by their numbers. Items of the same number stay in their order.
 pub(crate) fn sort_by_number<T>(items: &mut [T], number: impl Fn(&T) -> u64) {
-    if let Some(order) = order_of(items.len(), &|place| number(&items[place])) {
-        arrange(order, &mut |a, b| items.swap(a, b));
+    if items.is_sorted_by_key(&number) {
+        return;
     }
-}
-
-/// The numbers of the items, with their places. `None` if the items are in order, as most are.
-fn order_of(len: usize, number: &dyn Fn(usize) -> u64) -> Option<Vec<(u64, usize)>> {
-    let sorted = (0..len).is_sorted_by_key(number);
-    (!sorted).then(|| (0..len).map(|place| (number(place), place)).collect())
+    let order = items.iter().map(number).zip(0..).collect();
+    arrange(order, &mut |a, b| items.swap(a, b));
 }
 
 /// Swaps items until they are in the order of their numbers, which come with the places of the items.

@@ -244,18 +244,10 @@ impl Watch {
         if !self.is_observed() {
             return code();
         }
-        self.entered(node, attempt);
-        let done = unwind::catch(code);
-        self.left(node, attempt);
-        done.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
-    }
-
-    fn entered(&self, node: NodeIndex, attempt: u32) {
         self.tell_of(node, &|observer, task| observer.task_entered(task, attempt));
-    }
-
-    fn left(&self, node: NodeIndex, attempt: u32) {
+        let done = unwind::catch(code);
         self.tell_of(node, &|observer, task| observer.task_left(task, attempt));
+        done.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
     }
 
     pub(crate) fn attempt_failed(&self, node: NodeIndex, attempt: u32, cause: &Cause) {
