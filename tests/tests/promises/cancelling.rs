@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow::{Observer, Runtime, TaskRef};
+use asyncflow::{Observer, Runtime, TaskId, TaskRef};
 use asyncflow_tests::{
     Gate, Guard, Guards, LONG, Log, Meeting, again, attempts_after, eventually, hold,
     on_every_backend, outlives_a_stop, pause, poll_times, poll_until, run_ended, turns, waits,
@@ -404,6 +404,30 @@ on_every_backend! {
         assert_eq!(report.status(plain), TaskStatus::Succeeded);
         assert_eq!(report.status(queued), TaskStatus::Cancelled);
         assert!(error.to_string().contains("the run was cancelled"), "{error}");
+    }
+
+    async fn attempts_that_were_cancelled_count<R>() {
+        let (mut flow, guards) = (Flow::<R>::new(), Guards::new());
+        let (once, twice, calls) = (Gate::new(), Gate::new(), Arc::new(AtomicUsize::new(0)));
+        let waiting = flow.add(waits(&guards, &once));
+        let opens = twice.clone();
+        let second = again!((opens, calls) {
+            if calls.fetch_add(1, Ordering::SeqCst) == 0 {
+                return Err("not yet");
+            }
+            opens.open();
+            pending::<Result<(), &str>>().await
+        });
+        let second = flow.add(second.retry(attempts_after(Duration::ZERO, 2)));
+        let queued = flow.add((async || ()).after(waiting));
+        let running = flow.start();
+        once.pass().await;
+        twice.pass().await;
+        let error = running.cancel().await.unwrap_err();
+        let report = error.report().unwrap();
+        let attempts = |task: TaskId| report.task(task).attempts();
+        let attempts = [waiting.id(), second.id(), queued.id()].map(attempts);
+        assert_eq!(attempts, [1, 2, 0]);
     }
 
     // When the cancel returns, every future has been dropped, and nothing new has started.

@@ -16,7 +16,9 @@ use asyncflow::durable::{
 };
 use asyncflow::prelude::*;
 use asyncflow::{FlowErrorKind, Observer, TaskRef};
-use asyncflow_tests::{Gate, Log, at_once, eventually, hold, on_every_backend, passes, skipped};
+use asyncflow_tests::{
+    Gate, Inside, Log, at_once, eventually, hold, on_every_backend, passes, skipped, turns,
+};
 
 /// A journal in memory.
 #[derive(Clone, Default)]
@@ -40,6 +42,10 @@ struct State {
     looks: Option<Gate>,
     /// Opened when a load begins.
     looking: Gate,
+    /// So many turns of the executor a load takes.
+    turns: usize,
+    /// The loads at the same time.
+    loads: Inside,
 }
 
 struct MemorySession(Memory, String);
@@ -99,6 +105,8 @@ impl Session for MemorySession {
             self.0.0.looking.open();
             gate.pass().await;
         }
+        let _visit = self.0.0.loads.enter(1);
+        turns(self.0.0.turns).await;
         let records = self.0.0.records.lock().unwrap();
         Ok(records.get(&(self.1.clone(), key.into())).cloned())
     }

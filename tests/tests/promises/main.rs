@@ -47,6 +47,7 @@ mod running;
 mod runs_inside;
 mod runtimes;
 mod selection;
+mod structure;
 mod timelines;
 mod timeouts;
 mod traces;

@@ -456,6 +456,20 @@ on_every_backend! {
         assert_eq!(picky, expected);
     }
 
+    async fn a_fallback_belongs_to_the_last_attempt<R>() {
+        #[derive(Clone, Default)]
+        struct Entered(Arc<Mutex<Vec<u32>>>);
+        impl Observer for Entered {
+            fn task_entered(&self, _: TaskRef<'_>, attempt: u32) {
+                self.0.lock().unwrap().push(attempt);
+            }
+        }
+        let (mut flow, entered) = (Flow::<R>::new(), Entered::default());
+        flow.add((async || Err::<(), _>("no")).retry(at_once(1)).fallback(|_| ()));
+        flow.execute().observe(entered.clone()).await.unwrap();
+        assert_eq!(entered.0.lock().unwrap().last(), Some(&2));
+    }
+
     async fn tasks_wait_for_a_slot<R>() {
         let (mut flow, gate, grammar) = (Flow::<R>::new(), Gate::new(), Grammar::default());
         let c = gate.clone();

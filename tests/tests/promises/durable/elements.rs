@@ -85,6 +85,13 @@ impl<R: Runtime + Default> Doubles<R> {
 }
 
 on_every_backend! {
+    async fn few_are_looked_up_at_a_time<R>() {
+        let journal = Memory::with(State { turns: 3, ..State::default() });
+        Doubles::<R>::new(false, 1..=300).execute(&journal).await;
+        let most = journal.0.loads.most();
+        assert!((2..=64).contains(&most), "{most} of 300 at a time");
+    }
+
     async fn each_element_is_restored<R>() {
         for plain in [true, false] {
             let folder = tempfile::tempdir().unwrap();
