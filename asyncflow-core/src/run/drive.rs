@@ -34,7 +34,7 @@ use super::execution::Execution;
 use super::guard::RunGuard;
 use super::observers::{Observed, Watch};
 use super::ready_queues::{Injected, LocalQueue};
-use super::scheduler::{PutBack, Waiting, Woken};
+use super::scheduler::{Waiting, Woken};
 use super::settle::{Announcements, ReadySink, ReadyTasks};
 use super::step::Step;
 use super::supervise;
@@ -330,8 +330,7 @@ impl DriveState {
                     job,
                     sees_stop: supervised || guard.node(task).nested().is_some(),
                 };
-                let refused = guard.scheduler.insert(guard, waiting);
-                drop_refused(refused);
+                guard.scheduler.insert(guard, waiting);
             }
             (polled, job) => self.close(guard, task, job, polled),
         }
@@ -348,11 +347,7 @@ impl DriveState {
         }
         let polled = unwind::catch(|| woken.poll());
         if let Ok(Poll::Pending) = polled {
-            match guard.scheduler.put_back(woken) {
-                PutBack::Waits => {}
-                PutBack::WokeItself(place) => self.yielded.push(place),
-                PutBack::Refused(waiting) => drop_refused(Some(waiting)),
-            }
+            self.yielded.extend(guard.scheduler.put_back(woken));
             return;
         }
         let waiting = guard.scheduler.vacate(woken);
@@ -433,13 +428,6 @@ impl DriveState {
     fn announce(&mut self, guard: &RunGuard, ended: Announcements) {
         self.settling(guard, |run, ready| run.announce(ended, ready));
     }
-}
-
-/// Drops a future that cannot wait because the home is gone, as those that waited then were dropped.
-/// Its task gets its status with the end of the run: a blocking thread may still call its function.
-#[cold]
-fn drop_refused(refused: Option<Waiting>) {
-    unwind::contain(|| drop(refused));
 }
 
 /// What came of polling a job.

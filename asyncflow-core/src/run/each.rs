@@ -420,9 +420,7 @@ fn go_on(guard: &RunGuard, task: NodeIndex, job: Job) {
         job,
         sees_stop: true,
     };
-    // If the run was dropped, it is given back.
-    let refused = guard.scheduler.insert(guard, waiting);
-    unwind::contain(|| drop(refused));
+    guard.scheduler.insert(guard, waiting);
 }
 
 /// Has one more worker take elements, if there are some for it.

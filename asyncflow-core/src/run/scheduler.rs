@@ -131,17 +131,6 @@ impl Woken {
     }
 }
 
-/// What became of a future that was put back.
-pub(crate) enum PutBack {
-    /// It waits to be woken.
-    Waits,
-    /// It was woken while it was polled. It is to be queued [again](Scheduler::queue) when the runtime
-    /// has had a turn.
-    WokeItself(u32),
-    /// The home is gone, so it cannot wait.
-    Refused(Waiting),
-}
-
 /// What the home is to do.
 pub(crate) enum Arrival {
     /// Work as a driver that has been counted.
@@ -215,11 +204,12 @@ impl Scheduler {
     }
 
     /// Gives a future a place. It is queued at once, because it has left another waker with what it
-    /// waits for. Gives it back if the home is gone.
-    pub(crate) fn insert(self: &Arc<Self>, guard: &RunGuard, waiting: Waiting) -> Option<Waiting> {
+    /// waits for. Drops it if the home is gone.
+    pub(crate) fn insert(self: &Arc<Self>, guard: &RunGuard, waiting: Waiting) {
         let mut shared = lock(&self.shared);
         if shared.closed {
-            return Some(waiting);
+            drop(shared);
+            return drop_refused(waiting);
         }
         if shared.keeper.is_none() {
             shared.keeper = Some(guard.clone());
@@ -231,7 +221,6 @@ impl Scheduler {
             }))
         });
         self.count_woken(&shared);
-        None
     }
 
     /// Takes out a future that was woken.
@@ -242,17 +231,17 @@ impl Scheduler {
         woken
     }
 
-    /// Puts back a future that is pending.
-    pub(crate) fn put_back(&self, woken: Woken) -> PutBack {
+    /// Puts back a future that is pending. Drops it if the home is gone. Returns its place if it was woken
+    /// while it was polled: it is to be [queued](Self::queue) again when the runtime has had a turn.
+    pub(crate) fn put_back(&self, woken: Woken) -> Option<u32> {
         let mut shared = lock(&self.shared);
         if shared.closed {
-            return PutBack::Refused(woken.waiting);
+            drop(shared);
+            drop_refused(woken.waiting);
+            return None;
         }
         let place = woken.place;
-        match shared.places.put_back(woken) {
-            false => PutBack::Waits,
-            true => PutBack::WokeItself(place),
-        }
+        shared.places.put_back(woken).then_some(place)
     }
 
     /// Queues futures that woke themselves.
@@ -423,6 +412,13 @@ impl Shared {
             .call(guard.clone())
             .map_or(Call::Nothing, Call::Wake)
     }
+}
+
+/// Drops a future that cannot wait because the home is gone, as those that waited then were dropped.
+/// Its task gets its status with the end of the run: a blocking thread may still call its function.
+#[cold]
+fn drop_refused(waiting: Waiting) {
+    unwind::contain(|| drop(waiting));
 }
 
 /// The places of futures that wait.
