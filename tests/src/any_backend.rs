@@ -165,6 +165,7 @@ pub struct Given(#[expect(dead_code, reason = "it is only dropped")] Box<dyn Sen
 type Waiting = Pin<Box<dyn Future<Output = Given> + Send>>;
 
 /// The native lock of the backend that the test runs on.
+#[derive(Debug)]
 pub enum AnyLock {
     /// Tokio's.
     Tokio(Arc<<TokioRuntime as Runtime>::Lock>),
@@ -198,6 +199,7 @@ impl RuntimeLock for AnyLock {
 }
 
 /// The native semaphore of the backend that the test runs on.
+#[derive(Debug)]
 pub enum AnySemaphore {
     /// Tokio's.
     Tokio(Arc<<TokioRuntime as Runtime>::Semaphore>),
@@ -243,17 +245,5 @@ fn waiting<G: Send + 'static>(permits: impl Future<Output = G> + Send + 'static)
 impl fmt::Debug for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Given")
-    }
-}
-
-impl fmt::Debug for AnyLock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AnyLock")
-    }
-}
-
-impl fmt::Debug for AnySemaphore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AnySemaphore")
     }
 }

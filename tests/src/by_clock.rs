@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use asyncflow::{Flow, Runtime, Unavailable};
 
-use crate::forward::forward_to_runtime;
+use crate::forward_to_runtime;
 use crate::yield_now;
 
 /// A flow on a runtime like `R`, and the clock by which its sleeps end.

@@ -10,7 +10,7 @@ use asyncflow::{Flow, Runtime, Unavailable};
 use smol::future::or;
 
 use crate::Gate;
-use crate::forward::forward_to_runtime;
+use crate::forward_to_runtime;
 
 /// The length of the sleeps that end by hand; all others end by the clock.
 pub const BY_HAND: Duration = Duration::from_secs(4242);

@@ -2,6 +2,8 @@
 
 /// The types and methods of [`Runtime`](asyncflow::Runtime) that have nothing to do with time, forwarded to
 /// the field `runtime`.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! forward_to_runtime {
     () => {
         type Lock = R::Lock;
@@ -15,7 +17,7 @@ macro_rules! forward_to_runtime {
             self.runtime.parallelism()
         }
 
-        fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        fn spawn(&self, future: impl ::std::future::Future<Output = ()> + Send + 'static) {
             self.runtime.spawn(future);
         }
 
@@ -24,5 +26,3 @@ macro_rules! forward_to_runtime {
         }
     };
 }
-
-pub(crate) use forward_to_runtime;

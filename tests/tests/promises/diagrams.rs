@@ -500,7 +500,7 @@ fn folding_takes_the_time_of_its_size() {
     // A grid, which no fold but the last one folds. Quadratic work would not end.
     let mut flow = ThreadFlow::new();
     let mut rows: Vec<Task<()>> = Vec::new();
-    for number in 0..30_000_usize {
+    for number in 0..60_000_usize {
         let upstreams = [number.checked_sub(1), number.checked_sub(447)];
         let upstreams: Vec<_> = upstreams
             .into_iter()
@@ -509,7 +509,7 @@ fn folding_takes_the_time_of_its_size() {
             .collect();
         rows.push(flow.add((async || ()).after(upstreams)));
     }
-    assert_folds(&flow, 30_000);
+    assert_folds(&flow, 60_000);
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::time::Duration;
 use asyncflow::prelude::*;
 use asyncflow::{Observer, Permits, Runtime, Structure, TaskRef, TaskStatus, Unavailable};
 use asyncflow_tests::{
-    BY_HAND, Gate, LONG, Numbers, again, at_once, by_hand, ended, eventually, on_every_backend,
-    passes, pause, poll_times, turns, yield_now,
+    BY_HAND, Gate, LONG, Numbers, again, at_once, by_hand, ended, eventually, forward_to_runtime,
+    on_every_backend, passes, pause, poll_times, turns, yield_now,
 };
 
 /// How far a task has come, as an observer is told.
@@ -231,8 +231,7 @@ struct SlowTimers<R> {
 }
 
 impl<R: Runtime> Runtime for SlowTimers<R> {
-    type Lock = R::Lock;
-    type Semaphore = R::Semaphore;
+    forward_to_runtime!();
 
     fn attach(&self) -> Result<Self, Unavailable> {
         let runtime = self.runtime.attach()?;
@@ -240,22 +239,6 @@ impl<R: Runtime> Runtime for SlowTimers<R> {
             runtime,
             ..self.clone()
         })
-    }
-
-    fn enter<T>(&self, f: impl FnOnce() -> T) -> T {
-        self.runtime.enter(f)
-    }
-
-    fn parallelism(&self) -> usize {
-        self.runtime.parallelism()
-    }
-
-    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.runtime.spawn(future);
-    }
-
-    fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
-        self.runtime.spawn_blocking(function);
     }
 
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
