@@ -2,9 +2,7 @@
 //!
 //! [`chart`]: crate::chart
 
-use std::fmt::Write;
-
-use crate::chart::{COLOURS, escape};
+use crate::chart::{COLOURS, escape, write_to};
 use crate::table::readable;
 
 const WIDTH: f64 = 960.0;
@@ -48,7 +46,7 @@ impl Bars {
             if !group.title.is_empty() {
                 let baseline = y + 14.0;
                 let case = escape(&group.title);
-                put(
+                write_to(
                     &mut body,
                     format_args!("<text x=\"{LEFT}\" y=\"{baseline}\">{case}</text>\n"),
                 );
@@ -62,7 +60,7 @@ impl Bars {
                 let weight = if number == 0 { 600 } else { 400 };
                 let (beside, behind, baseline) = (LEFT - 8.0, LEFT + length + 6.0, y + BAR - 4.5);
                 let (name, figure, unit) = (escape(name), readable(*figure), escape(&self.unit));
-                put(
+                write_to(
                     &mut body,
                     format_args!(
                         "<text x=\"{beside}\" y=\"{baseline}\" text-anchor=\"end\" \
@@ -87,11 +85,6 @@ impl Bars {
              <text x=\"20\" y=\"52\">{subtitle}</text>\n{body}</svg>\n"
         )
     }
-}
-
-fn put(svg: &mut String, arguments: std::fmt::Arguments<'_>) {
-    svg.write_fmt(arguments)
-        .expect("writing to a `String` does not fail");
 }
 
 #[cfg(test)]

@@ -256,7 +256,7 @@ fn line(svg: &mut String, index: usize, series: &Series, label: f64, x: &Axis, y
     );
 }
 
-fn write_to(svg: &mut String, arguments: std::fmt::Arguments<'_>) {
+pub(crate) fn write_to(svg: &mut String, arguments: std::fmt::Arguments<'_>) {
     svg.write_fmt(arguments)
         .expect("writing to a `String` does not fail");
 }
