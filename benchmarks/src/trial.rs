@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::contender::{Contender, Unfit};
 use crate::contenders;
+#[cfg(feature = "asyncflow")]
+use crate::groups::small;
 use crate::plan::Plan;
 
 /// The first argument of a child process; see [`answer`].
@@ -84,6 +86,41 @@ pub fn peak_memory(contender: &dyn Contender, plan: &Plan) -> Result<u64, String
     answer.parse().map_err(|_| answer)
 }
 
+/// The allocations of a process with these arguments after [`CHILD`]. Valgrind counts them, so that counting
+/// slows down nothing that is timed.
+///
+/// # Errors
+/// Why they were not counted.
+pub fn allocations(arguments: &[&str]) -> Result<u64, String> {
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let output = Command::new("valgrind")
+        .args([
+            "--tool=memcheck",
+            "--leak-check=no",
+            "--undef-value-errors=no",
+        ])
+        .arg(program)
+        .arg(CHILD)
+        .args(arguments)
+        .output()
+        .map_err(|error| format!("allocations: valgrind could not be run ({error})"))?;
+    let log = String::from_utf8_lossy(&output.stderr);
+    let number = log
+        .lines()
+        .find_map(|line| line.split_once("total heap usage:"))
+        .and_then(|(_, rest)| {
+            rest.split_whitespace()
+                .next()?
+                .replace(',', "")
+                .parse()
+                .ok()
+        });
+    match number {
+        Some(number) if output.status.success() && output.stdout == b"ok\n" => Ok(number),
+        _ => Err(format!("allocations: valgrind failed on {arguments:?}")),
+    }
+}
+
 /// Runs this program as a child process, and returns the line that it prints.
 fn child(arguments: &[&str], patience: Duration) -> Result<String, String> {
     let program = env::current_exe().map_err(|error| error.to_string())?;
@@ -126,6 +163,13 @@ fn child(arguments: &[&str], patience: Duration) -> Result<String, String> {
 /// In a child process, carries out the arguments after [`CHILD`] and returns the line to print.
 pub fn answer(arguments: &[String]) -> String {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    #[cfg(feature = "asyncflow")]
+    if let ["small", case, contender, turns] = arguments[..] {
+        return match small::take_turns(case, contender, turns) {
+            Some(()) => "ok".to_owned(),
+            None => format!("there is no such case or contender: {arguments:?}"),
+        };
+    }
     let (name, plan) = match arguments[..] {
         [_, name, plan, ..] => (name, Plan::parse(plan)),
         _ => return "a child needs a command, a contender and a plan".to_owned(),

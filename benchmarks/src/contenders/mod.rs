@@ -12,6 +12,7 @@ mod onetbb;
 mod spawn;
 mod taski;
 mod tokio_joinset;
+mod when2task;
 mod wiring;
 
 pub use onetbb::{PROGRAM_VARIABLE, compile};
@@ -50,6 +51,7 @@ pub fn all() -> Vec<Box<dyn Contender>> {
         Box::new(async_dag::AsyncDag),
         Box::new(taski::Taski),
         Box::new(fn_graph::FnGraph),
+        Box::new(when2task::When2task),
     ];
     if let Some(onetbb) = onetbb::OneTbb::compiled() {
         all.push(Box::new(onetbb));

@@ -14,7 +14,7 @@ mod server;
 mod shapes;
 mod skewed;
 mod sleep;
-mod small;
+pub(crate) mod small;
 mod spin;
 mod yields;
 

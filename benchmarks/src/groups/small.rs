@@ -3,10 +3,12 @@
 use super::Group;
 #[cfg(not(feature = "asyncflow"))]
 use super::left_out as measured;
+#[cfg(feature = "asyncflow")]
+pub(crate) use measured::take_turns;
 
 pub(super) const GROUP: Group = Group {
     name: "small",
-    about: "flows of one to eight tasks, executed again and again, beside what is written by hand",
+    about: "flows of one to eight tasks, executed again and again, beside what is written by hand, and dagx",
     run: measured::report,
 };
 
@@ -20,7 +22,9 @@ mod measured {
 
     use asyncflow::prelude::*;
     use asyncflow::{AsyncStdRuntime, SmolRuntime, TokioRuntime};
+    use dagx::{DagRunner, TaskHandle, task_fn};
     use futures::stream::{FuturesUnordered, StreamExt};
+    use futures_concurrency::future::Join;
     // Pending once, and woken at once.
     use smol::future::yield_now;
     use tokio::task::{JoinSet, spawn_blocking};
@@ -31,6 +35,7 @@ mod measured {
     use crate::statistics::{Figure, Samples};
     use crate::suite::Suite;
     use crate::table::Table;
+    use crate::trial;
 
     /// A limit that is not reached.
     const LONG: Duration = Duration::from_secs(60);
@@ -83,13 +88,7 @@ mod measured {
                 input = Some(id);
             }
             Case::Waits => {
-                let waits = [1, 2, 3].map(|number: u64| {
-                    flow.add(move || async move {
-                        yield_now().await;
-                        number
-                    })
-                });
-                let [a, b, c] = waits;
+                let [a, b, c] = [1, 2, 3].map(|number| flow.add(move || wait(number)));
                 flow.add((async |a: &u64, b: &u64, c: &u64| a + b + c).inputs((a, b, c)));
             }
             Case::Semaphore => {
@@ -150,6 +149,12 @@ mod measured {
         })
     }
 
+    /// Waits once.
+    async fn wait(number: u64) -> u64 {
+        yield_now().await;
+        number
+    }
+
     async fn join_all(mut set: JoinSet<u64>) {
         let mut sum = 0;
         while let Some(number) = set.join_next().await {
@@ -158,10 +163,34 @@ mod measured {
         black_box(sum);
     }
 
+    async fn next_all(mut all: FuturesUnordered<impl Future<Output = u64>>) {
+        let mut sum = 0;
+        while let Some(number) = all.next().await {
+            sum += number;
+        }
+        black_box(sum);
+    }
+
+    /// Runs the graph, and asserts the output of its `last` task.
+    async fn run_dag(dag: DagRunner, last: TaskHandle<u64>, output: u64) {
+        let spawn = |future| {
+            tokio::spawn(future);
+        };
+        dag.run(spawn).await.expect("nothing of it fails");
+        assert_eq!(dag.get(last).ok(), Some(output));
+    }
+
     /// What one would write in place of the flow.
     fn others(case: Case) -> Vec<(&'static str, Turn)> {
         match case {
-            Case::One => vec![],
+            Case::One => vec![(
+                "dagx",
+                by_hand(|| {
+                    let dag = DagRunner::new();
+                    let last = dag.add_task(task_fn(|_: ()| async { 1 })).into();
+                    run_dag(dag, last, 1)
+                }),
+            )],
             Case::Ready => vec![
                 (
                     "join!",
@@ -169,6 +198,39 @@ mod measured {
                         let id = black_box(5_u64);
                         let (a, b) = futures::join!(async { id + 1 }, async { id + 2 });
                         black_box(async { a + b }.await);
+                    }),
+                ),
+                (
+                    "futures-concurrency",
+                    by_hand(|| async {
+                        let id = black_box(5_u64);
+                        let (a, b) = (async { id + 1 }, async { id + 2 }).join().await;
+                        black_box(async { a + b }.await);
+                    }),
+                ),
+                (
+                    "futures-unordered",
+                    by_hand(|| async {
+                        let id = black_box(5_u64);
+                        let adds = [1, 2].map(|number| async move { id + number });
+                        next_all(adds.into_iter().collect()).await;
+                    }),
+                ),
+                (
+                    "dagx",
+                    by_hand(|| {
+                        let dag = DagRunner::new();
+                        let id = black_box(5_u64);
+                        let id: TaskHandle<u64> =
+                            dag.add_task(task_fn(move |_: ()| async move { id })).into();
+                        let [a, b] = [1, 2].map(|number| {
+                            dag.add_task(task_fn(move |id: u64| async move { id + number }))
+                                .depends_on(id)
+                        });
+                        let last = dag
+                            .add_task(task_fn(|(a, b): (u64, u64)| async move { a + b }))
+                            .depends_on((&a, &b));
+                        run_dag(dag, last, 13)
                     }),
                 ),
                 (
@@ -184,18 +246,36 @@ mod measured {
             ],
             Case::Waits => vec![
                 (
-                    "futures-unordered",
+                    "join!",
                     by_hand(|| async {
-                        let waits = [1, 2, 3_u64].map(|number| async move {
-                            yield_now().await;
-                            number
+                        let (a, b, c) = futures::join!(wait(1), wait(2), wait(3));
+                        black_box(a + b + c);
+                    }),
+                ),
+                (
+                    "futures-concurrency",
+                    by_hand(|| async {
+                        let (a, b, c) = (wait(1), wait(2), wait(3)).join().await;
+                        black_box(a + b + c);
+                    }),
+                ),
+                (
+                    "futures-unordered",
+                    by_hand(|| next_all([1, 2, 3].map(wait).into_iter().collect())),
+                ),
+                (
+                    "dagx",
+                    by_hand(|| {
+                        let dag = DagRunner::new();
+                        let [a, b, c] = [1, 2, 3].map(|number| -> TaskHandle<u64> {
+                            dag.add_task(task_fn(move |_: ()| wait(number))).into()
                         });
-                        let mut all: FuturesUnordered<_> = waits.into_iter().collect();
-                        let mut sum = 0;
-                        while let Some(number) = all.next().await {
-                            sum += number;
-                        }
-                        black_box(sum);
+                        let last = dag
+                            .add_task(task_fn(
+                                |(a, b, c): (u64, u64, u64)| async move { a + b + c },
+                            ))
+                            .depends_on((&a, &b, &c));
+                        run_dag(dag, last, 6)
                     }),
                 ),
                 (
@@ -203,10 +283,7 @@ mod measured {
                     by_hand(|| async {
                         let mut set = JoinSet::new();
                         for number in [1, 2, 3] {
-                            set.spawn(async move {
-                                yield_now().await;
-                                number
-                            });
+                            set.spawn(wait(number));
                         }
                         join_all(set).await;
                     }),
@@ -256,6 +333,44 @@ mod measured {
         }
     }
 
+    /// This library on each backend, and what one would write in its place.
+    fn contenders(case: Case) -> Vec<(&'static str, Turn)> {
+        let mut all = vec![
+            ("asyncflow-tokio", asyncflow::<Tokio, TokioRuntime>(case)),
+            (
+                "asyncflow-async-std",
+                asyncflow::<AsyncStd, AsyncStdRuntime>(case),
+            ),
+            ("asyncflow-smol", asyncflow::<Smol, SmolRuntime>(case)),
+        ];
+        all.extend(others(case));
+        all
+    }
+
+    /// In a child process, lets a contender take this many turns of the case with this number.
+    pub(crate) fn take_turns(case: &str, contender: &str, turns: &str) -> Option<()> {
+        let (case, _) = CASES.get(case.parse::<usize>().ok()?)?;
+        let (_, turn) = contenders(*case)
+            .into_iter()
+            .find(|(name, _)| *name == contender)?;
+        for _ in 0..turns.parse().ok()? {
+            turn();
+        }
+        Some(())
+    }
+
+    /// The allocations of an execution: what a second turn adds, because the first one also starts the
+    /// runtime and compiles the flow.
+    fn allocations(suite: &Suite, case: usize, contender: &str) -> Result<f64, String> {
+        if suite.options.quick {
+            return Err("allocations: not counted with `--quick`".to_owned());
+        }
+        let case = case.to_string();
+        let of = |turns: &str| trial::allocations(&["small", &case, contender, turns]);
+        let (one, two) = (of("1")?, of("2")?);
+        Ok((two as f64 - one as f64) / f64::from(EXECUTIONS))
+    }
+
     pub(super) fn report(suite: &mut Suite) -> io::Result<()> {
         let mut groups = Vec::new();
         let rounds = suite.options.rounds.unwrap_or(suite.options.pick(5, 60));
@@ -263,21 +378,14 @@ mod measured {
             "contender",
             "µs, median (minimum)",
             "ratio of minima to asyncflow-tokio",
+            "allocations",
         ];
-        for (case, title) in CASES {
-            let mut lanes: Vec<(&str, Turn, Samples)> = vec![
-                ("asyncflow-tokio", asyncflow::<Tokio, TokioRuntime>(case)),
-                (
-                    "asyncflow-async-std",
-                    asyncflow::<AsyncStd, AsyncStdRuntime>(case),
-                ),
-                ("asyncflow-smol", asyncflow::<Smol, SmolRuntime>(case)),
-            ]
-            .into_iter()
-            .chain(others(case))
-            .filter(|(name, _)| suite.options.wants(name))
-            .map(|(name, turn)| (name, turn, Samples::default()))
-            .collect();
+        for (number, (case, title)) in CASES.into_iter().enumerate() {
+            let mut lanes: Vec<(&str, Turn, Samples)> = contenders(case)
+                .into_iter()
+                .filter(|(name, _)| suite.options.wants(name))
+                .map(|(name, turn)| (name, turn, Samples::default()))
+                .collect();
             for round in 0..=rounds {
                 for (_, turn, samples) in &mut lanes {
                     let time = turn() / EXECUTIONS;
@@ -299,11 +407,19 @@ mod measured {
                 let (Some(figure), Some(ours)) = (*figure, ours) else {
                     continue;
                 };
+                let allocations = allocations(suite, number, name);
                 table.rows.push(vec![
                     (*name).to_owned(),
                     format!("{:.2} ({:.2})", figure.median * 1e6, figure.minimum * 1e6),
                     format!("{:.2}", figure.minimum / ours),
+                    match &allocations {
+                        Ok(count) => format!("{count:.1}"),
+                        Err(_) => "–".to_owned(),
+                    },
                 ]);
+                // The same for all if `valgrind` is missing.
+                table.notes.extend(allocations.err());
+                table.notes.dedup();
             }
             suite.report(table);
             groups.push(group(title, &figures));
