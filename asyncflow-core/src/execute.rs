@@ -23,7 +23,7 @@ use crate::run::recording::Recording;
 use crate::run::scheduler::Scheduler;
 use crate::run::stop::Mode;
 use crate::run::stop_handle::StopHandle;
-use crate::run::validate::{Given, Options, Owner, Plan};
+use crate::run::validate::{GivenValues, Options, Owner, Plan, give};
 use crate::running::Running;
 use crate::runtime::Runtime;
 use crate::sealed::Sealed;
@@ -53,8 +53,8 @@ pub struct Execute<'f, R: Runtime> {
 }
 
 enum State<'f> {
-    /// Not polled yet. `None` if nothing was configured, as in most executions.
-    Planned(Option<Box<Options>>),
+    /// Not polled yet.
+    Planned(Asked),
     /// A large flow is compiled in slices, one for each poll, and a recorder is waited for.
     Preparing(Arc<Scheduler>, Preparation<'f>),
     Running(RunFuture),
@@ -64,13 +64,21 @@ enum State<'f> {
 type Preparation<'f> = Pin<Box<dyn Future<Output = Result<Ready, Refusal>> + Send + 'f>>;
 
 /// What a run starts with.
-type Ready = (Prepared, Option<Box<Options>>);
+type Ready = (Prepared, Asked);
+
+/// What was asked of an execution.
+#[derive(Default)]
+struct Asked {
+    given: GivenValues,
+    /// `None` if nothing else was asked for, as in most executions.
+    options: Option<Box<Options>>,
+}
 
 impl<'f, R: Runtime> Execute<'f, R> {
     pub(crate) fn new(flow: &'f Flow<R>) -> Self {
         Self {
             flow,
-            state: State::Planned(None),
+            state: State::Planned(Asked::default()),
         }
     }
 
@@ -251,8 +259,8 @@ impl<'f, R: Runtime> Execute<'f, R> {
     /// # }
     /// ```
     pub fn given<T: Send + Sync + 'static>(self, task: Task<T>, value: T) -> Self {
-        let value = Given::new(task.id.index, value);
-        self.with(|options| options.given.push((task.id, Some(value))))
+        let flow = self.flow.declared.id;
+        self.ask(|asked| give(&mut asked.given, flow, task.id, value))
     }
 
     /// Measures when each task became ready, had its permits, started and ended. Runs inside of this one, of
@@ -335,13 +343,13 @@ impl<'f, R: Runtime> Execute<'f, R> {
     ///
     /// Panics if the execution has been polled already.
     pub fn start(mut self) -> Running {
-        let State::Planned(options) = std::mem::replace(&mut self.state, State::Done) else {
+        let State::Planned(asked) = std::mem::replace(&mut self.state, State::Done) else {
             panic!("an execution cannot be started after it was polled")
         };
         Running::new(start_detached(
             &self.flow.declared,
             &*self.flow.backend,
-            options,
+            asked,
         ))
     }
 
@@ -368,11 +376,15 @@ impl<'f, R: Runtime> Execute<'f, R> {
         true
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        let State::Planned(options) = &mut self.state else {
+    fn with(self, change: impl FnOnce(&mut Options)) -> Self {
+        self.ask(|asked| change(asked.options.get_or_insert_default()))
+    }
+
+    fn ask(mut self, change: impl FnOnce(&mut Asked)) -> Self {
+        let State::Planned(asked) = &mut self.state else {
             panic!("an execution cannot be configured after it was polled")
         };
-        change(options.get_or_insert_default());
+        change(asked);
         self
     }
 }
@@ -405,31 +417,30 @@ impl<'f> State<'f> {
         backend: &dyn Backend,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), FlowError>> {
-        if let Self::Planned(options) = self {
-            let mut options = options.take();
+        if let Self::Planned(asked) = self {
+            let mut asked = std::mem::take(asked);
             let scheduler = attach(backend)?;
-            let opens = options
-                .as_ref()
-                .is_some_and(|options| options.opening.is_some());
+            let options = asked.options.as_ref();
+            let opens = options.is_some_and(|options| options.opening.is_some());
             match declared.size() {
                 ..=SLICE if !opens => {
                     let prepared = Prepared::at_once(declared).map_err(FlowError::refused)?;
-                    *self = Self::Running(start(prepared, scheduler, options)?);
+                    *self = Self::Running(start(prepared, scheduler, asked)?);
                 }
                 _ => {
-                    if let Some(options) = &mut options {
+                    if let Some(options) = &mut asked.options {
                         options.began = options.deadline.map(|_| scheduler.backend.now());
                     }
                     let pace = Pace::in_slices_of(SLICE);
-                    let preparation = Box::pin(prepare(declared, options, pace));
+                    let preparation = Box::pin(prepare(declared, asked, pace));
                     *self = Self::Preparing(scheduler, preparation);
                 }
             }
         }
         if let Self::Preparing(scheduler, preparation) = self {
             let prepared = ready!(preparation.as_mut().poll(cx));
-            let (prepared, options) = prepared.map_err(FlowError::refused)?;
-            let run = start(prepared, Arc::clone(scheduler), options)?;
+            let (prepared, asked) = prepared.map_err(FlowError::refused)?;
+            let run = start(prepared, Arc::clone(scheduler), asked)?;
             *self = Self::Running(run);
         }
         Poll::Ready(Ok(()))
@@ -461,39 +472,37 @@ fn attach(backend: &dyn Backend) -> Result<Arc<Scheduler>, FlowError> {
 fn start_detached(
     declared: &Declared,
     backend: &dyn Backend,
-    options: Option<Box<Options>>,
+    asked: Asked,
 ) -> Result<RunFuture, FlowError> {
     let scheduler = attach(backend)?;
-    let prepared = block_on(prepare(declared, options, Pace::at_once()));
-    let (prepared, options) = prepared.map_err(FlowError::refused)?;
-    let mut run = start(prepared, scheduler, options)?;
+    let prepared = block_on(prepare(declared, asked, Pace::at_once()));
+    let (prepared, asked) = prepared.map_err(FlowError::refused)?;
+    let mut run = start(prepared, scheduler, asked)?;
     run.detach();
     Ok(run)
 }
 
 /// Compiles the flow, and opens the recorder if the execution has one.
-async fn prepare(
-    declared: &Declared,
-    mut options: Option<Box<Options>>,
-    pace: Pace,
-) -> Result<Ready, Refusal> {
+async fn prepare(declared: &Declared, mut asked: Asked, pace: Pace) -> Result<Ready, Refusal> {
     let prepared = Prepared::new(declared, pace).await?;
-    if let Some(options) = &mut options {
+    if let Some(options) = &mut asked.options {
         if let Some(opening) = options.opening.take() {
             let recorder = opening.await.map_err(Refusal::recorder)?;
-            options.recording = Some(Recording::new(recorder));
+            options.recording = Some(Box::new(Recording::new(recorder)));
         }
     }
-    Ok((prepared, options))
+    Ok((prepared, asked))
 }
 
 /// Checks the execution and starts it.
 fn start(
     prepared: Prepared,
     scheduler: Arc<Scheduler>,
-    options: Option<Box<Options>>,
+    asked: Asked,
 ) -> Result<RunFuture, FlowError> {
+    let Asked { given, options } = asked;
     let options = options.map_or_else(Options::default, |options| *options);
-    let plan = Plan::new(prepared.graph(), &scheduler, options).map_err(FlowError::refused)?;
+    let plan = Plan::new(prepared.graph(), &scheduler, given, options);
+    let plan = plan.map_err(FlowError::refused)?;
     Ok(RunFuture::new(prepared, scheduler, plan))
 }

@@ -20,7 +20,7 @@ const SMALL: usize = 8;
 
 /// What has been declared so far.
 pub struct Declared {
-    pub(super) id: FlowId,
+    pub(crate) id: FlowId,
     /// Locked by the first execution, which seals them. Declaring has exclusive access.
     segments: Mutex<Segments>,
     len: usize,

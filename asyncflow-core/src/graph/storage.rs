@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 
 use crate::node_index::NodeIndex;
-use crate::task::outputs::{Columns, OutputStore, Outputs};
+use crate::task::outputs::{OutputStore, Outputs};
 use crate::task::statuses::Statuses;
 
 use super::Graph;
@@ -44,10 +44,10 @@ impl RunStorage {
         }
     }
 
-    /// Takes out the outputs that stayed, when the run is over. What is left belongs to the report.
-    pub(crate) fn close(&mut self) -> Columns {
+    /// Keeps only what is left of a run that is over: its statuses, and the outputs that stayed.
+    pub(crate) fn close(&mut self, all_succeeded: bool) {
         self.run = OnceLock::new();
-        self.outputs.close()
+        self.outputs.close(&self.graph.layout, all_succeeded);
     }
 
     /// Makes room for up to `slice` more nodes, and as many outputs of each type. Returns whether

@@ -12,6 +12,7 @@ use crate::graph::structure::Structure;
 use crate::handle::TaskId;
 use crate::node_index::NodeIndex;
 use crate::task::failure::Failure;
+use crate::task::outputs::Columns;
 use crate::task::status::TaskStatus;
 
 use super::details::Details;
@@ -64,6 +65,12 @@ impl Report {
             details: details.map(Arc::new),
             measured: measured.map(Arc::new),
         }
+    }
+
+    /// Takes out the outputs of a run that is over, before anybody else has a share in the report.
+    pub(crate) fn take_columns(&mut self) -> Columns {
+        let storage = Arc::get_mut(&mut self.storage);
+        storage.map_or_else(Columns::default, |storage| storage.outputs.take_columns())
     }
 
     /// Returns the status of a task.

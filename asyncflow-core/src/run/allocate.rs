@@ -12,7 +12,7 @@ use super::pending::Pending;
 /// What is sized by the graph.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    pub(super) storage: RunStorage,
+    pub(super) storage: Arc<RunStorage>,
     /// How many upstreams each node waits for.
     pub(super) pending: Pending,
 }
@@ -30,6 +30,7 @@ impl Prepared {
             counted = nodes.end;
             graph.count_upstreams(&nodes, &mut pending);
             if storage.grow(slice) {
+                let storage = Arc::new(storage);
                 return Ok(Self { storage, pending });
             }
             pace.spend(slice).await;
@@ -44,6 +45,7 @@ impl Prepared {
         graph.count_upstreams(&(0..len), &mut pending);
         let mut storage = RunStorage::new(graph);
         storage.grow(len);
+        let storage = Arc::new(storage);
         Ok(Self { storage, pending })
     }
 

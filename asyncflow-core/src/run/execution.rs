@@ -43,9 +43,7 @@ pub(crate) struct Execution {
     /// How many upstreams each node still waits for.
     pub(super) pending: Pending,
     /// The nodes that are part of this run, if not all of them are.
-    pub(super) selected: Option<BitSet>,
-    /// The roots of the selection, in place of the graph's.
-    roots: Option<Box<[NodeIndex]>>,
+    selected: Option<Box<Selected>>,
 
     pub(crate) ready: ReadyQueues,
     pub(crate) scheduler: Arc<Scheduler>,
@@ -68,7 +66,7 @@ pub(crate) struct Execution {
     pub(super) stop_list: StopList,
     pub(super) deadline: Option<Box<Deadline>>,
     /// Its entries in the lists of stop handles.
-    pub(super) attachments: Mutex<Vec<Attachment>>,
+    pub(super) attachments: Mutex<NumberMap<u64, Attachment>>,
     pub(super) keep_going: bool,
     /// Whether anything about the run takes a closer look at each task before it starts.
     pub(super) starts_with_care: bool,
@@ -88,6 +86,13 @@ pub(crate) struct Execution {
     pub(super) outer: Option<Outer>,
     /// How many runs this one is a task of, at all levels.
     pub(crate) depth: u32,
+}
+
+/// The part of a graph that a run is of.
+struct Selected {
+    nodes: BitSet,
+    /// Its roots, in place of the graph's.
+    roots: Box<[NodeIndex]>,
 }
 
 impl fmt::Debug for Execution {
@@ -116,35 +121,33 @@ impl Execution {
         let own_threads = on_blocking_thread() || outer.is_some_and(|outer| outer.own_threads);
         let partial = plan.selection.is_some();
         let watched = plan.watch.is_some();
-        let (mut selected, mut roots) = (None, None);
+        let mut selected = None;
         if let Some(selection) = plan.selection {
             if !plan.keep_outputs {
-                selection.drop_outputs(&mut storage);
+                selection.drop_outputs(alone(&mut storage));
             }
             let Selection {
                 selected: nodes,
-                roots: mut first,
+                mut roots,
                 pending: counts,
                 ..
             } = selection;
             pending = counts;
-            sort_by_number(&mut first, |root| storage.graph.rank(*root) as u64);
-            selected = Some(nodes);
-            roots = Some(first);
+            sort_by_number(&mut roots, |root| storage.graph.rank(*root) as u64);
+            selected = Some(Box::new(Selected { nodes, roots }));
         }
         let recorded = plan.recording.is_some();
         if recorded {
-            storage.outputs.keep_records();
+            alone(&mut storage).outputs.keep_records();
         }
         Self {
             ends_with_care: storage.graph.has_gates || watched || partial,
             starts_with_care: limited || watched || partial || recorded || plan.replaces_functions,
             ready: ReadyQueues::new(scheduler.drivers.limit(), &storage.graph),
             invites_early: storage.graph.turn_cost.is_long(),
-            storage: Arc::new(storage),
+            storage,
             pending,
             selected,
-            roots,
             scheduler,
             longest_turn: AtomicU64::new(0),
             blocking: BlockingQueue::new(),
@@ -156,13 +159,13 @@ impl Execution {
             alert: Alert::new(),
             stop_list: StopList::new(),
             deadline,
-            attachments: Mutex::new(Vec::new()),
+            attachments: Mutex::new(NumberMap::new()),
             keep_going: plan.keep_going,
             given: Mutex::new(plan.given),
             details: Mutex::new(None),
             decided: Mutex::new(NumberMap::new()),
-            watch: plan.watch.map(Box::new),
-            recording: plan.recording.map(Box::new),
+            watch: plan.watch,
+            recording: plan.recording,
             depth,
             outer: plan.outer,
         }
@@ -194,13 +197,16 @@ impl Execution {
     }
 
     pub(crate) fn roots(&self) -> &[NodeIndex] {
-        self.roots.as_deref().unwrap_or(&self.graph().roots)
+        match &self.selected {
+            None => &self.graph().roots,
+            Some(selected) => &selected.roots,
+        }
     }
 
     /// Whether a node has no part in this run.
     pub(super) fn is_outside(&self, node: NodeIndex) -> bool {
         let selected = self.selected.as_ref();
-        selected.is_some_and(|selected| !selected.contains(node))
+        selected.is_some_and(|selected| !selected.nodes.contains(node))
     }
 
     /// The nodes that have no part in this run.
@@ -297,4 +303,9 @@ impl Execution {
         let storage = Arc::new(RunStorage::of_report(graph, statuses));
         Report::new(storage, details, measured)
     }
+}
+
+/// The storage of a run that has not begun.
+fn alone(storage: &mut Arc<RunStorage>) -> &mut RunStorage {
+    Arc::get_mut(storage).expect("the run has not begun, so nothing has a share in its storage")
 }

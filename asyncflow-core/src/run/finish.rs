@@ -7,7 +7,6 @@ use crate::node_index::NodeIndex;
 use crate::outcome::error::FlowError;
 use crate::outcome::report::Report;
 use crate::outcome::run::Run;
-use crate::task::outputs::Columns;
 use crate::task::status::TaskStatus;
 use crate::task::statuses::Status;
 use crate::unwind;
@@ -20,7 +19,6 @@ use super::validate::Outer;
 /// What is left of a run when its last guard is gone.
 pub(crate) struct Finished {
     report: Report,
-    columns: Columns,
     mode: Mode,
     /// The deadline that stopped the run, if one did.
     deadline: Option<Duration>,
@@ -42,17 +40,9 @@ impl Execution {
         self.graph().turn_cost.note(self.longest_turn());
         let mut storage = self.storage;
         let alone = Arc::get_mut(&mut storage);
-        let mut columns = alone
+        alone
             .expect("what has a share in the storage is dropped before its guard")
-            .close();
-        if !all_succeeded {
-            // A task may have stored an output and then have ended otherwise.
-            for node in NodeIndex::all(storage.graph.len()) {
-                if !storage.statuses().get(node).is_success() {
-                    storage.graph.layout.clear(&mut columns, node);
-                }
-            }
-        }
+            .close(all_succeeded);
         drop(self.attachments);
         // Before the caller hears of the end, who may then execute the same run again.
         unwind::contain(|| drop(self.recording));
@@ -63,7 +53,6 @@ impl Execution {
         let measured = self.watch.and_then(|watch| watch.finish());
         let finished = Finished {
             report: Report::new(storage, details, measured),
-            columns,
             mode,
             deadline: self.deadline.and_then(|deadline| deadline.passed()),
             all_succeeded,
@@ -96,13 +85,14 @@ impl Execution {
 impl Finished {
     /// The result of the run.
     pub(crate) fn conclude(self) -> Result<Run, FlowError> {
-        let report = self.report;
+        let mut report = self.report;
         let failed = report.failed().next().is_some();
         let cut_short = !self.all_succeeded
             && report
                 .tasks()
                 .any(|task| task.status() == TaskStatus::Cancelled);
-        let run = Run::new(report, self.columns);
+        let columns = report.take_columns();
+        let run = Run::new(report, columns);
         match self.mode {
             _ if failed => Err(FlowError::failed(run)),
             _ if !cut_short => Ok(run),

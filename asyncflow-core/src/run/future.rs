@@ -37,6 +37,8 @@ pub(crate) struct RunFuture {
     home: Option<Home>,
     /// Present if a function executes the run through its context.
     awaited: Option<Box<Awaited>>,
+    /// Whether the run is over and its result was handed out.
+    concluded: bool,
 }
 
 impl RunFuture {
@@ -71,6 +73,7 @@ impl RunFuture {
             scheduler,
             home: Some(home),
             awaited,
+            concluded: false,
         };
         if spawns {
             this.detach();
@@ -149,12 +152,16 @@ impl Future for RunFuture {
                 return Poll::Pending;
             }
         }
+        this.concluded = true;
         Poll::Ready(finished.conclude())
     }
 }
 
 impl Drop for RunFuture {
     fn drop(&mut self) {
+        if self.concluded {
+            return;
+        }
         if self.scheduler.is_over() {
             return self.scheduler.refuse_result();
         }

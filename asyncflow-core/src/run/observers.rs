@@ -103,17 +103,22 @@ impl Watch {
         timed_by: Option<&Arc<Scheduler>>,
         observers: Vec<Arc<dyn Observer>>,
         outer: Option<(&Self, NodeIndex)>,
-    ) -> Option<Self> {
+    ) -> Option<Box<Self>> {
+        if timed_by.is_none() && observers.is_empty() && outer.is_none() {
+            return None;
+        }
         let own = observers.into_iter().map(|observer| Watcher {
             observer,
             inside: None,
         });
         let outer_ones = outer.map(|(outer, task)| outer.watchers_inside(task));
         let observers: Vec<Watcher> = own.chain(outer_ones.into_iter().flatten()).collect();
-        (timed_by.is_some() || !observers.is_empty()).then(|| Self {
-            graph: Arc::clone(graph),
-            observers,
-            clock: timed_by.map(|scheduler| Clock::start(scheduler, graph.len(), outer)),
+        (timed_by.is_some() || !observers.is_empty()).then(|| {
+            Box::new(Self {
+                graph: Arc::clone(graph),
+                observers,
+                clock: timed_by.map(|scheduler| Clock::start(scheduler, graph.len(), outer)),
+            })
         })
     }
 

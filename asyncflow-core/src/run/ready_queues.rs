@@ -57,7 +57,8 @@ pub(crate) struct ReadyQueues {
 
 #[derive(Default)]
 struct Shared {
-    injected: VecDeque<Injected>,
+    /// Boxed, because most small runs have none.
+    injected: Option<Box<VecDeque<Injected>>>,
     ready: ReadySet,
     /// Tasks that became ready since a driver's slice of time was over, if one was and not all that
     /// were ready then have been taken. They come after those of the same priority, wherever they were
@@ -110,7 +111,9 @@ impl ReadyQueues {
             added += 1;
             match injected {
                 Injected::Task(task, None) if self.in_order() => shared.insert(task, graph),
-                injected => shared.injected.push_back(injected),
+                injected => {
+                    shared.injected.get_or_insert_default().push_back(injected);
+                }
             }
         }
         self.change_len(|len| len + added);
@@ -145,7 +148,8 @@ impl ReadyQueues {
             return None;
         }
         let mut shared = lock(&self.shared);
-        if let Some(injected) = shared.injected.pop_front() {
+        let injected = shared.injected.as_mut();
+        if let Some(injected) = injected.and_then(|injected| injected.pop_front()) {
             self.change_len(|len| len - 1);
             return Some(injected);
         }

@@ -4,29 +4,82 @@
 //! not zero. So adding a node and taking the first one each touch at most six words, whatever the
 //! size of the graph, and only one word in a graph of up to 64 nodes.
 
-use smallvec::SmallVec;
-
 /// How many bits a word has.
 const WIDTH: usize = u64::BITS as usize;
 
-#[derive(Debug, Default)]
-pub(crate) struct ReadySet {
-    /// The leaves, then the words above them, and so on up to a single word. Empty until the first
-    /// node is added.
-    words: SmallVec<[u64; 1]>,
+#[derive(Debug)]
+pub(crate) enum ReadySet {
+    /// The only word, as long as no further one is needed.
+    Word(u64),
+    Tree(Box<Tree>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Tree {
+    /// The leaves, then the words above them, and so on up to a single word.
+    words: Vec<u64>,
     /// Where in `words` each level begins, from the leaves up.
-    levels: SmallVec<[u64; 1]>,
+    levels: Vec<usize>,
+}
+
+impl Default for ReadySet {
+    fn default() -> Self {
+        Self::Word(0)
+    }
 }
 
 impl ReadySet {
     /// Adds a node, by its place in the order of starts, to a set of at most `len` nodes.
     pub(crate) fn insert(&mut self, rank: usize, len: usize) {
-        if self.words.is_empty() {
-            self.make_room(len);
+        match self {
+            Self::Word(word) if len <= WIDTH => *word |= 1 << rank,
+            Self::Word(_) => {
+                let mut tree = Tree::new(len);
+                tree.insert(rank);
+                *self = Self::Tree(Box::new(tree));
+            }
+            Self::Tree(tree) => tree.insert(rank),
         }
+    }
+
+    /// The first node.
+    pub(crate) fn first(&self) -> Option<usize> {
+        match self {
+            Self::Word(0) => None,
+            Self::Word(word) => Some(word.trailing_zeros() as usize),
+            Self::Tree(tree) => tree.first(),
+        }
+    }
+
+    /// Takes out a node that is in the set.
+    pub(crate) fn remove(&mut self, rank: usize) {
+        match self {
+            Self::Word(word) => *word &= !(1 << rank),
+            Self::Tree(tree) => tree.remove(rank),
+        }
+    }
+}
+
+impl Tree {
+    #[cold]
+    fn new(len: usize) -> Self {
+        let (mut words, mut levels) = (len, Vec::new());
+        let mut total = 0;
+        while words > 1 {
+            words = words.div_ceil(WIDTH);
+            levels.push(total);
+            total += words;
+        }
+        Self {
+            words: vec![0; total],
+            levels,
+        }
+    }
+
+    fn insert(&mut self, rank: usize) {
         let mut place = rank;
         for level in &self.levels {
-            let word = &mut self.words[*level as usize + place / WIDTH];
+            let word = &mut self.words[*level + place / WIDTH];
             let before = *word;
             *word |= 1 << (place % WIDTH);
             if before != 0 {
@@ -36,43 +89,22 @@ impl ReadySet {
         }
     }
 
-    #[cold]
-    fn make_room(&mut self, len: usize) {
-        let mut words = len.max(1);
-        let mut total = 0;
-        loop {
-            words = words.div_ceil(WIDTH);
-            self.levels.push(total as u64);
-            total += words;
-            if words == 1 {
-                break;
-            }
-        }
-        self.words.resize(total, 0);
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.words.last().is_none_or(|top| *top == 0)
-    }
-
-    /// The first node.
-    pub(crate) fn first(&self) -> Option<usize> {
-        if self.is_empty() {
+    fn first(&self) -> Option<usize> {
+        if self.words.last() == Some(&0) {
             return None;
         }
         let mut place = 0;
         for level in self.levels.iter().rev() {
-            let word = self.words[*level as usize + place];
+            let word = self.words[*level + place];
             place = place * WIDTH + word.trailing_zeros() as usize;
         }
         Some(place)
     }
 
-    /// Takes out a node that is in the set.
-    pub(crate) fn remove(&mut self, rank: usize) {
+    fn remove(&mut self, rank: usize) {
         let mut place = rank;
         for level in &self.levels {
-            let word = &mut self.words[*level as usize + place / WIDTH];
+            let word = &mut self.words[*level + place / WIDTH];
             *word &= !(1 << (place % WIDTH));
             if *word != 0 {
                 break;
@@ -119,7 +151,7 @@ mod tests {
                 assert_eq!(set.first(), Some(first));
                 set.remove(first);
             }
-            assert!(set.is_empty());
+            assert_eq!(set.first(), None);
         }
     }
 }

@@ -66,12 +66,12 @@ impl Recording {
 
 impl Execution {
     /// The recording of a run that belongs to a task of this one.
-    pub(crate) fn recording_inside(&self, task: NodeIndex) -> Option<Recording> {
+    pub(crate) fn recording_inside(&self, task: NodeIndex) -> Option<Box<Recording>> {
         let recording = self.recording.as_ref()?;
-        Some(Recording {
+        Some(Box::new(Recording {
             recorder: Arc::clone(&recording.recorder),
             path: recording.path_of(self.graph().name(task), None),
-        })
+        }))
     }
 
     /// Whether the output of a task, or that of each of its elements, is recorded in this run.

@@ -302,7 +302,8 @@ impl Scheduler {
     }
 
     fn count_woken(&self, shared: &Shared) {
-        self.woken.store(shared.places.woken.len, Ordering::Release);
+        let woken = shared.places.woken.len as usize;
+        self.woken.store(woken, Ordering::Release);
     }
 
     /// The home is polled and has no driver. Keeps its waker if there is nothing to do for it.
@@ -428,7 +429,7 @@ struct Places {
     first: SmallVec<[Place; IN_PLACE]>,
     /// Further ones, in parts, so that none becomes so large that to move it takes long.
     more: Vec<Vec<Place>>,
-    occupied: usize,
+    occupied: u32,
     woken: List,
     vacant: List,
 }
@@ -436,13 +437,16 @@ struct Places {
 /// How many places need no allocation: as many tasks of a request wait at the same time.
 const IN_PLACE: usize = 4;
 
+/// Stands for no place.
+const NO_PLACE: u32 = u32::MAX;
+
 /// How many places a part has at most.
 const PART: usize = 1024;
 
 struct Place {
     state: PlaceState,
-    /// The next place in the list that this one is in.
-    next: Option<u32>,
+    /// The next place in the list that this one is in, or [`NO_PLACE`].
+    next: u32,
     waiting: Option<Waiting>,
     /// Wakes this place, whichever future is in it. Kept for the next one.
     waker: Option<Waker>,
@@ -462,10 +466,21 @@ enum PlaceState {
 }
 
 /// Places in a row, linked with each other: first in, first out.
-#[derive(Default)]
 struct List {
-    ends: Option<(u32, u32)>,
-    len: usize,
+    /// [`NO_PLACE`] if it is empty.
+    first: u32,
+    last: u32,
+    len: u32,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self {
+            first: NO_PLACE,
+            last: NO_PLACE,
+            len: 0,
+        }
+    }
 }
 
 impl Places {
@@ -478,20 +493,22 @@ impl Places {
     }
 
     fn push(&mut self, list: fn(&mut Self) -> &mut List, place: u32) {
-        let before = list(self).ends;
-        if let Some(last) = before.and_then(|(_, last)| self.get(last)) {
-            last.next = Some(place);
+        let last = std::mem::replace(&mut list(self).last, place);
+        match self.get(last) {
+            Some(last) => last.next = place,
+            None => list(self).first = place,
         }
-        let list = list(self);
-        list.ends = Some((before.map_or(place, |(first, _)| first), place));
-        list.len += 1;
+        list(self).len += 1;
     }
 
     fn pop(&mut self, list: fn(&mut Self) -> &mut List) -> Option<u32> {
-        let (first, last) = list(self).ends?;
-        let next = self.get(first).and_then(|place| place.next.take());
+        let first = list(self).first;
+        let next = std::mem::replace(&mut self.get(first)?.next, NO_PLACE);
         let list = list(self);
-        list.ends = next.map(|next| (next, last));
+        list.first = next;
+        if next == NO_PLACE {
+            list.last = NO_PLACE;
+        }
         list.len -= 1;
         Some(first)
     }
@@ -528,7 +545,7 @@ impl Places {
         let number = self.len() as u32;
         let place = Place {
             state: PlaceState::Vacant,
-            next: None,
+            next: NO_PLACE,
             waiting: None,
             waker: Some(waker(number)),
         };
@@ -567,7 +584,7 @@ impl Places {
     }
 
     /// Returns how many places are still occupied.
-    fn vacate(&mut self, number: u32, waker: Waker) -> usize {
+    fn vacate(&mut self, number: u32, waker: Waker) -> u32 {
         if let Some(place) = self.get(number) {
             place.state = PlaceState::Vacant;
             place.waker = Some(waker);

@@ -106,10 +106,11 @@ impl StopHandle {
         }
         let key = state.runs.push(run.downgrade());
         drop(state);
-        lock(&run.attachments).push(Attachment {
+        let attachment = Attachment {
             handle: self.clone(),
             key,
-        });
+        };
+        lock(&run.attachments).push(attachment);
     }
 }
 

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use crate::graph::Graph;
 use crate::graph::body::{claim, is_claimed, unclaim};
 use crate::graph::refusal::Refusal;
-use crate::handle::TaskId;
+use crate::handle::{FlowId, TaskId};
 use crate::node_index::NodeIndex;
 use crate::observer::Observer;
 use crate::record::Opening;
@@ -27,7 +27,7 @@ use super::scheduler::Scheduler;
 use super::selection::Selection;
 use super::stop_handle::StopHandle;
 
-/// What was asked of an execution.
+/// What was asked of an execution, apart from the values that it was given.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) keep_going: bool,
@@ -38,7 +38,6 @@ pub(crate) struct Options {
     /// When the execution began, if it has a deadline and was prepared in slices.
     pub(crate) began: Option<Instant>,
     pub(crate) stop_handles: Vec<StopHandle>,
-    pub(crate) given: GivenValues,
     pub(crate) timed: bool,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
     /// What this run belongs to, if it is inside of another.
@@ -46,7 +45,7 @@ pub(crate) struct Options {
     /// Makes what its outputs are recorded with.
     pub(crate) opening: Option<Opening>,
     /// What was made.
-    pub(crate) recording: Option<Recording>,
+    pub(crate) recording: Option<Box<Recording>>,
 }
 
 /// What a run belongs to that is inside of another.
@@ -106,7 +105,7 @@ impl Outer {
 pub(crate) struct Given(Box<dyn FnOnce(Outputs<'_>) + Send>);
 
 impl Given {
-    pub(crate) fn new<T: Send + Sync + 'static>(task: NodeIndex, value: T) -> Self {
+    fn new<T: Send + Sync + 'static>(task: NodeIndex, value: T) -> Self {
         Self(Box::new(move |outputs| outputs.set(task, value)))
     }
 
@@ -132,9 +131,9 @@ pub(crate) struct Plan {
     pub(super) given: GivenValues,
     /// Whether a task is given that has a function.
     pub(super) replaces_functions: bool,
-    pub(super) watch: Option<Watch>,
+    pub(super) watch: Option<Box<Watch>>,
     pub(super) outer: Option<Outer>,
-    pub(super) recording: Option<Recording>,
+    pub(super) recording: Option<Box<Recording>>,
 }
 
 impl Plan {
@@ -150,6 +149,7 @@ impl Plan {
     pub(crate) fn new(
         graph: &Arc<Graph>,
         scheduler: &Arc<Scheduler>,
+        given: GivenValues,
         options: Options,
     ) -> Result<Self, Refusal> {
         let Options {
@@ -160,7 +160,6 @@ impl Plan {
             deadline,
             began,
             stop_handles,
-            given,
             timed,
             observers,
             owner,
@@ -218,7 +217,7 @@ impl Plan {
         let watch = Watch::of_run(graph, timed.then_some(scheduler), observers, outer_watch);
         let replaces_functions = given
             .iter()
-            .any(|(task, _)| graph.node(task.index).body().is_some());
+            .any(|(task, _)| graph.node(*task).body().is_some());
         Ok(Self {
             keep_going: keep_going || nested.is_some_and(|(outer, _)| outer.keep_going),
             max_concurrency,
@@ -235,38 +234,47 @@ impl Plan {
     }
 }
 
+/// Gives a task of a flow its output.
+pub(crate) fn give<T: Send + Sync + 'static>(
+    values: &mut GivenValues,
+    flow: FlowId,
+    task: TaskId,
+    value: T,
+) {
+    let own = task.index_in(flow);
+    values.push((task.index, own.map(|task| Given::new(task, value))));
+}
+
 /// Sorts the given values. Refuses two for one task.
 fn in_order(graph: &Graph, mut values: GivenValues) -> Result<GivenValues, Refusal> {
-    for (task, _) in &values {
-        let foreign = Refusal::ForeignHandle { method: "given" };
-        task.index_in(graph.id()).ok_or(foreign)?;
+    if values.iter().any(|(_, value)| value.is_none()) {
+        return Err(Refusal::ForeignHandle { method: "given" });
     }
-    sort_by_number(&mut values, |(task, _)| task.index.to_word().into());
+    sort_by_number(&mut values, |(task, _)| task.to_word().into());
     let twice = values.windows(2).find(|pair| pair[0].0 == pair[1].0);
     match twice {
         Some(pair) => Err(Refusal::GivenTwice {
-            task: graph.name(pair[0].0.index).to_owned(),
+            task: graph.name(pair[0].0).to_owned(),
         }),
         None => Ok(values),
     }
 }
 
-/// The given values, sorted by their tasks once they are checked. `None` where one was used.
-pub(crate) type GivenValues = SmallVec<[(TaskId, Option<Given>); 2]>;
+/// The given values, sorted by their tasks once they are checked. `None` where one was used, and before
+/// the check where the task is of another flow.
+pub(crate) type GivenValues = SmallVec<[(NodeIndex, Option<Given>); 2]>;
 
 /// Whether the value of a task is among those that were given.
 pub(crate) fn contains(values: &GivenValues, task: NodeIndex) -> bool {
     values
-        .binary_search_by_key(&task, |(id, _)| id.index)
+        .binary_search_by_key(&task, |(task, _)| *task)
         .is_ok()
 }
 
 /// Takes the value of a task.
 pub(crate) fn remove(values: &mut GivenValues, task: NodeIndex) -> Option<Given> {
-    let found = values
-        .binary_search_by_key(&task, |(id, _)| id.index)
-        .ok()?;
-    values[found].1.take()
+    let found = values.binary_search_by_key(&task, |(task, _)| *task);
+    values[found.ok()?].1.take()
 }
 
 /// Claims every task of the run that can run only once, or none of them.

@@ -9,6 +9,7 @@ use std::fmt;
 use std::mem::needs_drop;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use spin::Once;
 
 use crate::unwind;
@@ -17,14 +18,17 @@ use crate::unwind;
 //
 // A cell is written by one thread and read by threads that start later, so no thread ever spins on
 // one. `OnceLock` would do the same with two atomic read-modify-writes in place of one.
-pub(crate) struct Column<T>(Vec<Once<T>>);
+pub(crate) struct Column<T>(
+    /// In place if there is only one.
+    SmallVec<[Once<T>; 1]>,
+);
 
 /// A column without its type.
 pub(crate) type AnyColumn = Box<dyn Any + Send + Sync>;
 
 impl<T: Any + Send + Sync> Column<T> {
     fn make(len: usize) -> AnyColumn {
-        Box::new(Self(Vec::with_capacity(len)))
+        Box::new(Self(SmallVec::with_capacity(len)))
     }
 
     fn grow(column: &mut AnyColumn, len: usize, slice: usize) -> bool {

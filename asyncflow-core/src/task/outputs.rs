@@ -199,13 +199,25 @@ impl OutputStore {
         }
     }
 
-    /// What can be handed out when the run is over: the outputs that stayed. The statuses are left.
-    pub(crate) fn close(&mut self) -> Columns {
+    /// Drops what cannot be handed out when the run is over: every output that did not stay, and what a
+    /// task stored that then ended otherwise.
+    pub(crate) fn close(&mut self, layout: &Layout, all_succeeded: bool) {
         for shared in std::mem::take(&mut self.shared) {
             let value = shared.cell().take();
             unwind::contain(|| drop(value));
         }
         self.consumers = None;
+        if !all_succeeded {
+            for node in NodeIndex::all(self.statuses.len()) {
+                if !self.statuses.get(node).is_success() {
+                    layout.clear(&mut self.columns, node);
+                }
+            }
+        }
+    }
+
+    /// Takes out the outputs. The statuses are left.
+    pub(crate) fn take_columns(&mut self) -> Columns {
         std::mem::take(&mut self.columns)
     }
 }

@@ -109,6 +109,10 @@ impl Statuses {
         self.nodes == nodes
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.nodes
+    }
+
     #[inline]
     fn status(&self, node: NodeIndex) -> &AtomicU8 {
         &self.rows.as_flattened()[node.get()]
