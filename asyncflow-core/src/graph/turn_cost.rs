@@ -3,6 +3,7 @@
 //! To have another thread help takes the time of a wake-up. A run whose drivers are done sooner than
 //! that is better off with one, and only earlier runs tell.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -33,6 +34,12 @@ impl TurnCost {
         u128::from(self.0.load(Ordering::Relaxed)) >= WAKE_UP.as_nanos()
     }
 
+    /// Whether the turns of the next run are timed. Those of long ones are, and of one in eight others:
+    /// two readings of the clock are a twentieth of a run of one task.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.is_long() || one_in_eight()
+    }
+
     /// Takes note of the longest turn of a run. Rises at once and falls slowly, because a thread that
     /// is missing costs more than one that comes in vain.
     pub(crate) fn note(&self, longest: Duration) {
@@ -48,6 +55,17 @@ impl TurnCost {
             self.0.store(guess, Ordering::Relaxed);
         }
     }
+}
+
+/// Whether this is a call of the one in eight that are drawn.
+fn one_in_eight() -> bool {
+    thread_local! {
+        static STATE: Cell<u32> = const { Cell::new(1) };
+    }
+    // A linear congruential generator, so that flows that take turns are all drawn.
+    let next = |state: u32| state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+    let drawn = STATE.try_with(|state| state.replace(next(state.get())) >> 29 == 0);
+    drawn.unwrap_or(true)
 }
 
 #[cfg(test)]
@@ -72,5 +90,13 @@ mod tests {
             cost.note(Duration::from_micros(1));
         }
         assert!(!cost.is_long());
+    }
+    #[test]
+    fn one_in_eight_short_turns_is_timed_and_every_long_one() {
+        let cost = TurnCost::default();
+        assert!((0..100).all(|_| cost.is_timed()));
+        cost.note(Duration::from_micros(1));
+        let timed = (0..8_000).filter(|_| cost.is_timed()).count();
+        assert!((900..1_100).contains(&timed), "{timed}");
     }
 }

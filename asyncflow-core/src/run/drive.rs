@@ -100,7 +100,7 @@ impl Drive {
             slices: 0,
             pause: false,
             others: ReadyTasks::new(),
-            slice: TimeSlice::of_driver(!guard.invites_early),
+            slice: TimeSlice::of_driver(guard.tasks),
             paused: false,
             yielded: SmallVec::new(),
             counted: true,
@@ -161,14 +161,14 @@ impl DriveState {
     fn begin_slice(&mut self, guard: &RunGuard) {
         self.paused = false;
         self.slices = self.slices.wrapping_add(1);
-        self.slice.begin(!guard.invites_early);
+        self.slice.begin(guard.tasks);
     }
 
     /// Lets others have the next task while the runtime does something else, and puts it behind what
     /// has waited.
     #[cold]
     fn end_slice(&mut self, guard: &RunGuard) {
-        guard.note_turn(self.slice.elapsed());
+        self.note_turn(guard);
         self.pause = false;
         self.paused = true;
         self.put_back_next(guard);
@@ -180,6 +180,12 @@ impl DriveState {
             Look::Roots => Look::Injector,
             Look::Injector => Look::LocalQueue,
         };
+    }
+
+    fn note_turn(&self, guard: &RunGuard) {
+        if let Some(took) = self.slice.elapsed() {
+            guard.note_turn(took);
+        }
     }
 
     /// Tasks that were woken and those that are ready take turns, also if each takes a slice of time.
@@ -252,7 +258,7 @@ impl DriveState {
         if let Some(queue) = self.queue.take() {
             guard.ready.give_back(queue);
         }
-        guard.note_turn(self.slice.elapsed());
+        self.note_turn(guard);
         let drivers = &guard.scheduler.drivers;
         drivers.leave();
         self.counted = guard.has_work() && drivers.rejoin();

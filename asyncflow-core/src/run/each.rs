@@ -45,7 +45,7 @@ use super::rate_limit::admit;
 use super::recording::RestoredElements;
 use super::scheduler::Waiting;
 use super::supervise::{Subject, attempts};
-use super::time_slice::{Reading, TimeSlice};
+use super::time_slice::{Reading, Tasks, TimeSlice};
 
 /// The elements of one task in one run.
 pub(crate) struct EachState {
@@ -348,7 +348,7 @@ async fn run(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> End {
 
 /// Starts elements until there are no more.
 async fn work(guard: &RunGuard, share: Share, mut slot: Option<Slot>) {
-    let mut slice = TimeSlice::of_driver(false);
+    let mut slice = TimeSlice::of_driver(Tasks::Unknown);
     if guard.invites_early {
         invite(guard, &share);
     }
@@ -407,7 +407,7 @@ async fn work(guard: &RunGuard, share: Share, mut slot: Option<Slot>) {
             None | Some(Reading::Since(_)) => {}
             Some(Reading::Enough | Reading::Over) => {
                 yield_now().await;
-                slice.begin(false);
+                slice.begin(Tasks::Unknown);
             }
         }
     }

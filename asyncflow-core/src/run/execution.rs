@@ -35,6 +35,7 @@ use super::selection::Selection;
 use super::stop::Alert;
 use super::stop_handle::Attachment;
 use super::stop_list::StopList;
+use super::time_slice::Tasks;
 use super::validate::{GivenValues, Outer, Plan};
 
 pub(crate) struct Execution {
@@ -50,6 +51,8 @@ pub(crate) struct Execution {
     /// Whether drivers are invited as soon as there is something for them, because the turns of this
     /// run are likely to be [long](crate::graph::turn_cost).
     pub(crate) invites_early: bool,
+    /// What is known of how long its tasks take.
+    pub(super) tasks: Tasks,
     /// The longest turn of a driver so far, in nanoseconds.
     longest_turn: AtomicU64,
     pub(crate) blocking: BlockingQueue<BlockingCall>,
@@ -140,11 +143,19 @@ impl Execution {
         if recorded {
             alone(&mut storage).outputs.keep_records();
         }
+        let turn_cost = &storage.graph.turn_cost;
+        let invites_early = turn_cost.is_long();
+        let tasks = match (invites_early, turn_cost.is_timed()) {
+            (true, _) => Tasks::Unknown,
+            (false, true) => Tasks::Short,
+            (false, false) => Tasks::ShortAndUntimed,
+        };
         Self {
             ends_with_care: storage.graph.has_gates || watched || partial,
             starts_with_care: limited || watched || partial || recorded || plan.replaces_functions,
             ready: ReadyQueues::new(scheduler.drivers.limit(), &storage.graph),
-            invites_early: storage.graph.turn_cost.is_long(),
+            invites_early,
+            tasks,
             storage,
             pending,
             selected,
@@ -236,9 +247,10 @@ impl Execution {
         }
     }
 
-    /// The longest turn of a driver so far.
-    pub(super) fn longest_turn(&self) -> Duration {
-        Duration::from_nanos(self.longest_turn.load(Ordering::Relaxed))
+    /// The longest turn of a driver so far, if any was timed.
+    pub(super) fn longest_turn(&self) -> Option<Duration> {
+        let longest = self.longest_turn.load(Ordering::Relaxed);
+        (longest > 0).then(|| Duration::from_nanos(longest))
     }
 
     /// Notes something of a task that is out of the ordinary. `change` runs no code of the user.

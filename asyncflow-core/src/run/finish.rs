@@ -37,7 +37,9 @@ impl Execution {
         if let Some(watch) = &self.watch {
             watch.run_ended();
         }
-        self.graph().turn_cost.note(self.longest_turn());
+        if let Some(longest) = self.longest_turn() {
+            self.graph().turn_cost.note(longest);
+        }
         let mut storage = self.storage;
         let alone = Arc::get_mut(&mut storage);
         alone

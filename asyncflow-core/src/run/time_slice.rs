@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct TimeSlice {
     holder: Holder,
-    start: Instant,
+    /// `None` until the first reading if nobody asks how long the slice takes.
+    start: Option<Instant>,
     tasks: u32,
     next_reading: u32,
 }
@@ -52,35 +53,32 @@ const STAY: Duration = Duration::from_millis(5);
 const MOST_BETWEEN: u32 = 16;
 
 impl TimeSlice {
-    /// The budget of one poll of a driver, which begins now. Its tasks may be known to be `short`.
-    pub(crate) fn of_driver(short: bool) -> Self {
-        let mut slice = Self::new(Holder::Driver);
-        if short {
-            slice.next_reading = MOST_BETWEEN;
+    /// The budget of one poll of a driver, which begins now.
+    pub(crate) fn of_driver(tasks: Tasks) -> Self {
+        Self {
+            holder: Holder::Driver,
+            start: tasks.start(),
+            tasks: 0,
+            next_reading: tasks.first_reading(),
         }
-        slice
     }
 
     /// How long a blocking thread stays with a run.
     pub(crate) fn of_blocking_thread() -> Self {
-        Self::new(Holder::BlockingThread)
-    }
-
-    fn new(holder: Holder) -> Self {
         Self {
-            holder,
-            start: Instant::now(),
+            holder: Holder::BlockingThread,
+            start: Some(Instant::now()),
             tasks: 0,
             next_reading: 1,
         }
     }
 
-    /// Begins the next slice. Its first tasks may be known to be `short`.
-    pub(crate) fn begin(&mut self, short: bool) {
-        self.start = Instant::now();
-        self.next_reading = match short || self.tasks >= BUDGET {
+    /// Begins the next slice.
+    pub(crate) fn begin(&mut self, tasks: Tasks) {
+        self.start = tasks.start();
+        self.next_reading = match self.tasks >= BUDGET {
             true => MOST_BETWEEN,
-            false => 1,
+            false => tasks.first_reading(),
         };
         self.tasks = 0;
     }
@@ -91,9 +89,9 @@ impl TimeSlice {
         self.tasks
     }
 
-    /// How long it has taken so far.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.start.elapsed()
+    /// How long it has taken so far, if it is known when it began.
+    pub(crate) fn elapsed(&self) -> Option<Duration> {
+        self.start.map(|start| start.elapsed())
     }
 
     /// Takes note that a task has run. Tells how long the slice has taken if the clock was read.
@@ -112,13 +110,37 @@ impl TimeSlice {
     fn read(&mut self) -> Reading {
         let next = self.tasks.saturating_add(self.tasks.min(MOST_BETWEEN));
         self.next_reading = next.min(self.holder.most_tasks());
-        let elapsed = self.elapsed();
+        let elapsed = self.start.get_or_insert_with(Instant::now).elapsed();
         if elapsed >= self.holder.length() {
             Reading::Over
         } else if self.tasks >= self.holder.most_tasks() {
             Reading::Enough
         } else {
             Reading::Since(elapsed)
+        }
+    }
+}
+
+/// What is known of the tasks of a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tasks {
+    /// They may be long.
+    Unknown,
+    /// They are short.
+    Short,
+    /// They are short, and nobody asks how long the slice takes. So most slices need no clock.
+    ShortAndUntimed,
+}
+
+impl Tasks {
+    fn start(self) -> Option<Instant> {
+        (self != Self::ShortAndUntimed).then(Instant::now)
+    }
+
+    fn first_reading(self) -> u32 {
+        match self {
+            Self::Unknown => 1,
+            Self::Short | Self::ShortAndUntimed => MOST_BETWEEN,
         }
     }
 }
@@ -132,4 +154,39 @@ pub(crate) enum Reading {
     Enough,
     /// It is over.
     Over,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many tasks the clock is first read.
+    fn first_reading(mut slice: TimeSlice) -> usize {
+        1 + std::iter::repeat_with(|| slice.count())
+            .take_while(Option::is_none)
+            .count()
+    }
+
+    #[test]
+    fn the_clock_is_read_later_if_tasks_are_short() {
+        let first = |tasks| first_reading(TimeSlice::of_driver(tasks));
+        assert_eq!(first(Tasks::Unknown), 1);
+        assert_eq!(first(Tasks::Short), MOST_BETWEEN as usize);
+        assert_eq!(first(Tasks::ShortAndUntimed), MOST_BETWEEN as usize);
+    }
+
+    #[test]
+    fn a_slice_that_is_not_timed_begins_with_its_first_reading() {
+        let mut slice = TimeSlice::of_driver(Tasks::ShortAndUntimed);
+        for _ in 1..MOST_BETWEEN {
+            assert!(slice.count().is_none());
+            assert_eq!(slice.elapsed(), None);
+        }
+        assert!(matches!(slice.count(), Some(Reading::Since(_))));
+        assert!(slice.elapsed().is_some());
+        slice.begin(Tasks::ShortAndUntimed);
+        assert_eq!(slice.elapsed(), None);
+        slice.begin(Tasks::Short);
+        assert!(slice.elapsed().is_some());
+    }
 }
