@@ -58,6 +58,7 @@ pub(crate) struct ReadyQueues {
 #[derive(Default)]
 struct Shared {
     /// Boxed, because most small runs have none.
+    #[expect(clippy::box_collection, reason = "a box is a quarter of its size")]
     injected: Option<Box<VecDeque<Injected>>>,
     ready: ReadySet,
     /// Tasks that became ready since a driver's slice of time was over, if one was and not all that
