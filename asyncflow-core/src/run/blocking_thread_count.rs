@@ -5,8 +5,8 @@
 //!
 //! Plain functions lie in one queue. A thread takes one after the other, and leaves when it finds
 //! none. If it takes one and leaves others behind, it first asks for one more thread, unless one
-//! has been asked for that has not come yet. So functions that block for long soon have a thread
-//! each, while short ones share a few.
+//! is on its way. So functions that block for long soon have a thread each, while short ones share a
+//! few. A push beside busy threads asks for one, too, unless one is on its way.
 //!
 //! A thread that is merely *asked for* does not keep the run alive. It may be stuck behind other
 //! work in a full pool, and the run must not wait for it once its tasks are done. But while there is
@@ -27,8 +27,8 @@ struct State<T> {
     queue: VecDeque<(i32, T)>,
     /// Threads that will look at the queue before they leave.
     committed: usize,
-    /// Whether one more was asked for, and has not come.
-    asked: bool,
+    /// Whether a thread is on its way that was asked for by a push or a take.
+    coming: bool,
 }
 
 /// What a thread that touched the queue has to ask the runtime for.
@@ -46,7 +46,7 @@ impl<T> BlockingQueue<T> {
         Self(Mutex::new(State {
             queue: VecDeque::new(),
             committed: 0,
-            asked: false,
+            coming: false,
         }))
     }
 
@@ -55,6 +55,7 @@ impl<T> BlockingQueue<T> {
         state.insert(priority, work, |before| before >= priority);
         if state.committed == 0 {
             state.committed = 1;
+            state.coming = true;
             return Ask::Committed;
         }
         state.ask()
@@ -66,20 +67,29 @@ impl<T> BlockingQueue<T> {
         lock(&self.0).insert(priority, work, |before| before > priority);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        lock(&self.0).queue.is_empty()
+    /// A committed thread leaves if there is something in the queue, and will come again.
+    pub(crate) fn leave_for_a_turn(&self) -> bool {
+        let mut state = lock(&self.0);
+        let leaves = !state.queue.is_empty();
+        state.coming |= leaves;
+        leaves
+    }
+
+    /// Takes note that a committed thread has come.
+    pub(crate) fn arrive(&self) {
+        lock(&self.0).coming = false;
     }
 
     /// Commits a thread that was asked for and has come.
     pub(crate) fn join(&self) {
         let mut state = lock(&self.0);
-        state.asked = false;
+        state.coming = false;
         state.committed += 1;
     }
 
     /// Takes note that a thread that was asked for will never come.
     pub(crate) fn decline(&self) {
-        lock(&self.0).asked = false;
+        lock(&self.0).coming = false;
     }
 
     /// Takes note that a committed thread will never come. Returns the work that no other thread
@@ -87,6 +97,7 @@ impl<T> BlockingQueue<T> {
     pub(crate) fn abandon(&self) -> VecDeque<(i32, T)> {
         let mut state = lock(&self.0);
         state.committed -= 1;
+        state.coming = false;
         match state.committed {
             0 => std::mem::take(&mut state.queue),
             _ => VecDeque::new(),
@@ -126,10 +137,83 @@ impl<T> State<T> {
     }
 
     fn ask(&mut self) -> Ask {
-        match std::mem::replace(&mut self.asked, true) {
+        match std::mem::replace(&mut self.coming, true) {
             true => Ask::Nothing,
             false => Ask::Another,
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// A push beside a thread that is on its way asks for none: that one will, when it leaves something
+    /// behind.
+    #[test]
+    fn a_thread_that_comes_asks_for_the_next() {
+        let queue = BlockingQueue::new();
+        assert_eq!(queue.push(0, 'a'), Ask::Committed);
+        assert_eq!(queue.push(0, 'b'), Ask::Nothing);
+        assert_eq!(queue.push(0, 'c'), Ask::Nothing);
+        queue.arrive();
+        assert_eq!(queue.take(), Some(('a', Ask::Another)));
+        queue.join();
+        assert_eq!(queue.take(), Some(('b', Ask::Another)));
+        queue.decline();
+        assert_eq!(queue.take(), Some(('c', Ask::Nothing)));
+        assert_eq!(queue.take(), None);
+        assert_eq!(queue.take(), None);
+        assert_eq!(queue.push(0, 'd'), Ask::Committed);
+    }
+
+    /// Both threads that are committed are busy, so another has to come.
+    #[test]
+    fn a_push_beside_a_busy_thread_asks_for_another() {
+        let queue = BlockingQueue::new();
+        assert_eq!(queue.push(0, 'a'), Ask::Committed);
+        queue.arrive();
+        assert_eq!(queue.take(), Some(('a', Ask::Nothing)));
+        assert_eq!(queue.push(0, 'b'), Ask::Another);
+        assert_eq!(queue.push(0, 'c'), Ask::Nothing);
+    }
+
+    /// A thread that gives others a turn counts as one on its way, if it leaves anything behind.
+    #[test]
+    fn a_thread_that_leaves_for_a_turn_is_on_its_way() {
+        let queue = BlockingQueue::new();
+        assert_eq!(queue.push(0, 'a'), Ask::Committed);
+        queue.arrive();
+        assert_eq!(queue.take(), Some(('a', Ask::Nothing)));
+        assert!(!queue.leave_for_a_turn());
+        assert_eq!(queue.push(0, 'b'), Ask::Another);
+        queue.decline();
+        assert!(queue.leave_for_a_turn());
+        assert_eq!(queue.push(0, 'c'), Ask::Nothing);
+    }
+
+    /// What no other thread will take is given back by the last that will never come.
+    #[test]
+    fn the_last_committed_thread_gives_back_what_is_left() {
+        let queue = BlockingQueue::new();
+        assert_eq!(queue.push(0, 'a'), Ask::Committed);
+        queue.arrive();
+        queue.join();
+        assert!(queue.abandon().is_empty());
+        assert_eq!(queue.abandon(), [(0, 'a')]);
+        assert_eq!(queue.push(0, 'b'), Ask::Committed);
+    }
+
+    #[test]
+    fn work_is_taken_by_priority_and_then_in_order() {
+        let queue = BlockingQueue::new();
+        for (priority, work) in [(0, 'c'), (1, 'a'), (0, 'd'), (1, 'b')] {
+            let _ = queue.push(priority, work);
+        }
+        queue.push_front(0, 'x');
+        queue.push_front(1, 'y');
+        let order = std::iter::from_fn(|| queue.take()).map(|(work, _)| work);
+        assert_eq!(order.collect::<String>(), "yabxcd");
     }
 }
 
@@ -194,6 +278,7 @@ mod loom_tests {
         loom::model(|| {
             let queue = Arc::new(BlockingQueue::new());
             assert_eq!(queue.push(0, ()), Ask::Committed);
+            queue.arrive();
             let push = |queue: &Arc<BlockingQueue<()>>| {
                 let queue = queue.clone();
                 move || usize::from(queue.push(0, ()) == Ask::Another)

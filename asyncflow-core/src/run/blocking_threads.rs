@@ -131,6 +131,7 @@ impl CommittedThread {
     /// Calls functions until there are no more.
     pub(crate) fn run(mut self) {
         let Some(guard) = self.0.take() else { return };
+        guard.blocking.arrive();
         let before = ON_BLOCKING_THREAD.replace(true);
         CurrentRun::new(&guard).enter(|| serve(&guard));
         ON_BLOCKING_THREAD.set(before);
@@ -157,7 +158,7 @@ fn serve(guard: &RunGuard) {
                 .blocking
                 .push_front(priority, BlockingCall::simple(task));
         }
-        if over && !guard.own_threads && !guard.blocking.is_empty() {
+        if over && !guard.own_threads && guard.blocking.leave_for_a_turn() {
             // Queues again, behind what else waits for a thread of the runtime.
             let thread = CommittedThread(Some(guard.clone()));
             guard.spawn_blocking(Blocking::Committed(thread));
