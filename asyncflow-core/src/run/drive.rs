@@ -30,6 +30,7 @@ use crate::unwind;
 use super::blocking_call::BlockingCall;
 use super::concurrency_limit::Slot;
 use super::current::CurrentRun;
+use super::driver_count::Retired;
 use super::execution::Execution;
 use super::guard::RunGuard;
 use super::observers::{Observed, Watch};
@@ -115,7 +116,7 @@ impl Drive {
 }
 
 impl DriveState {
-    fn work(&mut self, guard: &RunGuard, cx: &mut Context<'_>) -> Poll<()> {
+    fn work(&mut self, guard: &RunGuard, cx: &mut Context<'_>) -> Poll<Retired> {
         if self.paused {
             self.begin_slice(guard);
         }
@@ -132,8 +133,10 @@ impl DriveState {
                     Some(Injected::Announcements(ended)) => self.announce(guard, *ended),
                     None if scheduler.woken() > 0 && self.resume_next(guard) => {}
                     None if !self.yielded.is_empty() => break,
-                    None if self.retire(guard) => return Poll::Ready(()),
-                    None => continue,
+                    None => match self.retire(guard) {
+                        Some(retired) => return Poll::Ready(retired),
+                        None => continue,
+                    },
                 },
             }
             match self.slice.count() {
@@ -252,17 +255,16 @@ impl DriveState {
         local.claim_roots(guard).or_else(|| local.steal(guard))
     }
 
-    /// Stops being a driver because there is no task. Returns `false` if there is one after all.
-    fn retire(&mut self, guard: &RunGuard) -> bool {
+    /// Stops being a driver because there is no task, unless there is one after all.
+    fn retire(&mut self, guard: &RunGuard) -> Option<Retired> {
         // Before it leaves: there are at most as many queues in use as drivers.
         if let Some(queue) = self.queue.take() {
             guard.ready.give_back(queue);
         }
         self.note_turn(guard);
-        let drivers = &guard.scheduler.drivers;
-        drivers.leave();
-        self.counted = guard.has_work() && drivers.rejoin();
-        !self.counted
+        let retired = guard.scheduler.drivers.retire(|| guard.has_work());
+        self.counted = retired.is_none();
+        retired
     }
 
     /// Takes up a ready task.
@@ -487,9 +489,9 @@ impl ReadySink for DriverSink<'_> {
 }
 
 impl Future for Drive {
-    type Output = ();
+    type Output = Retired;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Retired> {
         let Self {
             state,
             current,

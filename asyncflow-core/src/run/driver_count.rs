@@ -11,8 +11,9 @@
 //! * A thread that makes a task ready first puts it where any driver can take it, and *then* calls
 //!   [`DriverCount::call`]. If no driver is running, that thread starts one, which is running from
 //!   then on.
-//! * A driver that finds nothing calls [`DriverCount::leave`], and *then* looks at every queue once
-//!   more. If there is something, it calls [`DriverCount::rejoin`] and goes on.
+//! * A driver that finds nothing calls [`DriverCount::retire`], which counts it off, and *then* looks at
+//!   every queue once more. If there is something, it counts the driver again, which goes on. A driver is
+//!   [`Retired`] otherwise; its future cannot be ready without that.
 //!
 //! Both sides write one thing and then read the other, so both need a sequentially consistent fence
 //! in between (Dekker's pattern). If a task is pushed while a driver leaves, either the pusher sees
@@ -43,6 +44,10 @@ pub(crate) enum Wanted {
     /// A driver that joins when it is first polled.
     Invitation,
 }
+
+/// That a driver has left after it had looked once more. Made by [`DriverCount::retire`] alone.
+#[derive(Debug)]
+pub(crate) struct Retired(());
 
 fn running(counts: usize) -> usize {
     counts & (INVITED - 1)
@@ -110,14 +115,23 @@ impl DriverCount {
         self.counts.fetch_sub(INVITED, Ordering::AcqRel);
     }
 
-    /// A driver that found nothing leaves. It has to look once more afterwards.
+    /// A driver that found nothing leaves, unless there is work after all and not enough others run.
+    pub(crate) fn retire(&self, has_work: impl FnOnce() -> bool) -> Option<Retired> {
+        self.leave();
+        fence(Ordering::SeqCst);
+        match has_work() && self.rejoin() {
+            true => None,
+            false => Some(Retired(())),
+        }
+    }
+
+    /// Counts off a driver that will not look for tasks any more.
     pub(crate) fn leave(&self) {
         self.counts.fetch_sub(RUNNING, Ordering::AcqRel);
-        fence(Ordering::SeqCst);
     }
 
     /// Counts a driver that left as running again. Returns `false` if enough others are.
-    pub(crate) fn rejoin(&self) -> bool {
+    fn rejoin(&self) -> bool {
         self.step(|counts| match running(counts) < self.limit() {
             true => (counts + RUNNING, true),
             false => (counts, false),
@@ -137,6 +151,76 @@ impl DriverCount {
                 Ok(_) => return answer,
                 Err(current) => counts = current,
             }
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn of(limit: usize) -> DriverCount {
+        let drivers = DriverCount::new(1);
+        drivers.set_limit(limit);
+        drivers
+    }
+
+    fn counts(drivers: &DriverCount) -> (usize, usize) {
+        let counts = drivers.counts.load(Ordering::Relaxed);
+        (running(counts), invited(counts))
+    }
+
+    #[test]
+    fn one_driver_is_invited_at_a_time_and_no_more_than_the_limit() {
+        let drivers = of(3);
+        assert_eq!(drivers.call(false), Wanted::Nothing, "it was not asked for");
+        for running in 1..3 {
+            assert_eq!(drivers.call(true), Wanted::Invitation);
+            assert_eq!(drivers.call(true), Wanted::Nothing, "one is on its way");
+            assert_eq!(counts(&drivers), (running, 1));
+            assert!(drivers.join());
+        }
+        assert_eq!(drivers.call(true), Wanted::Nothing, "there is no place");
+        assert_eq!(counts(&drivers), (3, 0));
+    }
+
+    #[test]
+    fn a_driver_that_will_not_come_makes_way_for_another() {
+        let drivers = of(2);
+        assert_eq!(drivers.call(true), Wanted::Invitation);
+        drivers.decline();
+        assert_eq!(counts(&drivers), (1, 0));
+        assert_eq!(drivers.call(true), Wanted::Invitation);
+    }
+
+    #[test]
+    fn an_invited_driver_that_finds_its_place_taken_does_not_join() {
+        let drivers = of(2);
+        assert_eq!(drivers.call(true), Wanted::Invitation);
+        assert!(drivers.rejoin());
+        assert!(!drivers.join());
+        assert_eq!(counts(&drivers), (2, 0));
+    }
+
+    #[test]
+    fn a_driver_retires_unless_there_is_work_and_a_place_for_it() {
+        let drivers = of(1);
+        assert!(drivers.retire(|| true).is_none());
+        assert_eq!(counts(&drivers), (1, 0));
+        let meanwhile = || drivers.call(false) == Wanted::Driver;
+        assert!(drivers.retire(meanwhile).is_some());
+        assert_eq!(counts(&drivers), (1, 0));
+        assert!(drivers.retire(|| false).is_some());
+        assert_eq!(counts(&drivers), (0, 0));
+        assert_eq!(drivers.call(false), Wanted::Driver);
+    }
+
+    #[test]
+    fn any_limit_fits() {
+        for limit in [0, usize::MAX] {
+            let drivers = of(limit);
+            // Every driver and one that is invited have room in their halves of the word.
+            assert!((1..INVITED / 2).contains(&drivers.limit()));
         }
     }
 }
@@ -172,15 +256,15 @@ mod loom_tests {
             taken.is_ok()
         }
 
-        /// A driver: takes tasks until there are none, leaves, and looks once more.
-        fn drive(&self) {
+        /// A driver: takes tasks until there are none.
+        fn drive(&self) -> Retired {
             loop {
                 while self.take() {
                     self.done.fetch_add(1, Ordering::Relaxed);
                 }
-                self.drivers.leave();
-                if !(self.ready.load(Ordering::Acquire) > 0 && self.drivers.rejoin()) {
-                    return;
+                let has_work = || self.ready.load(Ordering::Acquire) > 0;
+                if let Some(retired) = self.drivers.retire(has_work) {
+                    return retired;
                 }
             }
         }
@@ -189,14 +273,14 @@ mod loom_tests {
         fn inject(&self) {
             self.ready.fetch_add(1, Ordering::Release);
             match self.drivers.call(true) {
-                Wanted::Driver => self.drive(),
+                Wanted::Driver => drop(self.drive()),
                 Wanted::Invitation => self.drivers.decline(),
                 Wanted::Nothing => {}
             }
         }
     }
 
-    /// Proves that the second look after `leave` and both fences are needed. Without any one of them
+    /// Proves that the second look of `retire` and both fences are needed. Without any one of them
     /// a task is left in the queue if the last driver leaves while it is being injected.
     #[test]
     fn loom_last_driver_leaves_while_a_task_is_injected() {

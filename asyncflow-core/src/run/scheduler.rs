@@ -708,8 +708,8 @@ mod loom_tests {
                     self.ready.fetch_sub(1, Ordering::AcqRel);
                     self.done.fetch_add(1, Ordering::Relaxed);
                 }
-                self.drivers.leave();
-                if !(self.ready.load(Ordering::Acquire) > 0 && self.drivers.rejoin()) {
+                let has_work = || self.ready.load(Ordering::Acquire) > 0;
+                if self.drivers.retire(has_work).is_some() {
                     return;
                 }
             }
