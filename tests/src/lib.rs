@@ -28,6 +28,7 @@
 //! | `turns` | giving others a turn, waiting, polling so many times |
 //! | `by_clock` | a runtime whose time passes when a test says so |
 //! | `by_hand` | a runtime whose sleeps end when a test says so |
+//! | `kept` | a runtime that keeps what it is asked to run until a test runs it |
 //! | `forward` | what those leave to the runtime that they wrap |
 //! | `threads` | a runtime that starts a thread for everything |
 
@@ -38,6 +39,7 @@ mod by_hand;
 mod count;
 mod forward;
 mod gate;
+mod kept;
 mod log;
 mod tasks;
 mod threads;
@@ -54,6 +56,7 @@ pub use self::by_clock::{ByClock, Clock, by_clock};
 pub use self::by_hand::{BY_HAND, ByHand, Sleeps, by_hand};
 pub use self::count::{Guard, Guards, Inside, Visit};
 pub use self::gate::{Gate, Meeting, Opener, ended, hold, run_ended};
+pub use self::kept::{Function, Kept};
 pub use self::log::Log;
 pub use self::tasks::{
     Job, LONG, at_once, attempts_after, counts, opens, outlives_a_stop, panic_message, passes,

@@ -116,9 +116,8 @@ pub(super) async fn compile(declared: &Declared, pace: &mut Pace) -> Compiled {
         sort_by_number(&mut roots, |root| graph.rank(*root) as u64);
         graph.roots = roots;
     }
-    sort_by_number(&mut graph.layout.moved, |(task, input)| {
-        u64::from(task.to_word()) << 32 | u64::from(input.to_word())
-    });
+    // Those of one task stay in the order of declaration.
+    sort_by_number(&mut graph.layout.moved, |(task, _)| task.to_word().into());
     graph.layout.columns = columns.finish();
 
     // Sums up the counts, to where the downstreams of each node end.
@@ -248,7 +247,48 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
+    use crate::graph::body::InputBody;
+    use crate::task::config::{Config, Request};
+
     use super::*;
+
+    /// A flow of two tasks without a function, each with a priority if it is configured.
+    fn two_tasks(priorities: [Option<i32>; 2]) -> Arc<Graph> {
+        let mut declared = Declared::new();
+        for priority in priorities {
+            let config = priority.map(|priority| {
+                Box::new(Config {
+                    priority,
+                    ..Config::default()
+                })
+            });
+            let request = Request {
+                config,
+                ..Request::default()
+            };
+            let input = InputBody { column: None };
+            declared.add_task(Body::Input(Box::new(input)), request, &[]);
+        }
+        declared.look()
+    }
+
+    #[test]
+    fn only_priorities_need_an_order_of_their_own() {
+        for (priorities, has_order) in [
+            ([None, None], false),
+            ([Some(0), None], false),
+            ([Some(0), Some(1)], true),
+            ([None, Some(-1)], true),
+        ] {
+            assert_eq!(two_tasks(priorities).start_order.is_some(), has_order);
+        }
+    }
+
+    #[test]
+    fn a_graph_of_tasks_has_no_gates() {
+        assert!(!two_tasks([None; 2]).has_gates);
+        assert!(declare().0.look().has_gates);
+    }
 
     /// Nodes in several segments, with none to many upstreams.
     fn declare() -> (Declared, Vec<Arc<Graph>>) {

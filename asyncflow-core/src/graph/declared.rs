@@ -337,6 +337,7 @@ mod tests {
         let a = declared.gate(&[]);
         let [b, c] = [(); 2].map(|()| declared.gate(&[a]));
         let d = declared.gate(&[b, c, a]);
+        assert_eq!(declared.size(), 4 + 5, "nodes and edges");
         let graph = declared.look();
         let [to_b, to_c, to_d] = [b, c, d].map(Edge::needs);
         assert_eq!(graph.downstreams(a), [to_b, to_c, to_d]);

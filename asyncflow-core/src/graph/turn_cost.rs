@@ -91,6 +91,7 @@ mod tests {
         }
         assert!(!cost.is_long());
     }
+
     #[test]
     fn one_in_eight_short_turns_is_timed_and_every_long_one() {
         let cost = TurnCost::default();
@@ -98,5 +99,25 @@ mod tests {
         cost.note(Duration::from_micros(1));
         let timed = (0..8_000).filter(|_| cost.is_timed()).count();
         assert!((900..1_100).contains(&timed), "{timed}");
+    }
+
+    #[test]
+    fn one_short_run_after_a_long_one_is_not_believed() {
+        let cost = TurnCost::default();
+        cost.note(Duration::from_micros(1));
+        cost.note(Duration::from_secs(1));
+        cost.note(Duration::from_micros(1));
+        assert!(cost.is_long());
+    }
+
+    #[test]
+    fn runs_that_are_alike_change_nothing() {
+        let cost = TurnCost::default();
+        for nanos in [16_000, 16_000, 15_000, 17_000] {
+            cost.note(Duration::from_nanos(nanos));
+            assert_eq!(cost.0.load(Ordering::Relaxed), 16_000);
+        }
+        cost.note(Duration::from_nanos(17_001));
+        assert_eq!(cost.0.load(Ordering::Relaxed), 17_001);
     }
 }

@@ -309,3 +309,64 @@ impl Drop for Slot {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// What is parked: at the back or the front, with its priority and whether it has permits, in the
+    /// order in which it comes out.
+    fn out_of(parked: &[(bool, i32, bool)]) -> Vec<usize> {
+        let limit = Limit::new(0);
+        let mut state = lock(&limit.0);
+        for (number, (front, priority, has_permits)) in parked.iter().enumerate() {
+            let task = Parked::Task(NodeIndex::new(number));
+            match front {
+                true => state.push_front(*priority, task),
+                false => state.push_back(*priority, *has_permits, task),
+            }
+        }
+        let next = || match state.next()? {
+            Parked::Task(task) => Some(task.get()),
+            Parked::Future(_) => None,
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn what_is_parked_at_the_back_comes_out_in_order() {
+        let order: Vec<usize> = (0..20).collect();
+        assert_eq!(out_of(&[(false, 0, false); 20]), order);
+    }
+
+    #[test]
+    fn what_is_parked_at_the_front_comes_out_in_the_reverse_order() {
+        let order: Vec<usize> = (0..20).rev().collect();
+        assert_eq!(out_of(&[(true, 0, false); 20]), order);
+    }
+
+    #[test]
+    fn priority_comes_first_and_then_permits_and_then_the_front() {
+        let parked = [
+            (false, 0, false),
+            (true, 0, false),
+            (false, 0, true),
+            (false, 1, false),
+            (true, 1, false),
+            (false, -1, true),
+        ];
+        assert_eq!(out_of(&parked), [4, 3, 2, 1, 0, 5]);
+    }
+
+    #[test]
+    fn places_are_equal_if_neither_comes_first() {
+        let place = |number| Place {
+            priority: 0,
+            has_permits: false,
+            number: Reverse(number),
+            parked: Parked::Task(NodeIndex::new(0)),
+        };
+        assert_eq!(place(1), place(1));
+        assert_ne!(place(1), place(2));
+    }
+}

@@ -207,12 +207,14 @@ mod only_once {
             assert_eq!((&*given[plain], given[other]), ("given", 2));
 
             let mut flow = Flow::<R>::new();
-            let spent = flow.add(once(|| 1));
-            let left = flow.add(once(|| 2));
+            let before = flow.add(once(|| 1));
+            let spent = flow.add(once(|| 2));
+            let after = flow.add(once(|| 3));
             flow.execute().only(spent).await.unwrap();
             assert!(flow.execute().await.unwrap_err().to_string().contains("once"));
-            // The refused execution did not spend the other one.
-            assert_eq!(flow.execute().only(left).await.unwrap()[left], 2);
+            // The refused execution did not spend the others.
+            let run = flow.execute().only([before, after]).await.unwrap();
+            assert_eq!((run[before], run[after]), (1, 3));
         }
 
         async fn functions_of_all_kinds<R>() {
@@ -283,12 +285,16 @@ mod only_once {
         }
 
         async fn a_spent_flow_in_a_flow<R>() {
-            let (mut inner, mut flow) = (Flow::<R>::new(), Flow::<R>::new());
+            let (mut inner, mut flow, log) = (Flow::<R>::new(), Flow::<R>::new(), Log::new());
             inner.add(once(|| ()).named("single"));
+            flow.add(log.note("beside"));
             flow.add(Arc::new(inner));
             flow.execute().await.unwrap();
             let error = flow.execute().await.unwrap_err();
             assert!(error.to_string().contains("`single`"), "{error}");
+            // It was found before anything started.
+            assert!(error.report().is_none());
+            assert_eq!(log.events().len(), 1);
         }
     }
 }

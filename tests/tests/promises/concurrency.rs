@@ -89,6 +89,30 @@ on_every_backend! {
         }
     }
 
+    // What one task makes ready shares the slots that are free.
+    async fn never_more_of_what_one_task_made_ready<R>() {
+        for limit in [1, 2, 3] {
+            let (mut flow, inside) = (Flow::<R>::new(), Inside::new());
+            let first = flow.add(async || ());
+            for _ in 0..10 {
+                flow.add(inside.task(1).after(first));
+            }
+            flow.execute().max_concurrency(limit).await.unwrap();
+            inside.assert(limit, 10);
+        }
+    }
+
+    // A task that is handed the slot of the one before it waits for none.
+    async fn what_is_handed_a_slot_is_not_queued<R>() {
+        let (mut flow, queued) = (Flow::<R>::new(), Queued(Arc::default()));
+        let mut last = None;
+        for _ in 0..10 {
+            last = Some(flow.add((async || ()).after(last).named("holder")));
+        }
+        flow.execute().max_concurrency(1).observe(queued.clone()).await.unwrap();
+        assert_eq!(queued.0.load(Ordering::SeqCst), 0);
+    }
+
     // The same, where each source and its consumer are in a flow of their own.
     async fn consumers_come_before_further_sources_in_flows_inside<R>() {
         for source in 0..SOURCES {
@@ -216,7 +240,7 @@ impl Observer for Queued {
 /// What was loaded, until it is consumed.
 type Loaded = Arc<Mutex<Option<Visit>>>;
 
-const SOURCES: usize = 3;
+const SOURCES: usize = 5;
 const CONSUMERS: usize = 4;
 
 /// A task that loads something; of one kind or another.
@@ -226,6 +250,14 @@ fn add_source<R: Runtime>(flow: &mut Flow<R>, kind: usize, inside: &Inside) -> T
     match kind {
         0 => flow.add(again!((load) { load() })),
         1 => flow.add(load),
+        2 => flow.add((move |_: &TaskContext| load()).inputs(context())),
+        3 => flow.add(
+            (move |_: &TaskContext| {
+                let loaded = load();
+                async { loaded }
+            })
+            .inputs(context()),
+        ),
         _ => flow.add(again!((load) {
             turns(2).await;
             load()

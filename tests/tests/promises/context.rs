@@ -3,13 +3,25 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
 
 use asyncflow::prelude::*;
 use asyncflow::{FlowErrorKind, Observer, Runtime, TaskRef};
 use asyncflow_tests::{
-    BY_HAND, Gate, Guards, Inside, Log, Meeting, at_once, block_on, by_hand, on_every_backend,
-    poll_until, turns, waits,
+    BY_HAND, Gate, Guards, Inside, Log, Meeting, again, at_once, block_on, by_hand, eventually,
+    hold, on_every_backend, passes, pause, poll_until, turns, waits,
 };
+
+/// Counts how often tasks wait for a slot.
+#[derive(Clone, Default)]
+struct Queued(Arc<AtomicUsize>);
+
+impl Observer for Queued {
+    fn task_queued(&self, _: TaskRef<'_>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
 
 /// Executes a flow as a task does that has it as a value.
 async fn executes<R: Runtime>(cx: &TaskContext, inner: &Flow<R>) -> Result<(), FlowError> {
@@ -402,6 +414,91 @@ on_every_backend! {
             log.assert_order(&["function returns", "downstream"]);
             log.assert_order(&["inner clean-up", "downstream"]);
         }
+    }
+
+    // A function that has dropped one run and waited for another goes on with a slot.
+    async fn dropped_runs_do_not_count<R>() {
+        async fn drops_one<R: Runtime + Default>(cx: &TaskContext, waits: &Flow<R>, other: &Gate, log: &Log) {
+            let mut dropped = Box::pin(cx.execute(waits));
+            poll_until(dropped.as_mut(), other.pass()).await;
+            drop(dropped);
+            let empty = Flow::<R>::new();
+            cx.execute(&empty).await.unwrap();
+            log.push("goes on");
+        }
+        let (lock, go, other, log) = (Lock::new(), Gate::new(), Gate::new(), Log::new());
+        let holder = hold::<R>(&lock, &go).await;
+        let mut inner = Flow::<R>::new();
+        // It has no slot while it waits for the lock.
+        inner.add((|| ()).with_lock(&lock));
+        let mut flow = Flow::<R>::new();
+        let (waits, started) = (flow.value(inner), flow.value(other.clone()));
+        let events = flow.value(log.clone());
+        flow.add(drops_one::<R>.inputs((context(), waits, started, events)));
+        let notes = log.clone();
+        flow.add(again!((other, notes) {
+            other.open();
+            turns(100).await;
+            notes.push("other ends");
+        }));
+        flow.execute().max_concurrency(1).await.unwrap();
+        log.assert_order(&["other ends", "goes on"]);
+        go.open();
+        holder.await.unwrap();
+    }
+
+    // After its run, what holds a lock gets the next slot, and what holds nothing waits in its order.
+    async fn what_holds_a_lock_goes_on_first_after_its_run<R>() {
+        async fn executes_empty<R: Runtime + Default>(cx: &TaskContext, begin: &Gate, log: &Log) {
+            begin.pass().await;
+            let empty = Flow::<R>::new();
+            cx.execute(&empty).await.unwrap();
+            log.push("goes on");
+        }
+        for locked in [false, true] {
+            let (begin, end, log) = (Gate::new(), Gate::new(), Log::new());
+            let mut flow = Flow::<R>::new();
+            let (gate, events) = (flow.value(begin.clone()), flow.value(log.clone()));
+            let task = executes_empty::<R>.inputs((context(), gate, events));
+            match locked {
+                true => flow.add(task.with_lock(Lock::new())),
+                false => flow.add(task),
+            };
+            flow.add(passes(&end));
+            flow.add(log.note("another"));
+            let queued = Queued::default();
+            let are_queued = |count| queued.0.load(Ordering::SeqCst) == count;
+            let running = flow.execute().max_concurrency(1).observe(queued.clone()).start();
+            eventually::<R>("the others are queued", || are_queued(2)).await;
+            pause::<R>(Duration::from_millis(5)).await;
+            begin.open();
+            eventually::<R>("it is queued, too", || are_queued(3)).await;
+            pause::<R>(Duration::from_millis(5)).await;
+            end.open();
+            running.await.unwrap();
+            match locked {
+                true => log.assert_order(&["goes on", "another"]),
+                false => log.assert_order(&["another", "goes on"]),
+            }
+        }
+    }
+
+    async fn the_wait_for_a_stop_leaves_no_waker_behind<R>() {
+        struct Quiet;
+        impl Wake for Quiet {
+            fn wake(self: Arc<Self>) {}
+        }
+        let mut flow = Flow::<R>::new();
+        let task = async |cx: &TaskContext| {
+            let quiet = Arc::new(Quiet);
+            let waker = Waker::from(Arc::clone(&quiet));
+            let mut stopping = Box::pin(cx.stopping());
+            assert!(stopping.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            drop((stopping, waker));
+            Arc::strong_count(&quiet)
+        };
+        let task = flow.add(task.inputs(context()));
+        assert_eq!(flow.execute().await.unwrap()[task], 1);
     }
 
     // An attempt that times out is over when its runs are.

@@ -260,6 +260,17 @@ on_every_backend! {
         assert_eq!(log.events().len(), 3);
     }
 
+    async fn what_is_not_durable_is_not_looked_up<R>() {
+        let (mut flow, calls) = (Flow::<R>::new(), Calls::default());
+        let task = flow.add(calls.counted());
+        let journal = Memory::with(State {
+            looks: Some(Gate::new()),
+            ..State::default()
+        });
+        let run = flow.execute().journal(&journal, "run").await.unwrap();
+        assert_eq!((run[task], journal.0.looking.is_open()), (1, false));
+    }
+
     async fn failures_and_cancelled_tasks_are_not_recorded<R>() {
         let journal = Memory::default();
         let mut flow = Flow::<R>::new();

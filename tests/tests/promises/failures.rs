@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::future::pending;
 use std::panic::panic_any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -305,6 +307,26 @@ on_every_backend! {
             assert_eq!(report.status(task), TaskStatus::Cancelled);
         }
         assert_complete(&flow, report);
+    }
+
+    // The text of an error is made for those who ask for it, and only an observer does so in a run.
+    async fn text_of_an_error_is_not_made_in_vain<R>() {
+        #[derive(Debug)]
+        struct Counts(Arc<AtomicUsize>);
+        impl fmt::Display for Counts {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fetch_add(1, Ordering::SeqCst);
+                f.write_str("counted")
+            }
+        }
+        impl Error for Counts {}
+        let (mut flow, made) = (Flow::<R>::new(), Arc::new(AtomicUsize::new(0)));
+        let counts = Arc::clone(&made);
+        flow.add(move || Err::<(), _>(Counts(Arc::clone(&counts))));
+        let error = flow.execute().timed().await.unwrap_err();
+        assert_eq!(made.load(Ordering::SeqCst), 0);
+        assert_eq!(error.failures().next().unwrap().error().to_string(), "counted");
+        assert_eq!(made.load(Ordering::SeqCst), 1);
     }
 
     // From the error of the flow down to the first cause, every source is there.

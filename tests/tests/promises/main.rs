@@ -19,6 +19,7 @@ mod decorator;
 mod deep;
 mod diagrams;
 mod documented;
+mod drivers;
 mod durable;
 mod each;
 mod ending;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::{Ready, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -13,8 +13,8 @@ use std::time::Duration;
 use asyncflow::prelude::*;
 use asyncflow::{Failure, Observer, Permits, Runtime, Structure, TaskRef};
 use asyncflow_tests::{
-    Gate, Guards, LONG, Log, Numbers, again, at_once, eventually, on_every_backend,
-    on_every_backend_in_child, run_ended, skipped, turns, waits, yield_now,
+    Gate, Guards, Kept, LONG, Log, Numbers, again, at_once, eventually, on_every_backend,
+    on_every_backend_in_child, poll_while_woken, run_ended, skipped, turns, waits, yield_now,
 };
 
 /// Panics when it is dropped: as something that a task owns, an output, an input, an error or an
@@ -681,4 +681,20 @@ impl Observer for Panics {
     fn run_ended(&self) {
         self.call();
     }
+}
+
+/// Nor does a result that nobody takes, which may be the last to have the functions of its flow.
+#[test]
+fn result_that_is_dropped_after_its_flow() {
+    let (kept, owned) = (Kept::new(), bomb());
+    let mut flow = Flow::on(kept.clone());
+    flow.add(move || {
+        let _owned = &owned;
+        ready(())
+    });
+    let running = flow.start();
+    let home = pin!(kept.take_future().unwrap());
+    assert!(poll_while_woken(home).is_ready());
+    drop(flow);
+    drop(running);
 }

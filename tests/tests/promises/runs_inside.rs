@@ -73,6 +73,21 @@ fn flow_of<R: Runtime + Default>(name: &'static str, inner: Option<Flow<R>>) -> 
 }
 
 on_every_backend! {
+    // Observers need no clock.
+    async fn runs_inside_of_one_that_is_not_timed_are_not<R>() {
+        async fn is_timed<R: Runtime>(cx: &TaskContext, inner: &Flow<R>) -> Result<bool, FlowError> {
+            let run = cx.execute(inner).await?;
+            Ok(run.report().tasks().any(|task| task.times().is_some()))
+        }
+        let mut flow = Flow::<R>::new();
+        let inner = flow.value(flow_of::<R>("inner", None));
+        let task = flow.add(is_timed::<R>.inputs((context(), inner)));
+        let run = flow.execute().observe(Arc::new(Told::default())).await.unwrap();
+        assert!(!run[task]);
+        let run = flow.execute().timed().await.unwrap();
+        assert!(run[task]);
+    }
+
     async fn observers_reach_them<R>() {
         async fn twice<R: Runtime>(cx: &TaskContext, inner: &Flow<R>) -> Result<(), FlowError> {
             cx.execute(inner).await?;
@@ -248,6 +263,8 @@ on_every_backend! {
         let nested = flow.add(Arc::new(inner).after(before));
         let mut step = clock.flow::<R>();
         step.add(takes(1).named("c"));
+        let no = step.value(false);
+        step.add(takes(1).named("never").run_if(no));
         let step = flow.value(step);
         let executes = flow.add(twice::<ByClock<R>>.inputs((context(), step)).after(nested));
         let run = flow.execute().timed().await.unwrap();

@@ -1,0 +1,333 @@
+//! What a run asks its runtime for, in which order one driver takes up what there is, and that a run goes
+//! on if the runtime drops some of what it was asked for. On a runtime that does nothing by itself.
+
+use std::future::{Future, ready};
+use std::hint::spin_loop;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use asyncflow::prelude::*;
+use asyncflow_tests::{Gate, Kept, Log, again, passes, poll_while_woken, yield_now};
+
+/// Executes a flow with one driver, its own future.
+fn execute_alone(flow: &Flow<Kept>) {
+    let done = poll_while_woken(pin!(flow.execute()));
+    assert!(
+        done.is_ready(),
+        "it waits for another driver, or for a thread"
+    );
+}
+
+/// Adds tasks that note their numbers.
+fn add_numbered(flow: &mut Flow<Kept>, log: &Log, count: usize, after: Option<Task<()>>) {
+    for number in 0..count {
+        let log = log.clone();
+        let note = move || ready(log.push(number.to_string()));
+        flow.add(note.after(after));
+    }
+}
+
+/// Keeps the thread busy.
+fn spin(time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        spin_loop();
+    }
+}
+
+/// Adds a chain of tasks that note their numbers.
+fn add_chain(flow: &mut Flow<Kept>, log: &Log, length: usize) {
+    let mut last = None;
+    for number in 0..length {
+        let log = log.clone();
+        let note = move || ready(log.push(number.to_string()));
+        last = Some(flow.add(note.after(last)));
+    }
+}
+
+/// The driver was in the midst of something. The task is woken when no other driver is left.
+#[test]
+fn a_driver_that_the_runtime_drops_is_replaced() {
+    let kept = Kept::new();
+    let (mut flow, first, second) = (Flow::on(kept.clone()), Gate::new(), Gate::new());
+    let (one, two) = (first.clone(), second.clone());
+    flow.add(again!((one, two) {
+        one.pass().await;
+        yield_now().await;
+        two.pass().await;
+    }));
+    flow.add(async || ());
+    let mut execute = pin!(flow.execute());
+    assert!(poll_while_woken(execute.as_mut()).is_pending());
+    let mut driver = kept.take_future().expect("a driver was invited");
+    first.open();
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(driver.as_mut().poll(&mut context).is_pending());
+    assert!(poll_while_woken(execute.as_mut()).is_pending());
+    drop(driver);
+    second.open();
+    assert!(poll_while_woken(execute).is_ready());
+}
+
+/// One at a time is invited, and one that was dropped before it came is none.
+#[test]
+fn a_driver_is_invited_again_if_one_was_dropped() {
+    let kept = Kept::new();
+    let (mut flow, log) = (Flow::on(kept.clone()), Log::new());
+    add_numbered(&mut flow, &log, 10, None);
+    execute_alone(&flow);
+    assert_eq!(kept.futures(), 1);
+
+    let kept = Kept::new();
+    let mut flow = Flow::on(kept.clone());
+    add_numbered(&mut flow, &log, 10, None);
+    let asked = kept.clone();
+    flow.add(move || ready(drop(asked.take_future())));
+    add_numbered(&mut flow, &log, 10, None);
+    execute_alone(&flow);
+    assert_eq!(kept.futures(), 2);
+}
+
+/// Where there is never more than one task to do, none is of use.
+#[test]
+fn no_driver_is_invited_for_what_one_can_do() {
+    let kept = Kept::new();
+    let (mut flow, log) = (Flow::on(kept.clone()), Log::new());
+    add_chain(&mut flow, &log, 10);
+    execute_alone(&flow);
+
+    let mut flow = Flow::on(kept.clone());
+    flow.add(|| ready(spin(Duration::from_micros(100))));
+    execute_alone(&flow);
+
+    let (mut flow, gate) = (Flow::on(kept.clone()), Gate::new());
+    flow.add(passes(&gate));
+    let mut execute = pin!(flow.execute());
+    assert!(poll_while_woken(execute.as_mut()).is_pending());
+    gate.open();
+    assert!(poll_while_woken(execute).is_ready());
+    assert_eq!(kept.futures(), 0);
+}
+
+/// Woken tasks have others help, too.
+#[test]
+fn a_driver_is_invited_for_tasks_that_were_woken() {
+    let kept = Kept::new();
+    let (mut flow, gate) = (Flow::on(kept.clone()), Gate::new());
+    for _ in 0..3 {
+        flow.add(passes(&gate));
+    }
+    let mut execute = pin!(flow.execute());
+    assert!(poll_while_woken(execute.as_mut()).is_pending());
+    drop(kept.take_future());
+    let before = kept.futures();
+    gate.open();
+    // The first of them calls the home, so it is no further driver that the others ask for.
+    drop(kept.take_future());
+    assert!(poll_while_woken(execute).is_ready());
+    assert!(kept.futures() > before);
+}
+
+/// Once its turns were short, a run asks for no help until a turn has taken long.
+#[test]
+fn a_driver_is_invited_in_a_turn_that_takes_long() {
+    let kept = Kept::new();
+    let (mut flow, long) = (Flow::on(kept.clone()), Arc::new(AtomicBool::new(false)));
+    let mut first = None;
+    for _ in 0..600 {
+        let long = Arc::clone(&long);
+        let task = flow.add(move || {
+            if long.load(Ordering::Relaxed) {
+                spin(Duration::from_micros(5));
+            }
+            ready(())
+        });
+        first.get_or_insert(task);
+    }
+    for _ in 0..40 {
+        let one = flow.execute().only(first);
+        assert!(poll_while_woken(pin!(one)).is_ready());
+        drop(kept.take_future());
+    }
+    let before = kept.futures();
+    long.store(true, Ordering::Relaxed);
+    execute_alone(&flow);
+    assert!(kept.futures() > before);
+}
+
+/// A thread that will not come is no reason to ask for no other.
+#[test]
+fn a_thread_is_asked_for_again_if_one_was_dropped() {
+    let kept = Kept::new();
+    let mut flow = Flow::on(kept.clone());
+    let (committed, to_call) = (Arc::new(Mutex::new(None)), kept.clone());
+    let first = Arc::clone(&committed);
+    flow.add(|| ());
+    flow.add(move || ready(*first.lock().unwrap() = to_call.take_function()));
+    flow.add(|| ());
+    let to_drop = kept.clone();
+    flow.add(move || ready(drop(to_drop.take_function())));
+    flow.add(|| ());
+    let mut execute = pin!(flow.execute());
+    assert!(poll_while_woken(execute.as_mut()).is_pending());
+    assert_eq!(kept.functions(), 3);
+    let committed = committed.lock().unwrap().take();
+    committed.expect("it was asked for")();
+    assert!(poll_while_woken(execute).is_ready());
+}
+
+/// Each goes on with what it made ready; a second thread is asked for only by what is ready besides.
+#[test]
+fn a_chain_of_plain_functions_asks_for_one_thread() {
+    for (siblings, threads) in [(1, 1), (3, 2)] {
+        let kept = Kept::new();
+        let mut flow = Flow::on(kept.clone());
+        let mut last = flow.add(|| ());
+        for _ in 0..5 {
+            last = flow.add((|| ()).after(last));
+        }
+        for _ in 0..siblings {
+            flow.add((|| ()).after(last));
+        }
+        let mut execute = pin!(flow.execute());
+        assert!(poll_while_woken(execute.as_mut()).is_pending());
+        kept.call_functions();
+        assert!(poll_while_woken(execute).is_ready());
+        assert_eq!(kept.functions(), threads);
+    }
+}
+
+/// A slot that nobody waits for wakes nobody.
+#[test]
+fn the_caller_is_not_woken_before_there_is_something_to_do() {
+    let kept = Kept::new();
+    let (mut flow, wakes) = (Flow::on(kept.clone()), Arc::new(Wakes::default()));
+    let seen = Arc::new(Mutex::new(None));
+    flow.add(|| ());
+    let (counts, notes) = (Arc::clone(&wakes), Arc::clone(&seen));
+    flow.add(move || *notes.lock().unwrap() = Some(counts.0.load(Ordering::SeqCst)));
+    let mut execute = pin!(flow.execute().max_concurrency(2));
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut context = Context::from_waker(&waker);
+    assert!(execute.as_mut().poll(&mut context).is_pending());
+    // Both, one after the other.
+    kept.call_functions();
+    assert_eq!(*seen.lock().unwrap(), Some(0));
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
+    assert!(execute.as_mut().poll(&mut context).is_ready());
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Permits and slots are there when the task gets them, however long it waits for its thread.
+#[test]
+fn waiting_for_a_thread_is_not_waiting_for_permits() {
+    for limit in [None, Some(1)] {
+        let kept = Kept::new();
+        let mut flow = Flow::on(kept.clone());
+        let task = match limit {
+            None => flow.add((|| ()).with_lock(Lock::new())),
+            Some(_) => flow.add(|| ()),
+        };
+        let execute = flow.execute().timed();
+        let mut execute = pin!(match limit {
+            None => execute,
+            Some(limit) => execute.max_concurrency(limit),
+        });
+        assert!(poll_while_woken(execute.as_mut()).is_pending());
+        kept.pass(Duration::from_secs(1));
+        kept.call_functions();
+        let Poll::Ready(run) = poll_while_woken(execute) else {
+            panic!("its function was called");
+        };
+        let times = run.unwrap().report().task(task).times().unwrap();
+        assert_eq!(times.permitted, Some(Duration::ZERO));
+        assert_eq!(times.started, Some(Duration::from_secs(1)));
+    }
+}
+
+/// Neither those that are woken nor those that are ready wait for the last of the others.
+#[test]
+fn woken_and_ready_tasks_take_turns() {
+    let (mut flow, log, gate) = (Flow::on(Kept::new()), Log::new(), Gate::new());
+    let (opened, notes) = (gate.clone(), log.clone());
+    flow.add(again!((opened, notes) {
+        opened.pass().await;
+        notes.push("woken");
+    }));
+    add_numbered(&mut flow, &log, 10, None);
+    let notes = log.clone();
+    flow.add(move || {
+        notes.push("opens");
+        ready(gate.open())
+    });
+    flow.add(log.note("ready"));
+    flow.add(log.note("ready, too"));
+    flow.add(log.note("last"));
+    execute_alone(&flow);
+    log.assert_order(&["opens", "woken", "last"]);
+}
+
+/// What comes from elsewhere does not wait for all that a driver has in its own queue.
+#[test]
+fn what_is_injected_starts_before_a_long_local_queue_is_empty() {
+    let kept = Kept::new();
+    let (mut flow, log) = (Flow::on(kept.clone()), Log::new());
+    let plain = flow.add(|| ());
+    flow.add(log.note("injected").after(plain));
+    let root = flow.add(async || ());
+    add_numbered(&mut flow, &log, 20, Some(root));
+    let notes = log.clone();
+    let calls = move || {
+        kept.call_functions();
+        ready(notes.push("calls"))
+    };
+    flow.add(calls.after(root));
+    let later = flow.add(async || ());
+    for _ in 0..60 {
+        flow.add(log.note("further").after([root, later]));
+    }
+    execute_alone(&flow);
+    let events = log.events();
+    let after = |event: &String| event == "further";
+    let before = events[..log.place("injected")]
+        .iter()
+        .filter(|event| after(event));
+    log.assert_order(&["calls", "injected"]);
+    assert!(before.count() < 40);
+}
+
+/// Nor do the roots that no driver has claimed yet.
+#[test]
+fn roots_start_before_a_long_local_queue_is_empty() {
+    let (mut flow, log) = (Flow::on(Kept::new()), Log::new());
+    let root = flow.add(async || ());
+    for _ in 0..40 {
+        flow.add(async || ());
+    }
+    flow.add(log.note("root"));
+    add_numbered(&mut flow, &log, 600, Some(root));
+    execute_alone(&flow);
+    assert!(log.place("root") < 400);
+}
+
+/// A driver goes on with what a task made ready, but not for ever.
+#[test]
+fn a_chain_is_put_behind_what_has_waited() {
+    let (mut flow, log) = (Flow::on(Kept::new()), Log::new());
+    add_chain(&mut flow, &log, 200);
+    flow.add(log.note("beside"));
+    execute_alone(&flow);
+    assert!(log.place("beside") < 100);
+}
