@@ -17,6 +17,11 @@ pub async fn turns(count: usize) {
 }
 
 /// Polls a future, and again as often as it wakes itself.
+///
+/// # Panics
+///
+/// If it wakes itself again and again, without end.
+#[track_caller]
 pub fn poll_while_woken<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     struct Woken(AtomicBool);
 
@@ -28,7 +33,10 @@ pub fn poll_while_woken<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
 
     let woken = Arc::new(Woken(AtomicBool::new(true)));
     let waker = Waker::from(Arc::clone(&woken));
+    let mut polls = 0;
     while woken.0.swap(false, Ordering::SeqCst) {
+        polls += 1;
+        assert!(polls < 100_000, "it wakes itself without end");
         let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
         if polled.is_ready() {
             return polled;

@@ -120,18 +120,15 @@ impl DriveState {
         if self.paused {
             self.begin_slice(guard);
         }
-        let scheduler = &*guard.scheduler;
         loop {
             match self.next.take() {
                 Some(task) => self.start(guard, task, None, cx),
                 None if self.pause => break,
-                None if self.turn() % 2 == 0
-                    && scheduler.woken() > 0
-                    && self.resume_next(guard) => {}
+                None if self.turn() % 2 == 0 && self.resume_next(guard) => {}
                 None => match self.find(guard) {
                     Some(Injected::Task(task, slot)) => self.start(guard, task, slot, cx),
                     Some(Injected::Announcements(ended)) => self.announce(guard, *ended),
-                    None if scheduler.woken() > 0 && self.resume_next(guard) => {}
+                    None if self.resume_next(guard) => {}
                     None if !self.yielded.is_empty() => break,
                     None => match self.retire(guard) {
                         Some(retired) => return Poll::Ready(retired),
@@ -204,7 +201,11 @@ impl DriveState {
     }
 
     /// Polls a task that was woken, if there is one.
+    #[inline]
     fn resume_next(&mut self, guard: &RunGuard) -> bool {
+        if guard.scheduler.woken() == 0 {
+            return false;
+        }
         let Some(woken) = guard.scheduler.take_woken() else {
             return false;
         };

@@ -354,3 +354,120 @@ impl LocalQueue<'_> {
         self.queue.get_or_insert_with(|| stealing.local_queue())
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::graph::Declared;
+    use crate::graph::body::{Body, Gate};
+    use crate::task::config::{Config, Request};
+
+    use super::*;
+
+    /// Nodes without upstreams.
+    fn graph(priorities: &[i32]) -> Arc<Graph> {
+        let mut declared = Declared::new();
+        for priority in priorities {
+            let config = (*priority != 0).then(|| Config {
+                priority: *priority,
+                ..Config::default()
+            });
+            let request = Request {
+                config: config.map(Box::new),
+                ..Request::default()
+            };
+            declared.add_task(Body::Gate(Gate::All), request, &[]);
+        }
+        declared.look()
+    }
+
+    fn inject(ready: &ReadyQueues, graph: &Graph, numbers: &[usize]) {
+        let tasks = numbers.iter().map(|number| NodeIndex::new(*number));
+        let added = ready.inject(graph, tasks.map(|task| Injected::Task(task, None)));
+        assert_eq!(added, numbers.len());
+    }
+
+    /// Takes all that is shared, and of these roots.
+    fn take_all(ready: &ReadyQueues, graph: &Graph, roots: &[NodeIndex]) -> Vec<usize> {
+        let take = || match ready.take_shared(graph, roots)? {
+            Injected::Task(task, None) => Some(task.get()),
+            other => panic!("it was not injected: {other:?}"),
+        };
+        std::iter::from_fn(take).collect()
+    }
+
+    #[test]
+    fn roots_and_shared_tasks_start_in_the_order_of_declaration() {
+        let graph = graph(&[0; 10]);
+        let ready = ReadyQueues::new(1, &graph);
+        let roots = [0, 3, 6].map(NodeIndex::new);
+        inject(&ready, &graph, &[5, 1, 9]);
+        assert_eq!(ready.len(&roots), 6);
+        assert_eq!(take_all(&ready, &graph, &roots), [0, 1, 3, 5, 6, 9]);
+        assert_eq!(ready.len(&roots), 0);
+        assert!(!ready.any(&roots));
+    }
+
+    #[test]
+    fn what_became_ready_after_a_slice_starts_behind_what_was_ready_then() {
+        let graph = graph(&[0; 10]);
+        let ready = ReadyQueues::new(1, &graph);
+        inject(&ready, &graph, &[5, 7]);
+        ready.age();
+        inject(&ready, &graph, &[1, 6]);
+        assert_eq!(take_all(&ready, &graph, &[]), [5, 7, 1, 6]);
+        // All have been taken, so the order is that of declaration again.
+        inject(&ready, &graph, &[8, 2]);
+        assert_eq!(take_all(&ready, &graph, &[]), [2, 8]);
+    }
+
+    #[test]
+    fn a_higher_priority_comes_first_whenever_it_became_ready() {
+        let graph = graph(&[0, 0, 1, -1, 2]);
+        let ready = ReadyQueues::new(1, &graph);
+        inject(&ready, &graph, &[3, 1]);
+        ready.age();
+        inject(&ready, &graph, &[0, 2, 4]);
+        assert_eq!(take_all(&ready, &graph, &[]), [4, 2, 1, 0, 3]);
+    }
+
+    #[test]
+    fn local_queues_are_used_again_and_can_be_stolen_from() {
+        let graph = graph(&[0; SMALL + 1]);
+        let ready = ReadyQueues::new(2, &graph);
+        let tasks = [1, 2, 3, 4].map(NodeIndex::new);
+        for _ in 0..5 {
+            let (mut own, mut other) = (None, None);
+            for task in tasks {
+                let queue = &mut own;
+                assert!(
+                    LocalQueue {
+                        ready: &ready,
+                        queue
+                    }
+                    .push(task)
+                );
+            }
+            assert!(ready.any(&[]) && !ready.any_shared(&[]));
+            let stealing = ready.stealing.as_ref().expect("the graph is not small");
+            let queue = &mut other;
+            let mut local = LocalQueue {
+                ready: &ready,
+                queue,
+            };
+            let stolen = stealing.steal(&mut local);
+            assert!(
+                stolen.is_some_and(|task| tasks[..2].contains(&task)),
+                "one of the oldest"
+            );
+            for queue in [own, other].into_iter().flatten() {
+                while queue.pop().is_some() {}
+                ready.give_back(queue);
+            }
+            assert!(!ready.any(&[]));
+        }
+        inject(&ready, &graph, &[5]);
+        assert!(ready.any(&[]));
+    }
+}

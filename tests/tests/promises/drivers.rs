@@ -91,6 +91,37 @@ fn a_driver_is_invited_again_if_one_was_dropped() {
     assert_eq!(kept.futures(), 2);
 }
 
+/// The roots of a large flow are claimed several at a time.
+#[test]
+fn a_driver_is_invited_for_roots_that_were_claimed() {
+    let kept = Kept::new();
+    let (mut flow, log) = (Flow::on(kept.clone()), Log::new());
+    add_numbered(&mut flow, &log, 20, None);
+    add_chain(&mut flow, &log, 80);
+    execute_alone(&flow);
+    assert_eq!(kept.futures(), 1);
+}
+
+/// What a driver has in its own queue is there for others. Here another one is polled by a task.
+#[test]
+fn a_driver_takes_tasks_from_the_queue_of_another() {
+    let kept = Kept::new();
+    let (mut flow, log) = (Flow::on(kept.clone()), Log::new());
+    let root = flow.add(async || ());
+    let (other, notes) = (kept.clone(), log.clone());
+    let helps = move || {
+        let mut driver = other.take_future().expect("a driver was invited");
+        let mut context = Context::from_waker(Waker::noop());
+        let _ = driver.as_mut().poll(&mut context);
+        ready(notes.push("helped"))
+    };
+    flow.add(helps.after(root));
+    add_numbered(&mut flow, &log, 100, Some(root));
+    execute_alone(&flow);
+    assert_eq!(log.events().len(), 101);
+    assert!(log.place("helped") > 0, "it found none");
+}
+
 /// Where there is never more than one task to do, none is of use.
 #[test]
 fn no_driver_is_invited_for_what_one_can_do() {

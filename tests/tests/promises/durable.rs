@@ -260,6 +260,34 @@ on_every_backend! {
         assert_eq!(log.events().len(), 3);
     }
 
+    // What a task on another machine is known by: the same in a later execution, and for that task alone.
+    async fn identity_of_tasks_and_elements<R>() {
+        async fn identity(cx: &TaskContext) -> Result<Option<(String, String)>, String> {
+            let identity = cx.identity().await.transpose();
+            identity.map_err(|error| error.to_string())
+        }
+        async fn of_element(_: &(), cx: &TaskContext) -> Result<Option<(String, String)>, String> {
+            identity(cx).await
+        }
+        let mut flow = Flow::<R>::new();
+        let task = flow.add(identity.inputs(context()).named("task"));
+        let list = flow.value(vec![(); 2]);
+        let elements = flow.add(each(of_element).inputs((list, context())).named("list"));
+        let run = flow.execute().await.unwrap();
+        assert_eq!(run[task], None);
+        let journal = Memory::default();
+        let mut runs = Vec::new();
+        for id in ["run", "run", "another"] {
+            let run = flow.execute().journal(&journal, id).await.unwrap();
+            let (identity, path) = run[task].clone().unwrap();
+            assert_eq!(path, "task");
+            let of = |path: &str| Some((identity.clone(), path.to_owned()));
+            assert_eq!(run[elements], [of("list[0]"), of("list[1]")]);
+            runs.push(identity);
+        }
+        assert!(runs[0] == runs[1] && runs[0] != runs[2]);
+    }
+
     async fn what_is_not_durable_is_not_looked_up<R>() {
         let (mut flow, calls) = (Flow::<R>::new(), Calls::default());
         let task = flow.add(calls.counted());

@@ -2,12 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::{Ready, ready};
+use std::future::{Ready, pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use asyncflow::prelude::*;
@@ -696,5 +696,30 @@ fn result_that_is_dropped_after_its_flow() {
     let home = pin!(kept.take_future().unwrap());
     assert!(poll_while_woken(home).is_ready());
     drop(flow);
+    drop(running);
+}
+
+/// Nor a future that may not wait any more, because its run was dropped while it was polled.
+#[test]
+fn panic_in_the_drop_of_a_future_that_may_not_wait() {
+    let (kept, gate, home) = (Kept::new(), Gate::new(), Arc::new(Mutex::new(None)));
+    let mut flow = Flow::on(kept.clone());
+    let (opened, to_drop) = (gate.clone(), Arc::clone(&home));
+    flow.add(again!((opened, to_drop) {
+        let _owned = bomb();
+        opened.pass().await;
+        drop(to_drop.lock().unwrap().take());
+        pending::<()>().await;
+    }));
+    flow.add(async || ());
+    let running = flow.start();
+    let mut first = kept.take_future().expect("the home of the run");
+    assert!(poll_while_woken(Pin::new(&mut first)).is_pending());
+    let mut driver = kept.take_future().expect("another driver");
+    *home.lock().unwrap() = Some(first);
+    gate.open();
+    let mut context = Context::from_waker(Waker::noop());
+    let _ = driver.as_mut().poll(&mut context);
+    assert!(home.lock().unwrap().is_none());
     drop(running);
 }
