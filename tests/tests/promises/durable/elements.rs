@@ -1,16 +1,12 @@
 //! Journals and `each`: every element has a record of its own.
 
-use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::Poll;
 
 use asyncflow::durable::{FileJournal, JournalError, JournalErrorKind, JournalExt, durable};
 use asyncflow::prelude::*;
 use asyncflow::{ElementRef, FlowErrorKind, Observer, Run, Runtime, TaskRef};
-use asyncflow_tests::{
-    Gate, Kept, Log, at_once, hold, on_every_backend, passes, poll_while_woken, skipped,
-};
+use asyncflow_tests::{Gate, Log, at_once, hold, on_every_backend, passes, skipped};
 
 use super::{Memory, State};
 
@@ -444,23 +440,4 @@ on_every_backend! {
         }
         assert_eq!(journal.keys().len(), 6);
     }
-}
-
-/// Lookups that wait for the journal are polled when they are woken, and not again and again.
-#[test]
-fn lookups_are_not_polled_in_vain() {
-    let gate = Gate::new();
-    let journal = Memory::with(State {
-        looks: Some(gate.clone()),
-        ..State::default()
-    });
-    let doubles = Doubles::<Kept>::new(false, 1..=100);
-    let execute = doubles.flow.execute().journal(&journal, "run");
-    let mut execute = pin!(execute.only(doubles.double));
-    assert!(poll_while_woken(execute.as_mut()).is_pending());
-    gate.open();
-    let Poll::Ready(run) = poll_while_woken(execute) else {
-        panic!("it waits for something else");
-    };
-    assert_eq!(run.unwrap()[doubles.double][99], 200);
 }
