@@ -148,16 +148,17 @@ fn no_driver_is_invited_for_what_one_can_do() {
 fn a_driver_is_invited_for_tasks_that_were_woken() {
     let kept = Kept::new();
     let (mut flow, gate) = (Flow::on(kept.clone()), Gate::new());
-    for _ in 0..3 {
+    for _ in 0..2 {
         flow.add(passes(&gate));
     }
     let mut execute = pin!(flow.execute());
     assert!(poll_while_woken(execute.as_mut()).is_pending());
-    drop(kept.take_future());
-    let before = kept.futures();
     gate.open();
-    // The first of them calls the home, so it is no further driver that the others ask for.
-    drop(kept.take_future());
+    // Those that were invited so far, also by the waker of the second task.
+    while let Some(driver) = kept.take_future() {
+        drop(driver);
+    }
+    let before = kept.futures();
     assert!(poll_while_woken(execute).is_ready());
     assert!(kept.futures() > before);
 }
@@ -168,7 +169,8 @@ fn a_driver_is_invited_in_a_turn_that_takes_long() {
     let kept = Kept::new();
     let (mut flow, long) = (Flow::on(kept.clone()), Arc::new(AtomicBool::new(false)));
     let mut first = None;
-    for _ in 0..600 {
+    // A small flow, which does not claim its roots.
+    for _ in 0..60 {
         let long = Arc::clone(&long);
         let task = flow.add(move || {
             if long.load(Ordering::Relaxed) {

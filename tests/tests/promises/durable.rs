@@ -291,10 +291,10 @@ on_every_backend! {
     async fn what_is_not_durable_is_not_looked_up<R>() {
         let (mut flow, calls) = (Flow::<R>::new(), Calls::default());
         let task = flow.add(calls.counted());
-        let journal = Memory::with(State {
-            looks: Some(Gate::new()),
-            ..State::default()
-        });
+        flow.add(Arc::new(Flow::<R>::new()));
+        let open = Gate::new();
+        open.open();
+        let journal = Memory::with(State { looks: Some(open), ..State::default() });
         let run = flow.execute().journal(&journal, "run").await.unwrap();
         assert_eq!((run[task], journal.0.looking.is_open()), (1, false));
     }
