@@ -203,9 +203,11 @@ impl DriveState {
     /// Polls a task that was woken, if there is one.
     #[inline]
     fn resume_next(&mut self, guard: &RunGuard) -> bool {
-        if guard.scheduler.woken() == 0 {
-            return false;
-        }
+        guard.scheduler.woken() > 0 && self.take_and_resume(guard)
+    }
+
+    #[inline(never)]
+    fn take_and_resume(&mut self, guard: &RunGuard) -> bool {
         let Some(woken) = guard.scheduler.take_woken() else {
             return false;
         };
