@@ -658,6 +658,137 @@ impl Wake for TaskWaker {
     }
 }
 
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    /// Takes note that it is dropped, which panics if it is asked to.
+    struct Dropped {
+        count: Arc<AtomicUsize>,
+        panics: bool,
+    }
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.count.fetch_add(1, Ordering::Relaxed);
+            assert!(!self.panics, "a drop that panics");
+        }
+    }
+
+    /// Futures in places, and how many were dropped.
+    #[derive(Default)]
+    struct Filled {
+        places: Places,
+        dropped: Arc<AtomicUsize>,
+    }
+
+    impl Filled {
+        /// Puts in the futures of these tasks, which are queued.
+        fn with(tasks: usize, panics: bool) -> Self {
+            let mut this = Self::default();
+            for task in NodeIndex::all(tasks) {
+                this.insert(task, panics);
+            }
+            this
+        }
+
+        fn insert(&mut self, task: NodeIndex, panics: bool) {
+            let count = Arc::clone(&self.dropped);
+            let dropped = Dropped { count, panics };
+            let job: Job = Box::pin(async move {
+                let _dropped = dropped;
+                pending().await
+            });
+            let waiting = Waiting {
+                task,
+                job,
+                sees_stop: false,
+            };
+            self.places.insert(waiting, |_| Waker::noop().clone());
+        }
+
+        fn dropped(&self) -> usize {
+            self.dropped.load(Ordering::Relaxed)
+        }
+
+        /// Takes all that are queued, in their order.
+        fn take_all(&mut self) -> Vec<Woken> {
+            std::iter::from_fn(|| self.places.take_woken()).collect()
+        }
+    }
+
+    fn tasks(woken: &[Woken]) -> Vec<usize> {
+        woken.iter().map(|woken| woken.waiting.task.get()).collect()
+    }
+
+    /// More than fit in the scheduler and in one part.
+    const TASKS: usize = IN_PLACE + PART + 3;
+
+    #[test]
+    fn places_are_woken_in_order_wherever_they_lie() {
+        let mut filled = Filled::with(TASKS, false);
+        let all: Vec<usize> = (0..TASKS).collect();
+        let woken = filled.take_all();
+        assert_eq!(tasks(&woken), all);
+        for woken in woken {
+            assert!(!filled.places.put_back(woken));
+        }
+        assert!(filled.take_all().is_empty());
+        let order = [TASKS - 1, IN_PLACE, 0, IN_PLACE + PART, IN_PLACE - 1];
+        for place in order {
+            assert!(filled.places.wake(place as u32));
+            assert!(!filled.places.wake(place as u32), "it is queued already");
+        }
+        assert_eq!(tasks(&filled.take_all()), order);
+    }
+
+    #[test]
+    fn a_place_that_is_vacant_is_used_again() {
+        let mut filled = Filled::with(TASKS, false);
+        for woken in filled.take_all() {
+            let Woken { place, waker, .. } = woken;
+            filled.places.vacate(place, waker);
+        }
+        assert_eq!((filled.places.occupied, filled.dropped()), (0, TASKS));
+        for task in NodeIndex::all(TASKS) {
+            filled.insert(task, false);
+        }
+        assert_eq!(filled.places.len(), TASKS);
+        let places: Vec<u32> = filled.take_all().iter().map(|woken| woken.place).collect();
+        assert_eq!(places, Vec::from_iter(0..TASKS as u32));
+    }
+
+    #[test]
+    fn what_waits_is_given_back_when_all_places_are_cleared() {
+        let mut filled = Filled::with(TASKS, false);
+        let waiting = filled.places.clear().expect("they are occupied");
+        assert_eq!((filled.places.len(), filled.places.woken.len), (0, 0));
+        assert_eq!(filled.dropped(), 0);
+        waiting.drop_all();
+        assert_eq!(filled.dropped(), TASKS);
+    }
+
+    #[test]
+    fn vacant_places_are_forgotten_with_their_wakers() {
+        let mut filled = Filled::with(TASKS, false);
+        for woken in filled.take_all() {
+            let Woken { place, waker, .. } = woken;
+            filled.places.vacate(place, waker);
+        }
+        assert!(filled.places.clear().is_none());
+        assert_eq!((filled.places.len(), filled.places.vacant.len), (0, 0));
+    }
+
+    #[test]
+    fn all_futures_are_dropped_though_their_drops_panic() {
+        let Filled { places, dropped } = Filled::with(TASKS, true);
+        places.drop_all();
+        assert_eq!(dropped.load(Ordering::Relaxed), TASKS);
+    }
+}
+
 #[cfg(all(test, loom))]
 mod loom_tests {
     use std::sync::Arc as StdArc;

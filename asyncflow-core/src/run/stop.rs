@@ -108,3 +108,38 @@ impl Execution {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_becomes_stronger_and_never_weaker() {
+        let alert = Alert::new();
+        assert!(alert.is_quiet() && alert.mode() == Mode::Go);
+        for (mode, stronger, after) in [
+            (Mode::Go, false, Mode::Go),
+            (Mode::Stopping, true, Mode::Stopping),
+            (Mode::Stopping, false, Mode::Stopping),
+            (Mode::Dropped, true, Mode::Dropped),
+            (Mode::Stopping, false, Mode::Dropped),
+        ] {
+            assert_eq!(alert.strengthen(mode), stronger);
+            assert_eq!(alert.mode(), after);
+        }
+    }
+
+    #[test]
+    fn skips_and_the_mode_do_not_change_each_other() {
+        let alert = Alert::new();
+        alert.note_skips();
+        assert!(!alert.is_quiet() && alert.mode() == Mode::Go);
+        assert!(alert.strengthen(Mode::Stopping));
+        alert.note_skips();
+        assert!(!alert.strengthen(Mode::Stopping));
+        assert_eq!(
+            alert.0.load(Ordering::Relaxed),
+            Mode::Stopping as u8 | SKIPS
+        );
+    }
+}

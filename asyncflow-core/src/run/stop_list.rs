@@ -68,6 +68,43 @@ impl StopList {
     }
 }
 
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn the_waker_that_was_listed_last_is_woken_until_it_is_removed() {
+        let wakers: [Arc<Woken>; 2] = Default::default();
+        let woken = || {
+            wakers
+                .each_ref()
+                .map(|waker| waker.0.load(Ordering::Relaxed))
+        };
+        let (list, mut key) = (StopList::new(), None);
+        for waker in &wakers {
+            list.insert(&mut key, &Waker::from(Arc::clone(waker)));
+        }
+        list.wake_all();
+        assert_eq!(woken(), [0, 1]);
+        list.remove(key.expect("it was listed"));
+        list.wake_all();
+        assert_eq!(woken(), [0, 1]);
+    }
+}
+
 #[cfg(all(test, loom))]
 mod loom_tests {
     use std::sync::Arc as StdArc;
