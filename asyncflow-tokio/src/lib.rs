@@ -123,6 +123,11 @@ impl Runtime for TokioRuntime {
 
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         drop(self.handle().spawn(future));
+        if self.handle().runtime_flavor() != RuntimeFlavor::CurrentThread {
+            // A worker keeps the task that it spawned last for itself, and tells no other of it. If it is
+            // to be polled while this one is busy, that must be another.
+            drop(self.handle().spawn(async {}));
+        }
     }
 
     fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {

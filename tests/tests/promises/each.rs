@@ -481,7 +481,8 @@ on_every_backend! {
     }
 }
 
-/// Async elements that keep their thread run on all workers, and plain ones on several threads.
+/// Async elements that keep their thread run on all workers, and plain ones on several threads, whether the
+/// flow is executed by a worker or not.
 #[test]
 fn elements_use_all_cores() {
     asyncflow_tests::on_tokio(|| async {
@@ -493,5 +494,7 @@ fn elements_use_all_cores() {
         let plain = |_: &(), meeting: &Meeting| meeting.meet_blocking();
         flow.add(each(plain).inputs((list, meeting)).after(awaits));
         flow.execute().await.unwrap();
+        let by_a_worker = tokio::spawn(async move { flow.execute().await.is_ok() });
+        assert!(by_a_worker.await.unwrap());
     });
 }
