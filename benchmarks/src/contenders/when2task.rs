@@ -18,12 +18,7 @@ impl Engine for When2task {
     const REUSABLE: bool = false;
 
     fn build<B: Body>(&self, plan: &Plan, body: &B) -> Box<dyn Runnable> {
-        let mode = if std::env::var("W2T").is_ok() {
-            ExecutionMode::true_async()
-        } else {
-            ExecutionMode::pseudo_async(tokio::spawn)
-        };
-        let builder = TaskExecutorBuilder::new(mode);
+        let builder = TaskExecutorBuilder::new(ExecutionMode::true_async());
         let mut ids: Vec<TaskId> = Vec::with_capacity(plan.tasks);
         let mut upstreams = Vec::new();
         for task in 0..plan.tasks {
