@@ -69,8 +69,10 @@ impl Report {
 
     /// Takes out the outputs of a run that is over, before anybody else has a share in the report.
     pub(crate) fn take_columns(&mut self) -> Columns {
-        let storage = Arc::get_mut(&mut self.storage);
-        storage.map_or_else(Columns::default, |storage| storage.outputs.take_columns())
+        Arc::get_mut(&mut self.storage)
+            .expect("nobody else has a share in the report yet")
+            .outputs
+            .take_columns()
     }
 
     /// Returns the status of a task.

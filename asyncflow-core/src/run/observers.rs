@@ -104,7 +104,8 @@ impl Watch {
         observers: Vec<Arc<dyn Observer>>,
         outer: Option<(&Self, NodeIndex)>,
     ) -> Option<Box<Self>> {
-        if timed_by.is_none() && observers.is_empty() && outer.is_none() {
+        let inherits = outer.is_some_and(|(outer, _)| !outer.observers.is_empty());
+        if timed_by.is_none() && observers.is_empty() && !inherits {
             return None;
         }
         let own = observers.into_iter().map(|observer| Watcher {
@@ -113,13 +114,11 @@ impl Watch {
         });
         let outer_ones = outer.map(|(outer, task)| outer.watchers_inside(task));
         let observers: Vec<Watcher> = own.chain(outer_ones.into_iter().flatten()).collect();
-        (timed_by.is_some() || !observers.is_empty()).then(|| {
-            Box::new(Self {
-                graph: Arc::clone(graph),
-                observers,
-                clock: timed_by.map(|scheduler| Clock::start(scheduler, graph.len(), outer)),
-            })
-        })
+        Some(Box::new(Self {
+            graph: Arc::clone(graph),
+            observers,
+            clock: timed_by.map(|scheduler| Clock::start(scheduler, graph.len(), outer)),
+        }))
     }
 
     /// The observers of a run inside of a task.

@@ -717,6 +717,13 @@ mod tests {
         fn take_all(&mut self) -> Vec<Woken> {
             std::iter::from_fn(|| self.places.take_woken()).collect()
         }
+
+        /// Takes all that are queued, and drops their futures.
+        fn vacate_all(&mut self) {
+            for Woken { place, waker, .. } in self.take_all() {
+                self.places.vacate(place, waker);
+            }
+        }
     }
 
     fn tasks(woken: &[Woken]) -> Vec<usize> {
@@ -747,10 +754,7 @@ mod tests {
     #[test]
     fn a_place_that_is_vacant_is_used_again() {
         let mut filled = Filled::with(TASKS, false);
-        for woken in filled.take_all() {
-            let Woken { place, waker, .. } = woken;
-            filled.places.vacate(place, waker);
-        }
+        filled.vacate_all();
         assert_eq!((filled.places.occupied, filled.dropped()), (0, TASKS));
         for task in NodeIndex::all(TASKS) {
             filled.insert(task, false);
@@ -773,10 +777,7 @@ mod tests {
     #[test]
     fn vacant_places_are_forgotten_with_their_wakers() {
         let mut filled = Filled::with(TASKS, false);
-        for woken in filled.take_all() {
-            let Woken { place, waker, .. } = woken;
-            filled.places.vacate(place, waker);
-        }
+        filled.vacate_all();
         assert!(filled.places.clear().is_none());
         assert_eq!((filled.places.len(), filled.places.vacant.len), (0, 0));
     }

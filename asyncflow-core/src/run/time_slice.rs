@@ -55,21 +55,20 @@ const MOST_BETWEEN: u32 = 16;
 impl TimeSlice {
     /// The budget of one poll of a driver, which begins now.
     pub(crate) fn of_driver(tasks: Tasks) -> Self {
-        Self {
-            holder: Holder::Driver,
-            start: tasks.start(),
-            tasks: 0,
-            next_reading: tasks.first_reading(),
-        }
+        Self::new(Holder::Driver, tasks)
     }
 
     /// How long a blocking thread stays with a run.
     pub(crate) fn of_blocking_thread() -> Self {
+        Self::new(Holder::BlockingThread, Tasks::Unknown)
+    }
+
+    fn new(holder: Holder, tasks: Tasks) -> Self {
         Self {
-            holder: Holder::BlockingThread,
-            start: Some(Instant::now()),
+            holder,
+            start: tasks.start(),
             tasks: 0,
-            next_reading: 1,
+            next_reading: tasks.first_reading(),
         }
     }
 
