@@ -15,7 +15,9 @@ body once for each of its mutants, and once as it is; a variable of the environm
 Mutants that do not compile are taken out and not counted. Every test runs once alone, to learn its time
 and which functions it reaches. Then each mutant runs with the fast tests that reach its function, on one
 backend; and those that are left run with all tests that do, on all backends, and with the models of the
-protocols (`loom`) in the same file. A mutant is caught if a test fails, dies or hangs. Tests that fail
+protocols (`loom`) in the same file. A mutant is caught if a test fails, dies or hangs: all its threads
+sleep, and no processor has worked for it in the last seconds; or it works, and comes to no end. So a machine
+that is busy with other things makes no hang. Tests that fail
 without a mutant are left out, and named. Doc tests are not run, nor those of the other crates.
 """
 
@@ -38,11 +40,14 @@ WORK = ROOT / "target" / "mutants"
 COPY = WORK / "copy"
 LISTED = ROOT / "tests" / "mutants.md"
 BACKENDS = ("tokio", "tokio_current", "async_std", "smol")
-# Seconds: how long no test may end, and from when on a test is slow.
-HANG = 20
+# Seconds: how long a test may sleep without working, how long it may work, how long it may take at all,
+# and from when on it is slow.
+ASLEEP = 5
+BUSY = 20
+LONGEST = 120
 SLOW = 1
-# How many mutants run at once.
-JOBS = int(os.environ.get("MUTANTS_JOBS", 2))
+# How many mutants run at once. Those that hang need no processor.
+JOBS = int(os.environ.get("MUTANTS_JOBS", os.cpu_count() + 2))
 # The models run with optimizations, in a folder of their own; so few preemptions as `.ci/run` has.
 LOOM = {"RUSTFLAGS": "--cfg loom --cap-lints=allow", "LOOM_MAX_PREEMPTIONS": "2", "CARGO_TARGET_DIR": str(WORK / "loom")}
 
@@ -260,6 +265,36 @@ def build(mutants):
     return programs, dropped & {mutant["number"] for mutant in mutants}
 
 
+class Watchdog:
+    """Says whether a process hangs, from what its threads did since its last sign of life."""
+
+    def __init__(self, process):
+        self.threads = Path(f"/proc/{process.pid}/task")
+        self.alive()
+
+    def alive(self):
+        self.since, self.work = time.monotonic(), self.look()[0]
+        self.asleep_since, self.asleep_work = self.since, self.work
+
+    def look(self):
+        """Seconds of work of all its threads, and whether all of them sleep."""
+        ticks, asleep = 0, True
+        for thread in self.threads.glob("*/stat"):
+            try:
+                state, *fields = thread.read_text().rpartition(") ")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            ticks += int(fields[10]) + int(fields[11])
+            asleep &= state == "S"
+        return ticks / os.sysconf("SC_CLK_TCK"), asleep
+
+    def hangs(self):
+        now, (work, asleep) = time.monotonic(), self.look()
+        if not asleep or work != self.asleep_work:
+            self.asleep_since, self.asleep_work = now, work
+        return now - self.asleep_since > ASLEEP or work - self.work > BUSY or now - self.since > LONGEST
+
+
 def run(program, tests, mutant=None, reached=None, threads=1):
     """Runs tests until the first that fails. Says what failed, or `None`."""
     if not tests:
@@ -276,10 +311,14 @@ def run(program, tests, mutant=None, reached=None, threads=1):
     selector = selectors.DefaultSelector()
     selector.register(process.stdout, selectors.EVENT_READ)
     output = b""
+    watchdog = Watchdog(process)
     try:
         while True:
-            if not selector.select(HANG):
-                return "a hang"
+            if not selector.select(1):
+                if watchdog.hangs():
+                    return "a hang"
+                continue
+            watchdog.alive()
             piece = os.read(process.stdout.fileno(), 1 << 16)
             output += piece
             failed = re.search(rb"test ([^ \n]*) \.\.\. FAILED", output)
