@@ -111,43 +111,25 @@ impl<T> fmt::Debug for Sender<T> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
-
     use super::*;
+    use crate::sync::Wakes;
 
-    /// Counts how often it is woken.
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    impl Count {
-        fn poll<T>(self: &Arc<Self>, receiver: &mut Receiver<T>) -> Poll<Result<T, Canceled>> {
-            let waker = Waker::from(Arc::clone(self));
-            Pin::new(receiver).poll(&mut Context::from_waker(&waker))
-        }
-
-        fn woken(&self) -> usize {
-            self.0.load(Ordering::Relaxed)
-        }
+    fn poll<T>(wakes: &Arc<Wakes>, receiver: &mut Receiver<T>) -> Poll<Result<T, Canceled>> {
+        let waker = Waker::from(Arc::clone(wakes));
+        Pin::new(receiver).poll(&mut Context::from_waker(&waker))
     }
 
     #[test]
     fn a_value_wakes_the_last_waker() {
         let (sender, mut receiver) = channel();
-        let (first, last) = (Arc::new(Count::default()), Arc::new(Count::default()));
-        assert!(first.poll(&mut receiver).is_pending());
-        assert!(last.poll(&mut receiver).is_pending());
+        let (first, last) = (Arc::<Wakes>::default(), Arc::<Wakes>::default());
+        assert!(poll(&first, &mut receiver).is_pending());
+        assert!(poll(&last, &mut receiver).is_pending());
         assert_eq!(sender.send(7), Ok(()));
-        assert_eq!((first.woken(), last.woken()), (0, 1));
-        assert!(matches!(last.poll(&mut receiver), Poll::Ready(Ok(7))));
+        assert_eq!((first.count(), last.count()), (0, 1));
+        assert!(matches!(poll(&last, &mut receiver), Poll::Ready(Ok(7))));
         assert!(matches!(
-            last.poll(&mut receiver),
+            poll(&last, &mut receiver),
             Poll::Ready(Err(Canceled))
         ));
     }
@@ -155,12 +137,12 @@ mod tests {
     #[test]
     fn a_sender_that_is_dropped_wakes() {
         let (sender, mut receiver) = channel::<()>();
-        let count = Arc::new(Count::default());
-        assert!(count.poll(&mut receiver).is_pending());
+        let wakes = Arc::<Wakes>::default();
+        assert!(poll(&wakes, &mut receiver).is_pending());
         drop(sender);
-        assert_eq!(count.woken(), 1);
+        assert_eq!(wakes.count(), 1);
         assert!(matches!(
-            count.poll(&mut receiver),
+            poll(&wakes, &mut receiver),
             Poll::Ready(Err(Canceled))
         ));
     }
@@ -193,8 +175,8 @@ mod tests {
         let (sender, receiver) = channel();
         assert!(sender.send(PassesOn(Some(next))).is_ok());
         drop(receiver);
-        let count = Arc::new(Count::default());
-        assert!(matches!(count.poll(&mut passed), Poll::Ready(Ok(7))));
+        let wakes = Arc::<Wakes>::default();
+        assert!(matches!(poll(&wakes, &mut passed), Poll::Ready(Ok(7))));
     }
 }
 
@@ -205,7 +187,7 @@ mod loom_tests {
     use loom::thread;
 
     use super::*;
-    use crate::sync::Flag;
+    use crate::sync::Wakes;
 
     /// Proves that the waker is left under the lock under which the state was found empty. If not, a value, or
     /// the end of a sender, could come between the two, and the receiver would wait forever.
@@ -214,7 +196,7 @@ mod loom_tests {
         for sends in [true, false] {
             loom::model(move || {
                 let (sender, mut receiver) = channel();
-                let woken = StdArc::new(Flag::default());
+                let woken = StdArc::new(Wakes::default());
                 let sending = thread::spawn(move || match sends {
                     true => assert!(sender.send(()).is_ok()),
                     false => drop(sender),
@@ -226,7 +208,7 @@ mod loom_tests {
                 let end = match first {
                     Poll::Ready(end) => end,
                     Poll::Pending => {
-                        assert!(woken.is_set(), "the receiver was not woken");
+                        assert!(woken.count() > 0, "the receiver was not woken");
                         match poll() {
                             Poll::Ready(end) => end,
                             Poll::Pending => panic!("it was woken for nothing"),

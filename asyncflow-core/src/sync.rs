@@ -18,21 +18,21 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> impl std::ops::DerefMut<Target = T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// The waker of a `loom` model: takes note that it was called.
-#[cfg(all(test, loom))]
-#[derive(Default)]
-pub(crate) struct Flag(std::sync::atomic::AtomicBool);
+/// A waker for tests and `loom` models: counts how often it was called.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(crate) struct Wakes(std::sync::atomic::AtomicUsize);
 
-#[cfg(all(test, loom))]
-impl Flag {
-    pub(crate) fn is_set(&self) -> bool {
+#[cfg(test)]
+impl Wakes {
+    pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-#[cfg(all(test, loom))]
-impl std::task::Wake for Flag {
+#[cfg(test)]
+impl std::task::Wake for Wakes {
     fn wake(self: std::sync::Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.fetch_add(1, Ordering::SeqCst);
     }
 }

@@ -261,10 +261,10 @@ impl Drop for Acquire {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use std::collections::VecDeque;
-    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 
     use super::*;
+    use crate::sync::Wakes;
 
     type Boxed = Pin<Box<dyn Future<Output = WeightedPermits> + Send>>;
 
@@ -293,22 +293,6 @@ mod tests {
         let mut acquire = acquire(semaphore, count);
         assert!(poll(&mut acquire).is_none(), "{count} were free");
         acquire
-    }
-
-    /// Counts how often it was woken.
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    impl Woken {
-        fn times(&self) -> usize {
-            self.0.load(Ordering::SeqCst)
-        }
     }
 
     #[test]
@@ -389,14 +373,14 @@ mod tests {
     fn one_that_is_dropped_in_front_lets_the_next_ones_in() {
         let semaphore = semaphore(4);
         let two = semaphore.try_acquire(2).unwrap();
-        let (woken, all) = (Arc::<Woken>::default(), waits(&semaphore, 4));
+        let (woken, all) = (Arc::<Wakes>::default(), waits(&semaphore, 4));
         let [mut one, mut other] = [1, 1].map(|count| {
             let mut acquire = acquire(&semaphore, count);
             assert!(poll_with(&mut acquire, &woken.clone().into()).is_none());
             acquire
         });
         drop(all);
-        assert_eq!(woken.times(), 2);
+        assert_eq!(woken.count(), 2);
         let held = [poll(&mut one).unwrap(), poll(&mut other).unwrap()];
         drop((two, held));
         assert!(semaphore.try_acquire(4).is_some());
@@ -406,13 +390,13 @@ mod tests {
     fn one_that_is_dropped_after_it_was_admitted_gives_back() {
         let semaphore = semaphore(2);
         let both = semaphore.try_acquire(2).unwrap();
-        let (woken, admitted) = (Arc::<Woken>::default(), waits(&semaphore, 2));
+        let (woken, admitted) = (Arc::<Wakes>::default(), waits(&semaphore, 2));
         let mut next = acquire(&semaphore, 2);
         assert!(poll_with(&mut next, &woken.clone().into()).is_none());
         drop(both);
-        assert_eq!(woken.times(), 0);
+        assert_eq!(woken.count(), 0);
         drop(admitted);
-        assert_eq!(woken.times(), 1);
+        assert_eq!(woken.count(), 1);
         assert!(poll(&mut next).is_some());
         assert!(semaphore.try_acquire(2).is_some());
     }
@@ -421,12 +405,12 @@ mod tests {
     fn the_last_waker_is_woken() {
         let semaphore = semaphore(1);
         let one = semaphore.try_acquire(1).unwrap();
-        let (first, last) = (Arc::<Woken>::default(), Arc::<Woken>::default());
+        let (first, last) = (Arc::<Wakes>::default(), Arc::<Wakes>::default());
         let mut acquire = acquire(&semaphore, 1);
         assert!(poll_with(&mut acquire, &first.clone().into()).is_none());
         assert!(poll_with(&mut acquire, &last.clone().into()).is_none());
         drop(one);
-        assert_eq!((first.times(), last.times()), (0, 1));
+        assert_eq!((first.count(), last.count()), (0, 1));
         assert_eq!(Arc::strong_count(&first), 1);
         assert!(poll(&mut acquire).is_some());
     }
@@ -451,7 +435,7 @@ mod tests {
 
         let semaphore = semaphore(4);
         let all = semaphore.try_acquire(4).unwrap();
-        let woken = Arc::<Woken>::default();
+        let woken = Arc::<Wakes>::default();
         let mut waiting = Vec::new();
         for _ in 0..2 {
             for waker in [
@@ -468,7 +452,7 @@ mod tests {
         drop(waiting.remove(0));
         // Prints that the other one panics.
         drop(all);
-        assert_eq!(woken.times(), 2);
+        assert_eq!(woken.count(), 2);
         drop(waiting);
         assert!(semaphore.try_acquire(4).is_some());
     }
@@ -564,7 +548,7 @@ mod loom_tests {
     use loom::thread;
 
     use super::*;
-    use crate::sync::Flag;
+    use crate::sync::Wakes;
 
     type Boxed = Pin<Box<dyn Future<Output = WeightedPermits> + Send>>;
 
@@ -572,14 +556,14 @@ mod loom_tests {
     fn polled(
         semaphore: &Arc<WeightedSemaphore>,
         count: usize,
-    ) -> (Boxed, Option<WeightedPermits>, Arc<Flag>) {
+    ) -> (Boxed, Option<WeightedPermits>, Arc<Wakes>) {
         let mut acquire: Boxed = Box::pin(semaphore.acquire(count));
-        let woken = Arc::new(Flag::default());
+        let woken = Arc::new(Wakes::default());
         let given = poll(&mut acquire, &woken);
         (acquire, given, woken)
     }
 
-    fn poll(acquire: &mut Boxed, flag: &Arc<Flag>) -> Option<WeightedPermits> {
+    fn poll(acquire: &mut Boxed, flag: &Arc<Wakes>) -> Option<WeightedPermits> {
         let waker = Waker::from(flag.clone());
         match acquire.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(permits) => Some(permits),
@@ -589,11 +573,11 @@ mod loom_tests {
 
     /// Asserts that an acquisition that waited was woken, is given its permits now, and that then
     /// all come back.
-    fn assert_gets_them((mut acquire, given, woken): (Boxed, Option<WeightedPermits>, Arc<Flag>)) {
+    fn assert_gets_them((mut acquire, given, woken): (Boxed, Option<WeightedPermits>, Arc<Wakes>)) {
         let permits = match given {
             Some(permits) => permits,
             None => {
-                assert!(woken.is_set(), "it is never woken");
+                assert!(woken.count() > 0, "it is never woken");
                 poll(&mut acquire, &woken).expect("permits were lost")
             }
         };
@@ -663,7 +647,7 @@ mod loom_tests {
             let (mut acquire, given, _) = polled(&semaphore, 2);
             assert!(given.is_none());
             let returns = thread::spawn(move || drop(both));
-            let woken = Arc::new(Flag::default());
+            let woken = Arc::new(Wakes::default());
             let given = poll(&mut acquire, &woken);
             returns.join().unwrap();
             assert_gets_them((acquire, given, woken));

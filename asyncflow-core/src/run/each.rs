@@ -349,7 +349,7 @@ async fn run(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> End {
 /// Starts elements until there are no more.
 async fn work(guard: &RunGuard, share: Share, mut slot: Option<Slot>) {
     let mut slice = TimeSlice::of_driver(Tasks::Unknown);
-    if guard.invites_early {
+    if guard.invites_early() {
         invite(guard, &share);
     }
     while share.has_more() && !share.stops(guard) {

@@ -48,10 +48,7 @@ pub(crate) struct Execution {
 
     pub(crate) ready: ReadyQueues,
     pub(crate) scheduler: Arc<Scheduler>,
-    /// Whether drivers are invited as soon as there is something for them, because the turns of this
-    /// run are likely to be [long](crate::graph::turn_cost).
-    pub(crate) invites_early: bool,
-    /// What is known of how long its tasks take.
+    /// What is known of how long its tasks take, from [the runs before](crate::graph::turn_cost).
     pub(super) tasks: Tasks,
     /// The longest turn of a driver so far, in nanoseconds.
     longest_turn: AtomicU64,
@@ -144,8 +141,7 @@ impl Execution {
             alone(&mut storage).outputs.keep_records();
         }
         let turn_cost = &storage.graph.turn_cost;
-        let invites_early = turn_cost.is_long();
-        let tasks = match (invites_early, turn_cost.is_timed()) {
+        let tasks = match (turn_cost.is_long(), turn_cost.is_timed()) {
             (true, _) => Tasks::Unknown,
             (false, true) => Tasks::Short,
             (false, false) => Tasks::ShortAndUntimed,
@@ -154,7 +150,6 @@ impl Execution {
             ends_with_care: storage.graph.has_gates || watched || partial,
             starts_with_care: limited || watched || partial || recorded || plan.replaces_functions,
             ready: ReadyQueues::new(scheduler.drivers.limit(), &storage.graph),
-            invites_early,
             tasks,
             storage,
             pending,
@@ -180,6 +175,13 @@ impl Execution {
             depth,
             outer: plan.outer,
         }
+    }
+
+    /// Whether drivers are invited as soon as there is something for them, because the turns of this
+    /// run are likely to be long.
+    #[inline]
+    pub(super) fn invites_early(&self) -> bool {
+        self.tasks == Tasks::Unknown
     }
 
     #[inline]

@@ -64,7 +64,7 @@ impl RunGuard {
     /// Puts several things where any driver can take them, in one go.
     pub(crate) fn inject_all(&self, injected: impl IntoIterator<Item = Injected>) {
         if self.ready.inject(self.graph(), injected) > 0 {
-            self.scheduler.call(self, self.invites_early);
+            self.scheduler.call(self, self.invites_early());
         }
     }
 
@@ -79,7 +79,7 @@ impl RunGuard {
     /// Invites another driver early if there are ready tasks. Called by a driver.
     #[inline]
     pub(super) fn invite_to_start(&self) {
-        if self.invites_early && self.ready.any(self.roots()) {
+        if self.invites_early() && self.ready.any(self.roots()) {
             self.scheduler.call(self, true);
         }
     }
@@ -87,7 +87,7 @@ impl RunGuard {
     /// Invites another driver early if there are woken tasks. Called by a driver.
     #[inline]
     pub(super) fn invite_to_resume(&self) {
-        if self.invites_early && self.scheduler.woken() > 0 {
+        if self.invites_early() && self.scheduler.woken() > 0 {
             self.scheduler.call(self, true);
         }
     }
