@@ -15,10 +15,13 @@
 //! the other, so both need a sequentially consistent fence in between (Dekker's pattern). So either
 //! the waiting task finds the permits, or it is woken.
 //!
-//! A task at the front that leaves, because it has its permits or because it gives up, wakes the one
-//! behind it, which may find that there are more.
+//! A task at the front that leaves, because it has its permits or because it gives up, looks whether
+//! permits are free, and wakes the one behind it if so. A task that releases counts its permits as free
+//! *and then* looks who waits. That is the same pattern again, since every task at the front has been
+//! through a fence after it came, or came behind one that had been. So a task is woken if there may be permits
+//! for it, and not because one before it has taken the last.
 
-use std::cmp::Reverse;
+use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 
@@ -26,25 +29,37 @@ use crate::number_map::NumberMap;
 use crate::sync::{AtomicUsize, Mutex, Ordering, fence, lock};
 use crate::unwind;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct WaitList {
+    /// How many permits the lock has.
+    capacity: usize,
+    /// How many are taken. Counted after they were taken, and after they were given back: only a hint.
+    taken: AtomicUsize,
     /// How many tasks wait, so that looking needs no lock.
     len: AtomicUsize,
     queue: Mutex<Queue>,
 }
 
+/// The turns of those that wait, in their order, each with a waker.
 #[derive(Debug, Default)]
 struct Queue {
-    /// In the order in which they come.
-    waiting: NumberMap<Turn, Waker>,
+    /// One line for each priority that waits, the highest first. None is empty.
+    lines: NumberMap<LineNumber, Line>,
+    len: usize,
 }
+
+/// By number, since those that come now come last. One that has left has no waker; the first has one.
+type Line = VecDeque<(u64, Option<Waker>)>;
 
 /// When it is a task's turn: by priority, the highest first, then by when it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Turn {
-    priority: Reverse<i32>,
+    line: LineNumber,
     number: u64,
 }
+
+/// The line of the highest priority has the lowest number.
+type LineNumber = u32;
 
 impl Turn {
     /// The turn of a task that comes now.
@@ -52,21 +67,23 @@ impl Turn {
         /// Not one of `loom`'s, because it orders nothing.
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
-            priority: Reverse(priority),
+            line: i32::MAX.abs_diff(priority),
             number: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
         }
     }
 }
 
-impl From<Turn> for u128 {
-    /// In the order of turns.
-    fn from(turn: Turn) -> Self {
-        let priority = i32::MAX.abs_diff(turn.priority.0);
-        Self::from(priority) << 64 | Self::from(turn.number)
-    }
-}
-
 impl WaitList {
+    /// Of a lock that has this many permits, which are free.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            taken: AtomicUsize::new(0),
+            len: AtomicUsize::new(0),
+            queue: Mutex::new(Queue::default()),
+        }
+    }
+
     /// Whether a task may try the lock, because nobody waits whose turn is before its own.
     pub(crate) fn may_try(&self, turn: impl FnOnce() -> Turn) -> bool {
         if self.len.load(Ordering::Acquire) == 0 {
@@ -74,18 +91,27 @@ impl WaitList {
         }
         let turn = turn();
         let queue = lock(&self.queue);
-        queue.first().is_none_or(|first| turn < first)
+        queue.first().is_none_or(|(first, _)| turn < first)
+    }
+
+    /// Called after native permits were taken.
+    pub(crate) fn took(&self, count: usize) {
+        self.taken.fetch_add(count, Ordering::Relaxed);
     }
 
     /// Called after native permits were given back.
-    pub(crate) fn wake_first(&self) {
+    pub(crate) fn gave_back(&self, count: usize) {
+        self.taken.fetch_sub(count, Ordering::Relaxed);
         fence(Ordering::SeqCst);
+        self.wake_first();
+    }
+
+    fn wake_first(&self) {
         if self.len.load(Ordering::Relaxed) == 0 {
             return;
         }
         let queue = lock(&self.queue);
-        let first = queue.waiting.first();
-        let waker = first.map(|(_, waker)| waker.clone());
+        let waker = queue.first().map(|(_, waker)| waker.clone());
         drop(queue);
         if let Some(waker) = waker {
             // Of some other run, whose waker may panic.
@@ -101,13 +127,9 @@ impl WaitList {
         take: impl FnOnce() -> Option<T>,
     ) -> Poll<T> {
         let mut queue = lock(&self.queue);
-        let before = match queue.waiting.get_mut(turn) {
-            Some(waker) if waker.will_wake(cx.waker()) => None,
-            Some(waker) => Some(std::mem::replace(waker, cx.waker().clone())),
-            None => queue.waiting.insert(turn, cx.waker().clone()),
-        };
-        self.len.store(queue.waiting.len(), Ordering::Release);
-        let is_first = queue.first() == Some(turn);
+        let before = queue.join(turn, cx.waker());
+        self.len.store(queue.len, Ordering::Release);
+        let is_first = queue.is_first(turn);
         drop(queue);
         // Without the lock, because dropping a waker may run any code.
         drop(before);
@@ -121,20 +143,185 @@ impl WaitList {
     /// Leaves the list, with what was waited for or without it.
     pub(crate) fn leave(&self, turn: Turn) {
         let mut queue = lock(&self.queue);
-        let was_first = queue.first() == Some(turn);
-        let waker = queue.waiting.remove(turn);
-        self.len.store(queue.waiting.len(), Ordering::Release);
+        let was_first = queue.is_first(turn);
+        let waker = queue.leave(turn);
+        self.len.store(queue.len, Ordering::Release);
         drop(queue);
         drop(waker);
-        if was_first {
+        // Ordered by the fence of a task that was first before, or of this one.
+        if was_first && self.taken.load(Ordering::Relaxed) < self.capacity {
             self.wake_first();
         }
     }
 }
 
 impl Queue {
-    fn first(&self) -> Option<Turn> {
-        self.waiting.first().map(|(first, _)| *first)
+    fn first(&self) -> Option<(Turn, &Waker)> {
+        let (line, waiting) = self.lines.first()?;
+        let (number, waker) = waiting.front()?;
+        let (line, number) = (*line, *number);
+        Some((Turn { line, number }, waker.as_ref()?))
+    }
+
+    fn is_first(&self, turn: Turn) -> bool {
+        self.first().is_some_and(|(first, _)| first == turn)
+    }
+
+    /// Has a turn wait with this waker. Returns the waker that it had, unless it was the same.
+    fn join(&mut self, turn: Turn, waker: &Waker) -> Option<Waker> {
+        let line = self.lines.get_or_default(turn.line);
+        let place = match line.back() {
+            Some((last, _)) if *last >= turn.number => find(line, turn),
+            _ => Err(line.len()),
+        };
+        let before = match place {
+            Ok(place) => match &mut line[place].1 {
+                Some(before) if before.will_wake(waker) => return None,
+                before => before.replace(waker.clone()),
+            },
+            Err(place) => {
+                line.insert(place, (turn.number, Some(waker.clone())));
+                None
+            }
+        };
+        self.len += usize::from(before.is_none());
+        before
+    }
+
+    /// Has a turn wait no longer. Returns its waker.
+    fn leave(&mut self, turn: Turn) -> Option<Waker> {
+        let line = self.lines.get_mut(turn.line)?;
+        let place = find(line, turn).ok()?;
+        let waker = line[place].1.take();
+        self.len -= usize::from(waker.is_some());
+        while let Some((_, None)) = line.front() {
+            line.pop_front();
+        }
+        if line.is_empty() {
+            self.lines.remove(turn.line);
+        }
+        waker
+    }
+}
+
+/// The place of a turn in its line, or where it belongs.
+fn find(line: &Line, turn: Turn) -> Result<usize, usize> {
+    line.binary_search_by_key(&turn.number, |(number, _)| *number)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::sync::Wakes;
+
+    /// A task that waits.
+    struct Waits {
+        turn: Turn,
+        wakes: Arc<Wakes>,
+    }
+
+    impl Waits {
+        fn new(priority: i32) -> Self {
+            Self {
+                turn: Turn::new(priority),
+                wakes: Arc::default(),
+            }
+        }
+
+        /// Waits with a waker of its own. Returns whether it is first.
+        fn polls(&mut self, list: &WaitList) -> bool {
+            self.wakes = Arc::default();
+            let waker = Waker::from(Arc::clone(&self.wakes));
+            let mut first = false;
+            let polled = list.poll_take(&mut Context::from_waker(&waker), self.turn, || {
+                first = true;
+                None::<()>
+            });
+            assert!(polled.is_pending());
+            first
+        }
+
+        fn is_woken(&self) -> bool {
+            self.wakes.count() > 0
+        }
+    }
+
+    /// Which of them come first, one after the other.
+    fn order(list: &WaitList, waits: &[Waits]) -> Vec<usize> {
+        std::iter::from_fn(|| {
+            let first = lock(&list.queue).first()?.0;
+            list.leave(first);
+            waits.iter().position(|waits| waits.turn == first)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn the_highest_priority_comes_first_and_then_the_lowest_number() {
+        let list = WaitList::new(1);
+        let mut waits = [0, 1, i32::MIN, 0, i32::MAX, 1, -1, 0].map(Waits::new);
+        for place in [7, 3, 0, 6, 2, 5, 4, 1] {
+            waits[place].polls(&list);
+        }
+        assert_eq!(order(&list, &waits), [4, 1, 5, 0, 3, 7, 6, 2]);
+        assert_eq!(list.len.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn those_that_leave_are_passed_over_and_may_come_back() {
+        let list = WaitList::new(1);
+        let mut waits = [0; 5].map(Waits::new);
+        for waits in &mut waits {
+            waits.polls(&list);
+        }
+        for place in [1, 3, 0, 3] {
+            list.leave(waits[place].turn);
+        }
+        assert_eq!(list.len.load(Ordering::Relaxed), 2);
+        assert!(waits[2].polls(&list) && !waits[4].polls(&list));
+        assert!(!waits[3].polls(&list));
+        assert_eq!(list.len.load(Ordering::Relaxed), 3);
+        assert_eq!(order(&list, &waits), [2, 3, 4]);
+        // Nor is there a place for them when all have left.
+        assert!(lock(&list.queue).lines.is_empty());
+        assert!(waits[0].polls(&list));
+    }
+
+    #[test]
+    fn the_waker_of_the_last_poll_is_woken() {
+        let (list, mut waits) = (WaitList::new(1), Waits::new(0));
+        waits.polls(&list);
+        let before = Arc::clone(&waits.wakes);
+        waits.polls(&list);
+        list.took(1);
+        list.gave_back(1);
+        assert!(waits.is_woken() && before.count() == 0);
+    }
+
+    #[test]
+    fn a_task_may_try_before_those_whose_turn_is_later() {
+        let (list, mut waits) = (WaitList::new(1), Waits::new(1));
+        assert!(list.may_try(|| unreachable!("nobody waits")));
+        waits.polls(&list);
+        assert!(!list.may_try(|| Turn::new(1)));
+        assert!(!list.may_try(|| waits.turn));
+        assert!(list.may_try(|| Turn::new(2)));
+    }
+
+    /// Of three permits. Only the front wakes the next when it leaves, and only if one may be free.
+    #[test]
+    fn the_next_is_woken_if_a_permit_may_be_free() {
+        for (taken, leaves, woken) in [(3, 0, false), (2, 0, true), (2, 1, false)] {
+            let (list, mut waits) = (WaitList::new(3), [0; 2].map(Waits::new));
+            for waits in &mut waits {
+                waits.polls(&list);
+            }
+            list.took(taken);
+            list.leave(waits[leaves].turn);
+            assert_eq!(waits[1 - leaves].is_woken(), woken);
+        }
     }
 }
 
@@ -148,33 +335,37 @@ mod loom_tests {
     use super::*;
     use crate::sync::Wakes;
 
-    /// A lock, held at the start.
+    /// A semaphore.
     struct Shared {
         list: WaitList,
         free: AtomicUsize,
     }
 
     impl Shared {
-        fn held() -> Arc<Self> {
-            Arc::new(Self {
-                list: WaitList::default(),
-                free: AtomicUsize::new(0),
-            })
+        /// With this many permits, of which one is taken.
+        fn new(permits: usize) -> Arc<Self> {
+            let list = WaitList::new(permits);
+            list.took(1);
+            let free = AtomicUsize::new(permits - 1);
+            Arc::new(Self { list, free })
         }
 
         fn take(&self) -> Option<()> {
+            let one_less = |free: usize| free.checked_sub(1);
             let taken = self
                 .free
-                .compare_exchange(1, 0, Ordering::Acquire, Ordering::Relaxed);
-            taken.ok().map(drop)
+                .fetch_update(Ordering::Acquire, Ordering::Relaxed, one_less);
+            taken.ok()?;
+            self.list.took(1);
+            Some(())
         }
 
         fn release(&self) {
-            self.free.store(1, Ordering::Release);
-            self.list.wake_first();
+            self.free.fetch_add(1, Ordering::Release);
+            self.list.gave_back(1);
         }
 
-        /// Polls once. Returns whether the lock was taken, or else will be tried again.
+        /// Polls once. Returns whether a permit was taken, or else will be tried again.
         fn poll(&self, turn: Turn, flag: &StdArc<Wakes>) -> bool {
             let waker = Waker::from(flag.clone());
             let mut cx = Context::from_waker(&waker);
@@ -188,7 +379,7 @@ mod loom_tests {
     #[test]
     fn loom_release_while_a_task_begins_to_wait() {
         loom::model(|| {
-            let shared = Shared::held();
+            let shared = Shared::new(1);
             let flag = StdArc::new(Wakes::default());
             let waits = thread::spawn({
                 let (shared, flag) = (shared.clone(), flag.clone());
@@ -205,7 +396,7 @@ mod loom_tests {
     #[test]
     fn loom_release_while_the_first_gives_up() {
         loom::model(|| {
-            let shared = Shared::held();
+            let shared = Shared::new(1);
             let flags = [(); 2].map(|()| StdArc::new(Wakes::default()));
             let (first, second) = (Turn::new(0), Turn::new(0));
             assert!(!shared.poll(first, &flags[0]));
@@ -218,6 +409,27 @@ mod loom_tests {
             leaves.join().unwrap();
             assert!(flags[1].count() > 0, "it was not woken");
             assert!(shared.poll(second, &flags[1]));
+        });
+    }
+
+    /// Proves that permits count as free before their giver looks who waits. If they did after that, a
+    /// permit might be left to nobody: the task that leaves finds none free, and the giver has seen no
+    /// other.
+    #[test]
+    fn loom_release_while_the_first_leaves_with_a_permit() {
+        loom::model(|| {
+            let shared = Shared::new(2);
+            let releases = thread::spawn({
+                let shared = shared.clone();
+                move || shared.release()
+            });
+            let flags = [(); 2].map(|()| StdArc::new(Wakes::default()));
+            let (first, second) = (Turn::new(0), Turn::new(0));
+            assert!(shared.poll(first, &flags[0]));
+            assert!(!shared.poll(second, &flags[1]));
+            shared.list.leave(first);
+            releases.join().unwrap();
+            assert!(flags[1].count() > 0, "it was not woken");
         });
     }
 }

@@ -4,17 +4,36 @@
 //! outer run does not end before it, and so that it does not wait for a blocking thread that only
 //! the outer run could set free.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use super::guard::RunGuard;
 
 thread_local! {
     static CURRENT: RefCell<Option<RunGuard>> = const { RefCell::new(None) };
+    static HANDS_OVER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A guard of the current run.
 pub(crate) fn current() -> Option<RunGuard> {
     CURRENT.try_with(|current| current.borrow().clone()).ok()?
+}
+
+/// Calls `give_back`, which does not panic: a task of the current run gives back what another may wait
+/// for, and ends. So the driver that polls it goes on with the other, if that is of the same run.
+pub(super) fn hand_over(give_back: impl FnOnce()) {
+    // A thread that ends has no current run any more.
+    let _ = HANDS_OVER.try_with(|hands_over| hands_over.set(true));
+    give_back();
+    let _ = HANDS_OVER.try_with(|hands_over| hands_over.set(false));
+}
+
+/// Whether this is called because a task of this run [hands over](hand_over).
+pub(super) fn hands_over(run: &RunGuard) -> bool {
+    let is_current = |current: &RefCell<Option<RunGuard>>| {
+        let current = current.borrow();
+        current.as_ref().is_some_and(|current| current.is_of(run))
+    };
+    HANDS_OVER.try_with(Cell::get) == Ok(true) && CURRENT.try_with(is_current) == Ok(true)
 }
 
 /// A guard that is kept to make its run the current one. Moved there and back, so that this touches

@@ -38,7 +38,7 @@ use super::ready_queues::{Injected, LocalQueue};
 use super::scheduler::{Waiting, Woken};
 use super::settle::{Announcements, ReadySink, ReadyTasks};
 use super::step::Step;
-use super::supervise;
+use super::supervise::{self, Started};
 use super::time_slice::{Reading, TimeSlice};
 
 /// Every how many tasks a driver looks at the injector before its local queue.
@@ -213,6 +213,7 @@ impl DriveState {
         };
         guard.invite_to_resume();
         self.resume(guard, woken);
+        self.share_woken(guard);
         true
     }
 
@@ -289,14 +290,42 @@ impl DriveState {
             }
             Step::PollWatched(body, watch) => self.start_watched(guard, task, body, watch, cx),
             Step::Call => guard.call_blocking(BlockingCall::simple(task)),
-            Step::Supervise => {
-                if let Some(job) = supervise::start(guard, task, slot) {
-                    self.poll_new(guard, task, cx, true, || job);
-                }
-            }
+            Step::Supervise => self.start_supervised(guard, task, slot, cx),
             Step::End(status) => {
                 self.settling(guard, |run, ready| run.end(task, status, ready));
             }
+        }
+    }
+
+    fn start_supervised(
+        &mut self,
+        guard: &RunGuard,
+        task: NodeIndex,
+        slot: Option<Slot>,
+        cx: &mut Context<'_>,
+    ) {
+        match supervise::start(guard, task, slot) {
+            Started::Future(job) => self.poll_new(guard, task, cx, true, || job),
+            Started::Waits(job) => {
+                let waiting = Waiting {
+                    task,
+                    job,
+                    sees_stop: true,
+                };
+                if let Some(woken) = guard.scheduler.admit(guard, waiting) {
+                    self.resume(guard, woken);
+                }
+            }
+            Started::Parked => {}
+        }
+        self.share_woken(guard);
+    }
+
+    /// Invites another driver for what is woken if this one goes on with something else. A task that
+    /// hands a lock over leaves that to the driver that polls it.
+    fn share_woken(&self, guard: &RunGuard) {
+        if self.next.is_some() {
+            guard.invite_to_resume();
         }
     }
 

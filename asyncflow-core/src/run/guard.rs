@@ -56,6 +56,11 @@ impl RunGuard {
         weak.upgrade().map(|execution| Self(Some(execution)))
     }
 
+    /// Whether both are guards of the same run.
+    pub(super) fn is_of(&self, other: &Self) -> bool {
+        std::ptr::eq::<Execution>(&**self, &**other)
+    }
+
     /// Puts something where any driver can take it, and makes sure that there is a driver.
     pub(crate) fn inject(&self, injected: Injected) {
         self.inject_all([injected]);

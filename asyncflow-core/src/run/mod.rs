@@ -17,7 +17,7 @@
 //! * [`step`]: what to do with a ready task;
 //! * [`blocking_call`]: the call of a plain function; [`blocking_threads`],
 //!   [`blocking_thread_count`]: the threads for them, and how many;
-//! * [`supervise`]: several attempts; [`permits`]: locks and semaphores;
+//! * [`supervise`]: several attempts; [`permits`]: locks and semaphores; [`locked`]: tasks that need one;
 //!   [`concurrency_limit`]: `max_concurrency`; [`time_limit`]: one attempt within its time limit;
 //!   [`attempt`]: what its function knows of it;
 //! * [`each`]: the elements of a task that is many;
@@ -48,6 +48,7 @@ pub(crate) mod execution;
 pub(crate) mod finish;
 pub(crate) mod future;
 pub(crate) mod guard;
+mod locked;
 pub(crate) mod observers;
 pub(crate) mod pending;
 pub(crate) mod permits;

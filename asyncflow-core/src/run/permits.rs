@@ -6,6 +6,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use crate::lock::Permits;
 use crate::runtime::{RuntimeLock, RuntimeSemaphore};
@@ -34,7 +35,7 @@ impl<L: RuntimeLock> LockOf<L> {
     pub(super) fn new() -> Self {
         Self {
             native: Arc::new(L::new()),
-            waiting: WaitList::default(),
+            waiting: WaitList::new(1),
         }
     }
 }
@@ -43,7 +44,7 @@ impl<S: RuntimeSemaphore> SemaphoreOf<S> {
     pub(super) fn new(permits: usize) -> Self {
         Self {
             native: Arc::new(S::new(permits)),
-            waiting: WaitList::default(),
+            waiting: WaitList::new(permits),
         }
     }
 }
@@ -72,6 +73,7 @@ impl<S: RuntimeSemaphore> NativeLock for SemaphoreOf<S> {
 pub(crate) struct Held {
     /// Present until it is dropped.
     permits: Option<Box<dyn Send>>,
+    count: usize,
     lock: Arc<dyn NativeLock>,
 }
 
@@ -83,8 +85,11 @@ impl fmt::Debug for Held {
 
 impl Held {
     fn take(lock: &Arc<dyn NativeLock>, count: usize) -> Option<Self> {
+        let permits = Some(lock.try_acquire(count)?);
+        lock.waiting().took(count);
         Some(Self {
-            permits: Some(lock.try_acquire(count)?),
+            permits,
+            count,
             lock: Arc::clone(lock),
         })
     }
@@ -105,13 +110,8 @@ impl Held {
     /// Waits for permits, holding nothing of them until it has all. Dropping the future gives up the
     /// place in the queue.
     pub(super) async fn acquire(backend: &dyn Backend, permits: &Permits, turn: Turn) -> Self {
-        let lock = backend.lock(permits);
-        let place = Place { lock, turn };
-        poll_fn(|cx| {
-            let take = || Self::take(&place.lock, permits.count());
-            place.lock.waiting().poll_take(cx, turn, take)
-        })
-        .await
+        let place = Place::new(backend, permits, turn);
+        poll_fn(|cx| place.poll(cx)).await
     }
 }
 
@@ -120,14 +120,31 @@ impl Drop for Held {
         // The runtime's, which may panic.
         let permits = self.permits.take();
         unwind::contain(|| drop(permits));
-        self.lock.waiting().wake_first();
+        self.lock.waiting().gave_back(self.count);
     }
 }
 
-/// A place on a wait list, which is left when this is dropped.
-struct Place {
+/// A place on a wait list, from the first poll on. It is left when this is dropped.
+pub(super) struct Place {
     lock: Arc<dyn NativeLock>,
+    count: usize,
     turn: Turn,
+}
+
+impl Place {
+    pub(super) fn new(backend: &dyn Backend, permits: &Permits, turn: Turn) -> Self {
+        Self {
+            lock: backend.lock(permits),
+            count: permits.count(),
+            turn,
+        }
+    }
+
+    /// Takes the permits if it is the turn of this place, and they are free.
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Held> {
+        let take = || Held::take(&self.lock, self.count);
+        self.lock.waiting().poll_take(cx, self.turn, take)
+    }
 }
 
 impl Drop for Place {

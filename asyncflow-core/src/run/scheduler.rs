@@ -38,6 +38,7 @@ use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::unwind;
 
 use super::backend::{Backend, Spawned};
+use super::current::hands_over;
 use super::drive::Invited;
 use super::driver_count::{DriverCount, Wanted};
 use super::finish::Finished;
@@ -206,21 +207,42 @@ impl Scheduler {
     /// Gives a future a place. It is queued at once, because it has left another waker with what it
     /// waits for. Drops it if the home is gone.
     pub(crate) fn insert(self: &Arc<Self>, guard: &RunGuard, waiting: Waiting) {
+        self.fill(guard, waiting, |places, waiting, waker| {
+            places.insert(waiting, waker);
+        });
+    }
+
+    /// Gives a future a place before its first poll, for which it is returned. Drops it if the home is
+    /// gone.
+    pub(crate) fn admit(self: &Arc<Self>, guard: &RunGuard, waiting: Waiting) -> Option<Woken> {
+        self.fill(guard, waiting, |places, waiting, waker| {
+            places.admit(waiting, waker)
+        })
+    }
+
+    fn fill<T>(
+        self: &Arc<Self>,
+        guard: &RunGuard,
+        waiting: Waiting,
+        fill: impl FnOnce(&mut Places, Waiting, &dyn Fn(u32) -> Waker) -> T,
+    ) -> Option<T> {
         let mut shared = lock(&self.shared);
         if shared.closed {
             drop(shared);
-            return drop_refused(waiting);
+            drop_refused(waiting);
+            return None;
         }
         if shared.keeper.is_none() {
             shared.keeper = Some(guard.clone());
         }
-        shared.places.insert(waiting, |place| {
+        let filled = fill(&mut shared.places, waiting, &|place| {
             Waker::from(Arc::new(TaskWaker {
                 scheduler: Arc::clone(self),
                 place,
             }))
         });
         self.count_woken(&shared);
+        Some(filled)
     }
 
     /// Takes out a future that was woken.
@@ -289,7 +311,10 @@ impl Scheduler {
         }
         self.count_woken(&shared);
         let Some(keeper) = &shared.keeper else { return };
-        let call = match self.drivers.call(keeper.invites_early()) {
+        // What is all that there is to do will be done by the driver that calls this.
+        let goes_on =
+            hands_over(keeper) && shared.places.woken.len == 1 && !keeper.ready.any(keeper.roots());
+        let call = match self.drivers.call(keeper.invites_early() && !goes_on) {
             Wanted::Nothing => Call::Nothing,
             Wanted::Invitation => Call::Invite(keeper.clone()),
             Wanted::Driver => {
@@ -519,16 +544,33 @@ impl Places {
 
     /// Puts a future in a vacant place, which is queued.
     fn insert(&mut self, waiting: Waiting, waker: impl FnOnce(u32) -> Waker) {
-        self.occupied += 1;
-        let place = match self.pop(|places| &mut places.vacant) {
-            Some(place) => place,
-            None => self.add(waker),
-        };
-        if let Some(place) = self.get(place) {
+        let number = self.occupy(waker);
+        if let Some(place) = self.get(number) {
             place.state = PlaceState::Queued;
             place.waiting = Some(waiting);
         }
-        self.queue(place);
+        self.queue(number);
+    }
+
+    /// Gives a future a vacant place, out of which it is taken.
+    fn admit(&mut self, waiting: Waiting, waker: impl FnOnce(u32) -> Waker) -> Woken {
+        let number = self.occupy(waker);
+        let place = self.get(number).expect("it was just occupied");
+        place.state = PlaceState::Polled;
+        Woken {
+            place: number,
+            waiting,
+            waker: place.waker.take().expect("a vacant place has its waker"),
+        }
+    }
+
+    /// A vacant place, which is vacant no more.
+    fn occupy(&mut self, waker: impl FnOnce(u32) -> Waker) -> u32 {
+        self.occupied += 1;
+        match self.pop(|places| &mut places.vacant) {
+            Some(place) => place,
+            None => self.add(waker),
+        }
     }
 
     fn len(&self) -> usize {

@@ -27,26 +27,46 @@ use super::blocking_call::{BlockingCall, CallKind, Holds};
 use super::concurrency_limit::Slot;
 use super::each::{self, Element};
 use super::guard::RunGuard;
+use super::locked::Locked;
 use super::permits::Held;
 use super::rate_limit::admit;
 use super::stop::Mode;
 use super::time_limit::{attempt_async, attempt_plain};
 
-/// The future of a supervised task. `None` if the task was parked until a slot is free.
-pub(crate) fn start(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Option<Job> {
+/// How a supervised task was started.
+pub(crate) enum Started {
+    /// Its future is to be polled.
+    Future(Job),
+    /// Its future waits for permits. So it is to be polled with a waker of its own.
+    Waits(Job),
+    /// It is parked until a slot is free.
+    Parked,
+}
+
+/// Starts a supervised task.
+pub(crate) fn start(guard: &RunGuard, task: NodeIndex, slot: Option<Slot>) -> Started {
     let node = guard.node(task);
     if let Body::Each(_) = node.body {
-        return Some(each::start(guard, task, slot));
+        return Started::Future(each::start(guard, task, slot));
+    }
+    if let Some(locked) = Locked::of(guard, task) {
+        return match locked.waits() {
+            true => Started::Waits(Box::pin(locked)),
+            false => Started::Future(Box::pin(locked)),
+        };
     }
     // A nested flow takes no slot; its tasks do. A task that needs permits takes those together with it.
     let slot_alone =
         node.nested().is_none() && node.permits().is_empty() && node.rates().is_empty();
     let slot = match (slot, &guard.limit) {
-        (None, Some(limit)) if slot_alone => Some(limit.enter(guard, task)?),
+        (None, Some(limit)) if slot_alone => match limit.enter(guard, task) {
+            Some(slot) => Some(slot),
+            None => return Started::Parked,
+        },
         (slot, _) => slot,
     };
     let guard = guard.clone();
-    Some(Box::pin(async move {
+    Started::Future(Box::pin(async move {
         let (end, slot) = attempts(&guard, Subject::Task(task), slot, None).await;
         let not_stored = match (end, slot) {
             (Some(end), None) => NotStored::unless_succeeded(end),

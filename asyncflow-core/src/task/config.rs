@@ -168,11 +168,12 @@ impl Config {
 
     /// Whether starting the task takes more than calling its function.
     pub(crate) fn supervised(&self) -> bool {
-        !self.permits.is_empty()
-            || !self.rates.is_empty()
-            || self.timeout.is_some()
-            || self.handles_failure()
-            || self.context
+        !self.permits.is_empty() || self.needs_more_than_permits()
+    }
+
+    /// The same, apart from taking permits.
+    pub(crate) fn needs_more_than_permits(&self) -> bool {
+        !self.rates.is_empty() || self.timeout.is_some() || self.handles_failure() || self.context
     }
 
     /// Takes note of whether starting the task takes no more than without a configuration.

@@ -1,7 +1,7 @@
 //! What a run asks its runtime for, in which order one driver takes up what there is, and that a run goes
 //! on if the runtime drops some of what it was asked for. On a runtime that does nothing by itself.
 
-use std::future::{Future, ready};
+use std::future::{Future, pending, ready};
 use std::hint::spin_loop;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -161,6 +161,86 @@ fn a_driver_is_invited_for_tasks_that_were_woken() {
     let before = kept.futures();
     assert!(poll_while_woken(execute).is_ready());
     assert!(kept.futures() > before);
+}
+
+/// What a task hands its lock to is done by the driver that did the task, unless that goes on with
+/// something else.
+#[test]
+fn a_driver_is_invited_for_a_lock_that_is_handed_over_only_if_there_is_more_to_do() {
+    for (downstream, ready, invited) in [
+        (false, false, false),
+        (true, false, true),
+        (false, true, true),
+    ] {
+        let kept = Kept::new();
+        let (mut flow, gate, lock) = (Flow::on(kept.clone()), Gate::new(), Lock::new());
+        let holds = flow.add(passes(&gate).with_lock(&lock));
+        flow.add((async || ()).with_lock(&lock));
+        if downstream {
+            flow.add((async || ()).after(holds));
+        }
+        let plain = flow.add(|| ());
+        flow.add((async || ()).after(plain));
+        let mut execute = pin!(flow.execute());
+        assert!(poll_while_woken(execute.as_mut()).is_pending());
+        if !ready {
+            kept.call_functions();
+            assert!(poll_while_woken(execute.as_mut()).is_pending());
+        }
+        gate.open();
+        kept.call_functions();
+        // Those that were invited so far.
+        while let Some(driver) = kept.take_future() {
+            drop(driver);
+        }
+        let before = kept.futures();
+        assert!(poll_while_woken(execute).is_ready());
+        assert_eq!(kept.futures() > before, invited);
+    }
+}
+
+/// What the future of a task has is dropped before another task may have its lock.
+#[test]
+fn a_lock_is_given_back_when_the_future_is_dropped() {
+    struct LooksLast(Arc<Flow<Kept>>, Log);
+
+    impl Drop for LooksLast {
+        fn drop(&mut self) {
+            let other = poll_while_woken(pin!(self.0.execute()));
+            self.1.push(if other.is_ready() { "free" } else { "held" });
+        }
+    }
+
+    for (fails, ends) in [(false, false), (true, false), (false, true)] {
+        let (kept, lock, log) = (Kept::new(), Lock::new(), Log::new());
+        let mut other = Flow::on(kept.clone());
+        other.add((async || ()).with_lock(&lock));
+        let (mut flow, other, gate) = (Flow::on(kept), Arc::new(other), Gate::new());
+        let (open, looks) = (gate.clone(), log.clone());
+        let task = again!((other, looks, open) {
+            let _last = LooksLast(other, looks);
+            open.pass().await;
+            if !ends {
+                pending().await
+            }
+        });
+        flow.add(task.with_lock(&lock));
+        if fails {
+            let open = gate.clone();
+            flow.add(again!((open) {
+                open.pass().await;
+                Err::<(), _>("no")
+            }));
+        }
+        let mut execute = Box::pin(flow.execute());
+        assert!(poll_while_woken(execute.as_mut()).is_pending());
+        if fails || ends {
+            gate.open();
+            assert!(poll_while_woken(execute.as_mut()).is_ready());
+        }
+        drop(execute);
+        assert_eq!(log.events(), ["held"]);
+    }
 }
 
 /// Once its turns were short, a run asks for no help until a turn has taken long.
