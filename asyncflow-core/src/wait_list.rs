@@ -15,11 +15,13 @@
 //! the other, so both need a sequentially consistent fence in between (Dekker's pattern). So either
 //! the waiting task finds the permits, or it is woken.
 //!
-//! A task at the front that leaves, because it has its permits or because it gives up, looks whether
-//! permits are free, and wakes the one behind it if so. A task that releases counts its permits as free
-//! *and then* looks who waits. That is the same pattern again, since every task at the front has been
-//! through a fence after it came, or came behind one that had been. So a task is woken if there may be permits
-//! for it, and not because one before it has taken the last.
+//! A task at the front that leaves, because it has its permits or because it gives up, wakes the one
+//! behind it if permits are free. A task that releases counts its permits as free *and then* looks who
+//! waits. Here, too, one of the two sees the other. Whoever joins an empty list goes through its fence before
+//! it leaves, and all who leave later come after that. So either the releaser sees that somebody waits, or
+//! those who leave see that its permits are free. If it sees somebody, it takes the mutex, which orders the
+//! two: it finds the next in line, or the one that leaves sees its permits. So a task is woken if there
+//! may be permits for it, and not because one before it has taken the last.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
@@ -33,7 +35,8 @@ use crate::unwind;
 pub(crate) struct WaitList {
     /// How many permits the lock has.
     capacity: usize,
-    /// How many are taken. Counted after they were taken, and after they were given back: only a hint.
+    /// How many are taken. May be too many for a moment: they are counted off after they were given
+    /// back, and whoever does that looks afterwards who waits.
     taken: AtomicUsize,
     /// How many tasks wait, so that looking needs no lock.
     len: AtomicUsize,
@@ -48,8 +51,14 @@ struct Queue {
     len: usize,
 }
 
-/// By number, since those that come now come last. One that has left has no waker; the first has one.
-type Line = VecDeque<(u64, Option<Waker>)>;
+/// Those of one priority, by number. So those that come now come last.
+#[derive(Debug, Default)]
+struct Line {
+    /// One that has left has no waker. The first has one, and so have half of them at least.
+    places: VecDeque<(u64, Option<Waker>)>,
+    /// How many have a waker.
+    len: usize,
+}
 
 /// When it is a task's turn: by priority, the highest first, then by when it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,7 +157,6 @@ impl WaitList {
         self.len.store(queue.len, Ordering::Release);
         drop(queue);
         drop(waker);
-        // Ordered by the fence of a task that was first before, or of this one.
         if was_first && self.taken.load(Ordering::Relaxed) < self.capacity {
             self.wake_first();
         }
@@ -157,8 +165,8 @@ impl WaitList {
 
 impl Queue {
     fn first(&self) -> Option<(Turn, &Waker)> {
-        let (line, waiting) = self.lines.first()?;
-        let (number, waker) = waiting.front()?;
+        let (line, Line { places, .. }) = self.lines.first()?;
+        let (number, waker) = places.front()?;
         let (line, number) = (*line, *number);
         Some((Turn { line, number }, waker.as_ref()?))
     }
@@ -169,44 +177,71 @@ impl Queue {
 
     /// Has a turn wait with this waker. Returns the waker that it had, unless it was the same.
     fn join(&mut self, turn: Turn, waker: &Waker) -> Option<Waker> {
-        let line = self.lines.get_or_default(turn.line);
-        let place = match line.back() {
-            Some((last, _)) if *last >= turn.number => find(line, turn),
-            _ => Err(line.len()),
-        };
-        let before = match place {
-            Ok(place) => match &mut line[place].1 {
-                Some(before) if before.will_wake(waker) => return None,
-                before => before.replace(waker.clone()),
-            },
-            Err(place) => {
-                line.insert(place, (turn.number, Some(waker.clone())));
+        let line = self.lines.get_mut(turn.line);
+        match line.and_then(|line| line.get_mut(turn.number)) {
+            Some(before) if before.will_wake(waker) => None,
+            Some(before) => Some(std::mem::replace(before, waker.clone())),
+            None => {
+                // First, because it may panic.
+                let waker = waker.clone();
+                self.lines
+                    .get_or_default(turn.line)
+                    .insert(turn.number, waker);
+                self.len += 1;
                 None
             }
-        };
-        self.len += usize::from(before.is_none());
-        before
+        }
     }
 
     /// Has a turn wait no longer. Returns its waker.
     fn leave(&mut self, turn: Turn) -> Option<Waker> {
         let line = self.lines.get_mut(turn.line)?;
-        let place = find(line, turn).ok()?;
-        let waker = line[place].1.take();
-        self.len -= usize::from(waker.is_some());
-        while let Some((_, None)) = line.front() {
-            line.pop_front();
-        }
-        if line.is_empty() {
+        let waker = line.remove(turn.number)?;
+        if line.len == 0 {
             self.lines.remove(turn.line);
         }
-        waker
+        self.len -= 1;
+        Some(waker)
     }
 }
 
-/// The place of a turn in its line, or where it belongs.
-fn find(line: &Line, turn: Turn) -> Result<usize, usize> {
-    line.binary_search_by_key(&turn.number, |(number, _)| *number)
+impl Line {
+    /// The place of a number, or where it belongs.
+    fn find(&self, number: u64) -> Result<usize, usize> {
+        match self.places.back() {
+            Some((last, _)) if number <= *last => {
+                self.places.binary_search_by_key(&number, |place| place.0)
+            }
+            _ => Err(self.places.len()),
+        }
+    }
+
+    fn get_mut(&mut self, number: u64) -> Option<&mut Waker> {
+        let place = self.find(number).ok()?;
+        self.places[place].1.as_mut()
+    }
+
+    /// Inserts a number that has no waker.
+    fn insert(&mut self, number: u64, waker: Waker) {
+        match self.find(number) {
+            Ok(place) => self.places[place].1 = Some(waker),
+            Err(place) => self.places.insert(place, (number, Some(waker))),
+        }
+        self.len += 1;
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Waker> {
+        let place = self.find(number).ok()?;
+        let waker = self.places[place].1.take()?;
+        self.len -= 1;
+        while let Some((_, None)) = self.places.front() {
+            self.places.pop_front();
+        }
+        if self.places.len() > 2 * self.len {
+            self.places.retain(|(_, waker)| waker.is_some());
+        }
+        Some(waker)
+    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -287,6 +322,24 @@ mod tests {
         // Nor is there a place for them when all have left.
         assert!(lock(&list.queue).lines.is_empty());
         assert!(waits[0].polls(&list));
+    }
+
+    /// Behind one that waits for long, many come and go.
+    #[test]
+    fn those_that_leave_take_no_room() {
+        let (list, mut waits) = (WaitList::new(1), [0; 2].map(Waits::new));
+        waits[0].polls(&list);
+        for _ in 0..100 {
+            let mut comes_and_goes = Waits::new(0);
+            comes_and_goes.polls(&list);
+            list.leave(comes_and_goes.turn);
+        }
+        waits[1].polls(&list);
+        let queue = lock(&list.queue);
+        let (_, line) = queue.lines.first().expect("two wait");
+        assert!(line.places.len() <= 4, "{}", line.places.len());
+        drop(queue);
+        assert_eq!(order(&list, &waits), [0, 1]);
     }
 
     #[test]

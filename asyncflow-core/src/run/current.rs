@@ -10,7 +10,7 @@ use super::guard::RunGuard;
 
 thread_local! {
     static CURRENT: RefCell<Option<RunGuard>> = const { RefCell::new(None) };
-    static HANDS_OVER: Cell<bool> = const { Cell::new(false) };
+    static LEFT_TO_DRIVER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A guard of the current run.
@@ -18,22 +18,23 @@ pub(crate) fn current() -> Option<RunGuard> {
     CURRENT.try_with(|current| current.borrow().clone()).ok()?
 }
 
-/// Calls `give_back`, which does not panic: a task of the current run gives back what another may wait
-/// for, and ends. So the driver that polls it goes on with the other, if that is of the same run.
-pub(super) fn hand_over(give_back: impl FnOnce()) {
+/// Calls `give_back`, which does not panic: a task of the current run ends, and gives back what another
+/// may wait for. The driver that polls it goes on with the other one, so nobody is invited for it.
+pub(super) fn without_invitation(give_back: impl FnOnce()) {
     // A thread that ends has no current run any more.
-    let _ = HANDS_OVER.try_with(|hands_over| hands_over.set(true));
+    let set = |given| LEFT_TO_DRIVER.try_with(|left| left.set(given));
+    let _ = set(true);
     give_back();
-    let _ = HANDS_OVER.try_with(|hands_over| hands_over.set(false));
+    let _ = set(false);
 }
 
-/// Whether this is called because a task of this run [hands over](hand_over).
-pub(super) fn hands_over(run: &RunGuard) -> bool {
+/// Whether what is woken now is left to the driver of this run that is at work on this thread.
+pub(super) fn is_left_to_driver(run: &RunGuard) -> bool {
     let is_current = |current: &RefCell<Option<RunGuard>>| {
         let current = current.borrow();
         current.as_ref().is_some_and(|current| current.is_of(run))
     };
-    HANDS_OVER.try_with(Cell::get) == Ok(true) && CURRENT.try_with(is_current) == Ok(true)
+    LEFT_TO_DRIVER.try_with(Cell::get) == Ok(true) && CURRENT.try_with(is_current) == Ok(true)
 }
 
 /// A guard that is kept to make its run the current one. Moved there and back, so that this touches

@@ -8,7 +8,7 @@
 //!
 //! A future that is given a place has left its driver's waker with what it waits for. That does no
 //! harm: it is polled again soon, and leaves its own waker there. The driver may be woken once for
-//! nothing.
+//! nothing. A future that is known to wait has a place before its first poll.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -171,6 +171,7 @@ impl DriveState {
         self.note_turn(guard);
         self.pause = false;
         self.paused = true;
+        guard.invite_to_resume();
         self.put_back_next(guard);
         if !self.yielded.is_empty() {
             guard.scheduler.queue(self.yielded.drain(..));
@@ -304,9 +305,11 @@ impl DriveState {
         slot: Option<Slot>,
         cx: &mut Context<'_>,
     ) {
-        match supervise::start(guard, task, slot) {
-            Started::Future(job) => self.poll_new(guard, task, cx, true, || job),
-            Started::Waits(job) => {
+        // The locks are the runtime's, and may panic.
+        match unwind::catch(|| supervise::start(guard, task, slot)) {
+            Err(payload) => self.close(guard, task, None, Err(payload)),
+            Ok(Started::Future(job)) => self.poll_new(guard, task, cx, true, || job),
+            Ok(Started::Waits(job)) => {
                 let waiting = Waiting {
                     task,
                     job,
@@ -316,13 +319,13 @@ impl DriveState {
                     self.resume(guard, woken);
                 }
             }
-            Started::Parked => {}
+            Ok(Started::Parked) => {}
         }
         self.share_woken(guard);
     }
 
     /// Invites another driver for what is woken if this one goes on with something else. A task that
-    /// hands a lock over leaves that to the driver that polls it.
+    /// gives its lock to another leaves that to the driver that polls it.
     fn share_woken(&self, guard: &RunGuard) {
         if self.next.is_some() {
             guard.invite_to_resume();

@@ -9,28 +9,23 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::graph::body::{AsyncBody, Body, Job, JobEnd, NotStored};
+use crate::graph::body::{Body, Job, JobEnd, NotStored};
 use crate::lock::Permits;
 use crate::node_index::NodeIndex;
 use crate::task::end::End;
 use crate::unwind;
 use crate::wait_list::Turn;
 
-use super::current::hand_over;
+use super::current::without_invitation;
 use super::guard::RunGuard;
 use super::permits::{Held, Place};
 
-/// What a locked task needs.
-struct Needs<'a> {
-    body: &'a dyn AsyncBody,
-    permits: &'a Permits,
-}
-
 /// The future of a locked task.
 pub(super) struct Locked {
-    guard: RunGuard,
-    task: NodeIndex,
     stage: Stage,
+    task: NodeIndex,
+    /// Dropped after the future of the function, which has a share in the storage.
+    guard: RunGuard,
 }
 
 enum Stage {
@@ -47,18 +42,18 @@ struct Running {
 }
 
 impl Locked {
-    /// The future of a task if it is a locked one.
+    /// The future of a task if it is a locked one. Takes the permits if they are free.
     pub(super) fn of(guard: &RunGuard, task: NodeIndex) -> Option<Self> {
-        let Needs { permits, .. } = needs(guard, task)?;
+        let permits = only_permits(guard, task)?;
         let turn = Turn::new(guard.node(task).priority());
         let stage = match Held::try_acquire(guard.backend(), permits, || turn) {
             Some(held) => Stage::Starts(held),
             None => Stage::Waits(Place::new(guard.backend(), permits, turn)),
         };
         Some(Self {
-            guard: guard.clone(),
-            task,
             stage,
+            task,
+            guard: guard.clone(),
         })
     }
 
@@ -68,7 +63,9 @@ impl Locked {
 
     /// Calls the function of the task, which may panic.
     fn start(&self, held: Held) -> Running {
-        let Needs { body, .. } = needs(&self.guard, self.task).expect("they do not change");
+        let Body::Async(body) = &self.guard.node(self.task).body else {
+            unreachable!("only an async function is a locked task");
+        };
         let job = body.start(Arc::clone(&self.guard.storage), self.task, None);
         Running { job, held }
     }
@@ -119,12 +116,13 @@ impl Future for Locked {
         let Running { job, held } = running;
         unwind::contain(|| drop(job));
         // Before the task is settled: a downstream may need the same lock.
-        hand_over(|| drop(held));
+        without_invitation(|| drop(held));
         Poll::Ready(end)
     }
 }
 
-fn needs(guard: &RunGuard, task: NodeIndex) -> Option<Needs<'_>> {
+/// The permits of a task that needs them and nothing else.
+fn only_permits(guard: &RunGuard, task: NodeIndex) -> Option<&Permits> {
     let node = guard.node(task);
     let (Body::Async(body), Some(config)) = (&node.body, &node.config) else {
         return None;
@@ -133,8 +131,5 @@ fn needs(guard: &RunGuard, task: NodeIndex) -> Option<Needs<'_>> {
         return None;
     };
     let watched = guard.limited || guard.watch.is_some() || guard.records(task);
-    (!watched && !body.sees_stop()).then_some(Needs {
-        body: &**body,
-        permits,
-    })
+    (!watched && !body.sees_stop()).then_some(permits)
 }

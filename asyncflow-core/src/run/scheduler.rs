@@ -25,7 +25,7 @@
 //! A task that waits is put in its place *and then* looks whether the run has stopped. The thread
 //! that stops the run sets the mode *and then* wakes every place. Both go through the lock in
 //! between. So either the place is woken, or the task sees the stop when it is next polled, which is
-//! at once, since a new place is queued as woken.
+//! at once: a new place is queued as woken, or its future is polled by the driver that has admitted it.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -38,7 +38,7 @@ use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 use crate::unwind;
 
 use super::backend::{Backend, Spawned};
-use super::current::hands_over;
+use super::current::is_left_to_driver;
 use super::drive::Invited;
 use super::driver_count::{DriverCount, Wanted};
 use super::finish::Finished;
@@ -311,9 +311,10 @@ impl Scheduler {
         }
         self.count_woken(&shared);
         let Some(keeper) = &shared.keeper else { return };
-        // What is all that there is to do will be done by the driver that calls this.
-        let goes_on =
-            hands_over(keeper) && shared.places.woken.len == 1 && !keeper.ready.any(keeper.roots());
+        // If there is nothing else to do, that driver takes it next.
+        let goes_on = is_left_to_driver(keeper)
+            && shared.places.woken.len == 1
+            && !keeper.ready.any(keeper.roots());
         let call = match self.drivers.call(keeper.invites_early() && !goes_on) {
             Wanted::Nothing => Call::Nothing,
             Wanted::Invitation => Call::Invite(keeper.clone()),
@@ -462,6 +463,9 @@ struct Places {
 /// How many places need no allocation: as many tasks of a request wait at the same time.
 const IN_PLACE: usize = 4;
 
+/// What is known of a place that was just occupied.
+const OCCUPIED: &str = "a place that is occupied is there";
+
 /// Stands for no place.
 const NO_PLACE: u32 = u32::MAX;
 
@@ -545,17 +549,16 @@ impl Places {
     /// Puts a future in a vacant place, which is queued.
     fn insert(&mut self, waiting: Waiting, waker: impl FnOnce(u32) -> Waker) {
         let number = self.occupy(waker);
-        if let Some(place) = self.get(number) {
-            place.state = PlaceState::Queued;
-            place.waiting = Some(waiting);
-        }
+        let place = self.get(number).expect(OCCUPIED);
+        place.state = PlaceState::Queued;
+        place.waiting = Some(waiting);
         self.queue(number);
     }
 
     /// Gives a future a vacant place, out of which it is taken.
     fn admit(&mut self, waiting: Waiting, waker: impl FnOnce(u32) -> Waker) -> Woken {
         let number = self.occupy(waker);
-        let place = self.get(number).expect("it was just occupied");
+        let place = self.get(number).expect(OCCUPIED);
         place.state = PlaceState::Polled;
         Woken {
             place: number,

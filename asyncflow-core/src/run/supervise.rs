@@ -1,7 +1,8 @@
 //! Supervised tasks: those that need permits or a slot, a time limit, several attempts or a fallback.
 //!
 //! Everything that a task may need beside its function is in one async function, [`attempts`], which
-//! reads from top to bottom. Other tasks never come here.
+//! reads from top to bottom. Those that need one lock and nothing else are [`locked`](super::locked)
+//! tasks.
 
 use std::cell::LazyCell;
 use std::future::{Future, poll_fn};

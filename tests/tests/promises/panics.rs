@@ -11,10 +11,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use asyncflow::prelude::*;
-use asyncflow::{Failure, Observer, Permits, Runtime, Structure, TaskRef};
+use asyncflow::{Failure, Observer, Permits, Runtime, RuntimeLock, Structure, TaskRef};
 use asyncflow_tests::{
-    Gate, Guards, Kept, LONG, Log, Numbers, again, at_once, eventually, on_every_backend,
-    on_every_backend_in_child, poll_while_woken, run_ended, skipped, turns, waits, yield_now,
+    Gate, Guards, Kept, LONG, Log, Numbers, ThreadRuntime, again, at_once, block_on, eventually,
+    on_every_backend, on_every_backend_in_child, poll_while_woken, run_ended, skipped, turns,
+    waits, yield_now,
 };
 
 /// Panics when it is dropped: as something that a task owns, an output, an input, an error or an
@@ -722,4 +723,65 @@ fn panic_in_the_drop_of_a_future_that_may_not_wait() {
     let _ = driver.as_mut().poll(&mut context);
     assert!(home.lock().unwrap().is_none());
     drop(running);
+}
+
+/// A lock of the runtime that panics is a panic of the task, also if that needs nothing else.
+#[test]
+fn panic_of_a_lock() {
+    #[derive(Clone, Copy)]
+    struct Broken;
+
+    struct BrokenLock;
+
+    impl RuntimeLock for BrokenLock {
+        type Guard = ();
+
+        fn new() -> Self {
+            Self
+        }
+
+        fn try_acquire(self: &Arc<Self>) -> Option<()> {
+            panic!("broken")
+        }
+
+        fn acquire(self: &Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
+            pending()
+        }
+    }
+
+    impl Runtime for Broken {
+        type Lock = BrokenLock;
+        type Semaphore = <ThreadRuntime as Runtime>::Semaphore;
+
+        fn parallelism(&self) -> usize {
+            1
+        }
+
+        fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+            ThreadRuntime.spawn(future);
+        }
+
+        fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
+            ThreadRuntime.spawn_blocking(function);
+        }
+
+        fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+            ThreadRuntime.sleep(duration)
+        }
+    }
+
+    for limited in [false, true] {
+        let (mut flow, lock, log) = (Flow::on(Broken), Lock::new(), Log::new());
+        let task = (async || ()).with_lock(&lock);
+        let panics = match limited {
+            false => flow.add(task),
+            true => flow.add(task.timeout(LONG)),
+        };
+        flow.add(log.note("clean-up").after(panics).always());
+        let error = block_on(flow.execute()).unwrap_err();
+        let failure = error.failures().next().unwrap();
+        assert_eq!(failure.panic().unwrap().message(), "broken");
+        assert_eq!(error.report().unwrap().status(panics), TaskStatus::Panicked);
+        assert_eq!(log.events(), ["clean-up"]);
+    }
 }
