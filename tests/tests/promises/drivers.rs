@@ -207,6 +207,27 @@ fn a_driver_is_invited_for_a_task_that_gets_a_lock_only_if_it_is_needed() {
     }
 }
 
+/// The driver of the run that gives the lock does not go on with a task of another run. Here that run polls
+/// this one.
+#[test]
+fn a_driver_is_invited_for_a_task_of_another_run_that_gets_a_lock() {
+    let (kept, gate, lock) = (Kept::new(), Gate::new(), Lock::new());
+    let mut inner = Flow::on(kept.clone());
+    inner.add(passes(&gate).with_lock(&lock));
+    let (mut flow, inner) = (Flow::on(kept.clone()), Arc::new(inner));
+    flow.add(again!((inner) { inner.execute().await.map(drop) }));
+    flow.add((async || ()).with_lock(&lock));
+    let mut execute = pin!(flow.execute());
+    assert!(poll_while_woken(execute.as_mut()).is_pending());
+    while let Some(driver) = kept.take_future() {
+        drop(driver);
+    }
+    let before = kept.futures();
+    gate.open();
+    assert!(poll_while_woken(execute).is_ready());
+    assert!(kept.futures() > before);
+}
+
 /// What the future of a task has is dropped before another task may have its lock.
 #[test]
 fn a_lock_is_given_back_when_the_future_is_dropped() {

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use asyncflow::prelude::*;
 use asyncflow::{ElementRef, Observer, Runtime, TaskRef};
 use asyncflow_tests::{
-    BY_HAND, Gate, Guard, Guards, Inside, Log, Meeting, at_once, by_hand, on_every_backend,
-    poll_until, run_ended, turns, yield_now,
+    BY_HAND, Gate, Guard, Guards, Inside, Log, Meeting, ThreadRuntime, at_once, block_on, by_hand,
+    on_every_backend, poll_until, run_ended, turns, yield_now,
 };
 
 async fn double(n: &u64) -> u64 {
@@ -319,6 +319,23 @@ on_every_backend! {
         }
     }
 
+    // Also those that need nothing but their future.
+    async fn the_first_failure_stops_those_that_wait<R>() {
+        let (mut flow, guards) = (Flow::<R>::new(), Guards::new());
+        let list = flow.value(vec![1_u32, 2, 0, 3]);
+        let live = flow.value(guards.clone());
+        async fn zero_fails(n: &u32, guards: &Guards) -> Result<(), String> {
+            let _guard = guards.guard();
+            match n {
+                0 => Err("no luck".to_owned()),
+                _ => pending().await,
+            }
+        }
+        flow.add(each(zero_fails).inputs((list, live)));
+        flow.execute().await.unwrap_err();
+        assert_eq!(guards.live(), 0);
+    }
+
     async fn plain_elements_are_stopped_in_the_middle<R>() {
         let (mut flow, log) = (Flow::<R>::new(), Log::new());
         let list = flow.value((0..100_000).collect::<Vec<u32>>());
@@ -497,4 +514,24 @@ fn elements_use_all_cores() {
         let by_a_worker = tokio::spawn(async move { flow.execute().await.is_ok() });
         assert!(by_a_worker.await.unwrap());
     });
+}
+
+/// A plain element that runs sees that another has failed.
+#[test]
+fn plain_elements_see_the_stop() {
+    fn zero_fails(n: &u32, cx: &TaskContext) -> Result<(), String> {
+        if *n == 0 {
+            return Err("no luck".to_owned());
+        }
+        while !cx.is_stopping() {
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    let mut flow = Flow::on(ThreadRuntime);
+    let list = flow.value(vec![1_u32, 0]);
+    flow.add(each(zero_fails).inputs((list, context())));
+    let error = block_on(flow.execute()).unwrap_err();
+    assert_eq!(error.failures().count(), 1);
 }

@@ -550,13 +550,23 @@ on_every_backend! {
                 drop(dropped);
             }
         }).named("forever"));
+        let (watch, dropped) = (here.clone(), Arc::clone(&drops));
+        let list = flow.value(vec![0]);
+        let elements = each(move |_: &u32| {
+            let dropped = Dropped(watch.clone(), "elements", Arc::clone(&dropped));
+            async move {
+                pause::<R>(LONG).await;
+                drop(dropped);
+            }
+        });
+        flow.add(elements.inputs(list).timeout(LONG).named("elements"));
         let error = flow.execute().observe(here.clone()).await.unwrap_err();
         let report = error.report().unwrap();
         assert_eq!(error.failures().count(), 1, "{error}");
         assert_eq!(report.status(cut), TaskStatus::TimedOut);
         assert_eq!(report.status(forever), TaskStatus::Cancelled);
         let _ = asynchronous;
-        assert_eq!(drops.load(Ordering::SeqCst), 2, "dropped inside");
+        assert_eq!(drops.load(Ordering::SeqCst), 3, "dropped inside");
         assert!(here.0.lock().unwrap().is_empty());
     }
 

@@ -1,12 +1,15 @@
 //! Journals and `each`: every element has a record of its own.
 
+use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use asyncflow::durable::{FileJournal, JournalError, JournalErrorKind, JournalExt, durable};
 use asyncflow::prelude::*;
 use asyncflow::{ElementRef, FlowErrorKind, Observer, Run, Runtime, TaskRef};
-use asyncflow_tests::{Gate, Log, at_once, hold, on_every_backend, passes, skipped};
+use asyncflow_tests::{
+    Gate, Kept, Log, at_once, hold, on_every_backend, passes, poll_while_woken, skipped,
+};
 
 use super::{Memory, State};
 
@@ -440,4 +443,20 @@ on_every_backend! {
         }
         assert_eq!(journal.keys().len(), 6);
     }
+}
+
+/// Lookups that wait are not polled until one of them goes on.
+#[test]
+fn lookups_that_wait_take_no_turns() {
+    let gate = Gate::new();
+    let journal = Memory::with(State {
+        looks: Some(gate.clone()),
+        ..State::default()
+    });
+    let doubles = Doubles::<Kept>::new(false, 1..=3);
+    let execute = doubles.flow.execute().only(doubles.double);
+    let mut execute = pin!(execute.journal(&journal, "run"));
+    assert!(poll_while_woken(execute.as_mut()).is_pending());
+    gate.open();
+    assert!(poll_while_woken(execute).is_ready());
 }
