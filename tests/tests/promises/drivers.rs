@@ -163,6 +163,23 @@ fn a_driver_is_invited_for_tasks_that_were_woken() {
     assert!(kept.futures() > before);
 }
 
+/// Until its turns are known to be short. A thread may be preempted in any of them, but not in all.
+#[test]
+fn no_driver_is_invited_once_turns_were_short() {
+    let kept = Kept::new();
+    let mut flow = Flow::on(kept.clone());
+    flow.add(async || ());
+    flow.add(async || ());
+    let invites = || {
+        let before = kept.futures();
+        execute_alone(&flow);
+        drop(kept.take_future());
+        kept.futures() > before
+    };
+    assert!(invites());
+    assert!((0..1000).any(|_| !invites()));
+}
+
 /// The driver that did a task goes on with the one that gets its lock. Another is invited if there is more
 /// to do, or if this one gives the runtime a turn first.
 #[test]
