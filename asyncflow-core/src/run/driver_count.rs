@@ -19,6 +19,10 @@
 //! in between (Dekker's pattern). If a task is pushed while a driver leaves, either the pusher sees
 //! that the driver has left, or the driver sees the task.
 //!
+//! A driver may also leave its work to others, with [`DriverCount::leave_to_others`]. It puts what it has
+//! where any driver can take it, *and then* is counted off, in one step with the look whether another is
+//! running. That one is counted off later, and looks at every queue after that.
+//!
 //! Only one driver is invited at a time. A driver that joins and finds more work than for itself
 //! invites the next.
 
@@ -45,7 +49,8 @@ pub(crate) enum Wanted {
     Invitation,
 }
 
-/// That a driver has left after it had looked once more. Made by [`DriverCount::retire`] alone.
+/// That a driver has left after it had looked once more, or to another that will. Made by [`DriverCount`]
+/// alone.
 #[derive(Debug)]
 pub(crate) struct Retired(());
 
@@ -123,6 +128,15 @@ impl DriverCount {
             true => None,
             false => Some(Retired(())),
         }
+    }
+
+    /// A driver leaves although there may be work, unless no other is running.
+    pub(crate) fn leave_to_others(&self) -> Option<Retired> {
+        let leaves = self.step(|counts| match running(counts) {
+            0 | 1 => (counts, false),
+            _ => (counts - RUNNING, true),
+        });
+        leaves.then_some(Retired(()))
     }
 
     /// Counts off a driver that will not look for tasks any more.
@@ -213,6 +227,16 @@ mod tests {
         assert!(drivers.retire(|| false).is_some());
         assert_eq!(counts(&drivers), (0, 0));
         assert_eq!(drivers.call(false), Wanted::Driver);
+    }
+
+    #[test]
+    fn a_driver_leaves_to_others_if_there_are_any() {
+        let drivers = of(2);
+        assert!(drivers.leave_to_others().is_none());
+        assert_eq!(counts(&drivers), (1, 0));
+        assert!(drivers.rejoin());
+        assert!(drivers.leave_to_others().is_some());
+        assert_eq!(counts(&drivers), (1, 0));
     }
 
     #[test]
@@ -316,6 +340,30 @@ mod loom_tests {
             assert_eq!(
                 shared.done.load(Ordering::Relaxed),
                 2,
+                "a task was left behind"
+            );
+        });
+    }
+
+    /// Proves that what a driver leaves to another is not left behind. It would be if the driver
+    /// looked for another before it is counted off, or put its work in the queue after that.
+    #[test]
+    fn loom_driver_leaves_its_work_to_another() {
+        loom::model(|| {
+            let shared = Shared::new(2);
+            assert!(shared.drivers.rejoin());
+            let other = thread::spawn({
+                let shared = shared.clone();
+                move || drop(shared.drive())
+            });
+            shared.ready.fetch_add(1, Ordering::Release);
+            if shared.drivers.leave_to_others().is_none() {
+                shared.drive();
+            }
+            other.join().unwrap();
+            assert_eq!(
+                shared.done.load(Ordering::Relaxed),
+                1,
                 "a task was left behind"
             );
         });

@@ -405,7 +405,7 @@ async fn work(guard: &RunGuard, share: Share, mut slot: Option<Slot>) {
         match slice.count() {
             Some(Reading::Since(elapsed)) if elapsed >= WAKE_UP => invite(guard, &share),
             None | Some(Reading::Since(_)) => {}
-            Some(Reading::Enough | Reading::Over) => {
+            Some(Reading::Enough(_) | Reading::Over) => {
                 yield_now().await;
                 slice.begin(Tasks::Unknown);
             }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::bit_set::BitSet;
@@ -50,6 +50,9 @@ pub(crate) struct Execution {
     pub(crate) scheduler: Arc<Scheduler>,
     /// What is known of how long its tasks take, from [the runs before](crate::graph::turn_cost).
     pub(super) tasks: Tasks,
+    /// Whether drivers mostly resume tasks, and these are [short](super::drive::SHARED). Then one does
+    /// so alone.
+    short_resumes: AtomicBool,
     /// The longest turn of a driver so far, in nanoseconds.
     longest_turn: AtomicU64,
     pub(crate) blocking: BlockingQueue<BlockingCall>,
@@ -155,6 +158,7 @@ impl Execution {
             pending,
             selected,
             scheduler,
+            short_resumes: AtomicBool::new(false),
             longest_turn: AtomicU64::new(0),
             blocking: BlockingQueue::new(),
             own_threads,
@@ -181,7 +185,18 @@ impl Execution {
     /// run are likely to be long.
     #[inline]
     pub(super) fn invites_early(&self) -> bool {
-        self.tasks == Tasks::Unknown
+        self.tasks == Tasks::Unknown && !self.short_resumes()
+    }
+
+    #[inline]
+    pub(super) fn short_resumes(&self) -> bool {
+        self.short_resumes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_resumes(&self, short: bool) {
+        if short != self.short_resumes() {
+            self.short_resumes.store(short, Ordering::Relaxed);
+        }
     }
 
     #[inline]

@@ -82,6 +82,11 @@ impl TimeSlice {
         self.tasks = 0;
     }
 
+    /// Has the clock read after the first task.
+    pub(crate) fn read_soon(&mut self) {
+        self.next_reading = 1;
+    }
+
     /// How many tasks have run in this slice.
     #[inline]
     pub(crate) fn tasks(&self) -> u32 {
@@ -102,7 +107,7 @@ impl TimeSlice {
 
     /// Takes note that a task has run. Tells whether the slice is over.
     pub(crate) fn is_over(&mut self) -> bool {
-        matches!(self.count(), Some(Reading::Over | Reading::Enough))
+        matches!(self.count(), Some(Reading::Over | Reading::Enough(_)))
     }
 
     #[cold]
@@ -113,7 +118,7 @@ impl TimeSlice {
         if elapsed >= self.holder.length() {
             Reading::Over
         } else if self.tasks >= self.holder.most_tasks() {
-            Reading::Enough
+            Reading::Enough(elapsed)
         } else {
             Reading::Since(elapsed)
         }
@@ -149,8 +154,8 @@ impl Tasks {
 pub(crate) enum Reading {
     /// It goes on, and has taken this long.
     Since(Duration),
-    /// It is over, because of its tasks, which were short.
-    Enough,
+    /// It is over, because of its tasks, which were short. It has taken this long.
+    Enough(Duration),
     /// It is over.
     Over,
 }
