@@ -152,11 +152,12 @@ impl DriveState {
                 }
                 None | Some(Reading::Since(_)) => {}
                 Some(Reading::Enough(elapsed)) => {
-                    let short = self.note_resumes(guard, elapsed);
-                    match short.then(|| self.leave_to_others(guard)).flatten() {
-                        Some(retired) => return Poll::Ready(retired),
-                        None => break,
+                    if self.note_resumes(guard, elapsed) {
+                        if let Some(retired) = self.leave_to_others(guard) {
+                            return Poll::Ready(retired);
+                        }
                     }
+                    break;
                 }
                 Some(Reading::Over) => {
                     guard.note_resumes(false);
@@ -195,7 +196,8 @@ impl DriveState {
 
     /// Leaves what is woken to another driver, if there is one.
     fn leave_to_others(&mut self, guard: &RunGuard) -> Option<Retired> {
-        if !self.queue.as_ref().is_none_or(Worker::is_empty) {
+        let has_tasks = !self.queue.as_ref().is_none_or(Worker::is_empty);
+        if has_tasks || !guard.scheduler.drivers.several() {
             return None;
         }
         self.end_slice(guard);
@@ -582,8 +584,10 @@ impl Future for Drive {
 
 impl Drop for Drive {
     fn drop(&mut self) {
-        if self.state.counted {
-            self.guard.scheduler.drivers.leave();
+        let scheduler = &self.guard.scheduler;
+        if self.state.counted && scheduler.drivers.leave_behind(|| self.guard.has_work()) {
+            // The runtime drops it in the midst of its work. The home goes on with that.
+            scheduler.call(&self.guard, false);
         }
     }
 }

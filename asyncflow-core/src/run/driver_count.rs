@@ -139,6 +139,19 @@ impl DriverCount {
         leaves.then_some(Retired(()))
     }
 
+    /// Whether more than one driver is running. Only a hint.
+    pub(crate) fn several(&self) -> bool {
+        running(self.counts.load(Ordering::Relaxed)) > 1
+    }
+
+    /// Counts off a driver that is dropped. Returns whether there is work, for which
+    /// [`call`](Self::call) is called then.
+    pub(crate) fn leave_behind(&self, has_work: impl FnOnce() -> bool) -> bool {
+        self.leave();
+        fence(Ordering::SeqCst);
+        has_work()
+    }
+
     /// Counts off a driver that will not look for tasks any more.
     pub(crate) fn leave(&self) {
         self.counts.fetch_sub(RUNNING, Ordering::AcqRel);
@@ -361,6 +374,31 @@ mod loom_tests {
                 shared.drive();
             }
             other.join().unwrap();
+            assert_eq!(
+                shared.done.load(Ordering::Relaxed),
+                1,
+                "a task was left behind"
+            );
+        });
+    }
+
+    /// Proves the fence of `leave_behind`. Without it, a task is left in the queue if the last driver is
+    /// dropped while it is being injected.
+    #[test]
+    fn loom_last_driver_is_dropped_while_a_task_is_injected() {
+        loom::model(|| {
+            let shared = Shared::new(1);
+            let injecting = thread::spawn({
+                let shared = shared.clone();
+                move || shared.inject()
+            });
+            let has_work = || shared.ready.load(Ordering::Acquire) > 0;
+            if shared.drivers.leave_behind(has_work) {
+                if let Wanted::Driver = shared.drivers.call(false) {
+                    shared.drive();
+                }
+            }
+            injecting.join().unwrap();
             assert_eq!(
                 shared.done.load(Ordering::Relaxed),
                 1,

@@ -3,14 +3,14 @@
 
 use std::future::{Future, pending, ready};
 use std::hint::spin_loop;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use asyncflow::prelude::*;
-use asyncflow_tests::{Gate, Kept, Log, again, passes, poll_while_woken, yield_now};
+use asyncflow_tests::{Gate, Job, Kept, Log, again, passes, poll_while_woken, yield_now};
 
 /// Executes a flow with one driver, its own future.
 fn execute_alone(flow: &Flow<Kept>) {
@@ -70,6 +70,37 @@ fn a_driver_that_the_runtime_drops_is_replaced() {
     drop(driver);
     second.open();
     assert!(poll_while_woken(execute).is_ready());
+}
+
+/// Nor is what it has queued left behind if the home has found nothing to do meanwhile.
+#[test]
+fn a_driver_that_the_runtime_drops_leaves_its_work_to_the_home() {
+    let (kept, gate, home) = (Kept::new(), Gate::new(), Arc::new(Mutex::new(None::<Job>)));
+    let mut flow = Flow::on(kept.clone());
+    let (open, parks) = (gate.clone(), Arc::clone(&home));
+    flow.add(again!((open, parks) {
+        open.pass().await;
+        let polls = || {
+            let mut context = Context::from_waker(Waker::noop());
+            let mut home = parks.lock().unwrap();
+            home.as_mut().map(|home| home.as_mut().poll(&mut context))
+        };
+        assert_eq!(polls(), Some(Poll::Pending));
+        yield_now().await;
+    }));
+    flow.add(async || ());
+    let running = flow.start();
+    let mut first = kept.take_future().expect("the home");
+    assert!(poll_while_woken(Pin::new(&mut first)).is_pending());
+    *home.lock().unwrap() = Some(first);
+    let mut driver = kept.take_future().expect("a driver was invited");
+    gate.open();
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(driver.as_mut().poll(&mut context).is_pending());
+    drop(driver);
+    let home = home.lock().unwrap().take().expect("it is there");
+    assert!(poll_while_woken(pin!(home)).is_ready());
+    assert!(poll_while_woken(pin!(running)).is_ready());
 }
 
 /// One at a time is invited, and one that was dropped before it came is none.
