@@ -19,6 +19,9 @@
 //! in between (Dekker's pattern). If a task is pushed while a driver leaves, either the pusher sees
 //! that the driver has left, or the driver sees the task.
 //!
+//! A driver that is dropped, because its runtime shuts down, is counted off and *then* looks, too. If there is
+//! something, the thread that drops it calls.
+//!
 //! A driver may also leave its work to others, with [`DriverCount::leave_to_others`]. It puts what it has
 //! where any driver can take it, *and then* is counted off, in one step with the look whether another is
 //! running. That one is counted off later, and looks at every queue after that.
