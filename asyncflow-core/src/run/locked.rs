@@ -4,6 +4,7 @@
 //! list](crate::wait_list) and no future of its function, and is polled only when it is its turn. What
 //! needs more than this is [supervised](super::supervise).
 
+use std::cell::LazyCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -45,10 +46,10 @@ impl Locked {
     /// The future of a task if it is a locked one. Takes the permits if they are free.
     pub(super) fn of(guard: &RunGuard, task: NodeIndex) -> Option<Self> {
         let permits = only_permits(guard, task)?;
-        let turn = Turn::new(guard.node(task).priority());
-        let stage = match Held::try_acquire(guard.backend(), permits, || turn) {
+        let turn = LazyCell::new(|| Turn::new(guard.node(task).priority()));
+        let stage = match Held::try_acquire(guard.backend(), permits, || *turn) {
             Some(held) => Stage::Starts(held),
-            None => Stage::Waits(Place::new(guard.backend(), permits, turn)),
+            None => Stage::Waits(Place::new(guard.backend(), permits, *turn)),
         };
         Some(Self {
             stage,
