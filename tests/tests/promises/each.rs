@@ -327,7 +327,10 @@ on_every_backend! {
         async fn zero_fails(n: &u32, guards: &Guards) -> Result<(), String> {
             let _guard = guards.guard();
             match n {
-                0 => Err("no luck".to_owned()),
+                0 => {
+                    turns(5).await;
+                    Err("no luck".to_owned())
+                }
                 _ => pending().await,
             }
         }
