@@ -225,21 +225,7 @@ macro_rules! runtime_with {
             type Lock = $counter;
             type Semaphore = $counter;
 
-            fn parallelism(&self) -> usize {
-                2
-            }
-
-            fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-                ThreadRuntime.spawn(future);
-            }
-
-            fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
-                ThreadRuntime.spawn_blocking(function);
-            }
-
-            fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
-                ThreadRuntime.sleep(duration)
-            }
+            asyncflow_tests::forward_to_threads!();
         }
     };
 }

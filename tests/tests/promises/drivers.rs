@@ -21,6 +21,13 @@ fn execute_alone(flow: &Flow<Kept>) {
     );
 }
 
+/// Drops the drivers that were invited so far.
+fn drop_invited(kept: &Kept) {
+    while let Some(driver) = kept.take_future() {
+        drop(driver);
+    }
+}
+
 /// Adds tasks that note their numbers.
 fn add_numbered(flow: &mut Flow<Kept>, log: &Log, count: usize, after: Option<Task<()>>) {
     for number in 0..count {
@@ -185,10 +192,8 @@ fn a_driver_is_invited_for_tasks_that_were_woken() {
     let mut execute = pin!(flow.execute());
     assert!(poll_while_woken(execute.as_mut()).is_pending());
     gate.open();
-    // Those that were invited so far, also by the waker of the second task.
-    while let Some(driver) = kept.take_future() {
-        drop(driver);
-    }
+    // Also by the waker of the second task.
+    drop_invited(&kept);
     let before = kept.futures();
     assert!(poll_while_woken(execute).is_ready());
     assert!(kept.futures() > before);
@@ -245,10 +250,7 @@ fn a_driver_is_invited_for_a_task_that_gets_a_lock_only_if_it_is_needed() {
         }
         gate.open();
         kept.call_functions();
-        // Those that were invited so far.
-        while let Some(driver) = kept.take_future() {
-            drop(driver);
-        }
+        drop_invited(&kept);
         let before = kept.futures();
         assert!(poll_while_woken(execute).is_ready());
         assert_eq!(kept.futures() > before, invited);
@@ -267,9 +269,7 @@ fn a_driver_is_invited_for_a_task_of_another_run_that_gets_a_lock() {
     flow.add((async || ()).with_lock(&lock));
     let mut execute = pin!(flow.execute());
     assert!(poll_while_woken(execute.as_mut()).is_pending());
-    while let Some(driver) = kept.take_future() {
-        drop(driver);
-    }
+    drop_invited(&kept);
     let before = kept.futures();
     gate.open();
     assert!(poll_while_woken(execute).is_ready());

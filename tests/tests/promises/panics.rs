@@ -753,21 +753,7 @@ fn panic_of_a_lock() {
         type Lock = BrokenLock;
         type Semaphore = <ThreadRuntime as Runtime>::Semaphore;
 
-        fn parallelism(&self) -> usize {
-            1
-        }
-
-        fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-            ThreadRuntime.spawn(future);
-        }
-
-        fn spawn_blocking(&self, function: impl FnOnce() + Send + 'static) {
-            ThreadRuntime.spawn_blocking(function);
-        }
-
-        fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
-            ThreadRuntime.sleep(duration)
-        }
+        asyncflow_tests::forward_to_threads!();
     }
 
     for limited in [false, true] {
