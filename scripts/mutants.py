@@ -17,8 +17,8 @@ and which functions it reaches. Then each mutant runs with the fast tests that r
 backend; and those that are left run with all tests that do, on all backends, and with the models of the
 protocols (`loom`) in the same file. A mutant is caught if a test fails, dies or hangs: all its threads
 sleep, and no processor has worked for it in the last seconds; or it works, and comes to no end. So a machine
-that is busy with other things makes no hang. Tests that fail
-without a mutant are left out, and named. Doc tests are not run, nor those of the other crates.
+that is busy with other things makes no hang. Tests that fail without a mutant are left out, and named. Doc
+tests are not run, nor those of the other crates.
 """
 
 import hashlib

@@ -35,8 +35,8 @@ use crate::unwind;
 pub(crate) struct WaitList {
     /// How many permits the lock has.
     capacity: usize,
-    /// How many are taken. May be too many for a moment: they are counted off after they were given
-    /// back, and whoever does that looks afterwards who waits.
+    /// How many are taken. May be too many for a moment: a task gives permits back, counts them off, and
+    /// then wakes the first that waits.
     taken: AtomicUsize,
     /// How many tasks wait, so that looking needs no lock.
     len: AtomicUsize,

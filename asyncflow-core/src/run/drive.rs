@@ -129,16 +129,16 @@ impl DriveState {
         if self.paused {
             self.begin_slice(guard);
         }
-        loop {
+        let leaves = loop {
             match self.next.take() {
                 Some(task) => self.start(guard, task, None, cx),
-                None if self.pause => break,
+                None if self.pause => break false,
                 None if self.turn() % 2 == 0 && self.resume_next(guard) => {}
                 None => match self.find(guard) {
                     Some(Injected::Task(task, slot)) => self.start(guard, task, slot, cx),
                     Some(Injected::Announcements(ended)) => self.announce(guard, *ended),
                     None if self.resume_next(guard) => {}
-                    None if !self.yielded.is_empty() => break,
+                    None if !self.yielded.is_empty() => break false,
                     None => match self.retire(guard) {
                         Some(retired) => return Poll::Ready(retired),
                         None => continue,
@@ -151,25 +151,23 @@ impl DriveState {
                     guard.scheduler.call(guard, !short);
                 }
                 None | Some(Reading::Since(_)) => {}
-                Some(Reading::Enough(elapsed)) => {
-                    if self.note_resumes(guard, elapsed) {
-                        if let Some(retired) = self.leave_to_others(guard) {
-                            return Poll::Ready(retired);
-                        }
-                    }
-                    break;
-                }
+                Some(Reading::Enough(elapsed)) => break self.note_resumes(guard, elapsed),
                 Some(Reading::Over) => {
                     guard.note_resumes(false);
                     if self.has_siblings {
                         self.put_back_next(guard);
                     }
                     guard.ready.age();
-                    break;
+                    break false;
                 }
             }
-        }
+        };
         self.end_slice(guard);
+        if leaves {
+            if let Some(retired) = self.leave_to_others(guard) {
+                return Poll::Ready(retired);
+            }
+        }
         // The waker is the caller's if this is the home, and may panic.
         unwind::contain(|| cx.waker().wake_by_ref());
         Poll::Pending
@@ -194,16 +192,12 @@ impl DriveState {
         short
     }
 
-    /// Leaves what is woken to another driver, if there is one.
+    /// Leaves what is woken to another driver, if there is one. Called between two slices.
     fn leave_to_others(&mut self, guard: &RunGuard) -> Option<Retired> {
-        let has_tasks = !self.queue.as_ref().is_none_or(Worker::is_empty);
-        if has_tasks || !guard.scheduler.drivers.several() {
+        if !self.queue.as_ref().is_none_or(Worker::is_empty) {
             return None;
         }
-        self.end_slice(guard);
-        if let Some(queue) = self.queue.take() {
-            guard.ready.give_back(queue);
-        }
+        self.give_back_queue(guard);
         let retired = guard.scheduler.drivers.leave_to_others();
         self.counted = retired.is_none();
         retired
@@ -306,12 +300,16 @@ impl DriveState {
         local.claim_roots(guard).or_else(|| local.steal(guard))
     }
 
-    /// Stops being a driver because there is no task, unless there is one after all.
-    fn retire(&mut self, guard: &RunGuard) -> Option<Retired> {
-        // Before it leaves: there are at most as many queues in use as drivers.
+    /// Called before it leaves: there are at most as many queues in use as drivers.
+    fn give_back_queue(&mut self, guard: &RunGuard) {
         if let Some(queue) = self.queue.take() {
             guard.ready.give_back(queue);
         }
+    }
+
+    /// Stops being a driver because there is no task, unless there is one after all.
+    fn retire(&mut self, guard: &RunGuard) -> Option<Retired> {
+        self.give_back_queue(guard);
         self.note_turn(guard);
         let retired = guard.scheduler.drivers.retire(|| guard.has_work());
         self.counted = retired.is_none();

@@ -142,11 +142,6 @@ impl DriverCount {
         leaves.then_some(Retired(()))
     }
 
-    /// Whether more than one driver is running. Only a hint.
-    pub(crate) fn several(&self) -> bool {
-        running(self.counts.load(Ordering::Relaxed)) > 1
-    }
-
     /// Counts off a driver that is dropped. Returns whether there is work, for which
     /// [`call`](Self::call) is called then.
     pub(crate) fn leave_behind(&self, has_work: impl FnOnce() -> bool) -> bool {
