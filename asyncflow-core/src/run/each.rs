@@ -41,9 +41,9 @@ use super::blocking_call::{BlockingCall, CallKind};
 use super::concurrency_limit::Slot;
 use super::guard::RunGuard;
 use super::observers::Watch;
+use super::places::Waiting;
 use super::rate_limit::admit;
 use super::recording::RestoredElements;
-use super::scheduler::Waiting;
 use super::supervise::{Subject, attempts};
 use super::time_slice::{Reading, Tasks, TimeSlice};
 

@@ -13,7 +13,7 @@
 //! * [`pending`]: when it becomes ready; [`ready_queues`], [`ready_set`]: where it lies until a
 //!   driver takes it;
 //! * [`drive`], [`driver_count`]: the futures that work through ready tasks, and how many;
-//! * [`scheduler`]: the tasks that wait, and who polls them when they are woken;
+//! * [`scheduler`]: the tasks that wait, and who polls them when they are woken; [`places`]: where they lie;
 //! * [`step`]: what to do with a ready task;
 //! * [`blocking_call`]: the call of a plain function; [`blocking_threads`],
 //!   [`blocking_thread_count`]: the threads for them, and how many;
@@ -52,6 +52,7 @@ mod locked;
 pub(crate) mod observers;
 pub(crate) mod pending;
 pub(crate) mod permits;
+pub(crate) mod places;
 mod rate_limit;
 pub(crate) mod ready_queues;
 pub(crate) mod ready_set;
