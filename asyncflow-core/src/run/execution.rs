@@ -50,8 +50,8 @@ pub(crate) struct Execution {
     pub(crate) scheduler: Arc<Scheduler>,
     /// What is known of how long its tasks take, from [the runs before](crate::graph::turn_cost).
     pub(super) tasks: Tasks,
-    /// Whether drivers mostly resume tasks, and these are [short](super::drive::SHARED). Then one does
-    /// so alone.
+    /// Whether at least half of what drivers do is to resume tasks, and these are
+    /// [short](super::drive::SHARED). Then one does so alone, several at a time.
     short_resumes: AtomicBool,
     /// The longest turn of a driver so far, in nanoseconds.
     longest_turn: AtomicU64,
@@ -193,7 +193,7 @@ impl Execution {
         self.short_resumes.load(Ordering::Relaxed)
     }
 
-    pub(super) fn note_resumes(&self, short: bool) {
+    pub(super) fn set_short_resumes(&self, short: bool) {
         if short != self.short_resumes() {
             self.short_resumes.store(short, Ordering::Relaxed);
         }

@@ -202,11 +202,10 @@ impl Places {
         })
     }
 
-    /// Returns whether the future has been woken meanwhile.
-    pub(crate) fn put_back(&mut self, woken: Woken) -> bool {
-        let Some(place) = self.get(woken.place) else {
-            return false;
-        };
+    /// Puts back a future that is pending. Returns its place if it was woken meanwhile, and is to be
+    /// [queued](Self::queue).
+    pub(crate) fn put_back(&mut self, woken: Woken) -> Option<u32> {
+        let place = self.get(woken.place)?;
         let again = place.state == PlaceState::PolledAndWoken;
         place.state = match again {
             true => PlaceState::Queued,
@@ -214,7 +213,7 @@ impl Places {
         };
         place.waiting = Some(woken.waiting);
         place.waker = Some(woken.waker);
-        again
+        again.then_some(woken.place)
     }
 
     /// Returns how many places are still occupied.
@@ -361,7 +360,7 @@ mod tests {
         let woken = filled.take_all();
         assert_eq!(tasks(&woken), all);
         for woken in woken {
-            assert!(!filled.places.put_back(woken));
+            assert_eq!(filled.places.put_back(woken), None);
         }
         assert!(filled.take_all().is_empty());
         let order = [TASKS - 1, IN_PLACE, 0, IN_PLACE + PART, IN_PLACE - 1];

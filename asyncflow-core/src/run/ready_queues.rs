@@ -344,7 +344,7 @@ impl LocalQueue<'_> {
     fn found(&self, guard: &RunGuard, task: NodeIndex) -> Injected {
         // There may be more than this driver needs, in its queue or elsewhere.
         if self.queue.as_ref().is_some_and(|queue| !queue.is_empty()) {
-            guard.scheduler.call(guard, true);
+            guard.scheduler.call(guard, !guard.short_resumes());
         }
         Injected::Task(task, None)
     }

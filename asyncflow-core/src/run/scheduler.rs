@@ -228,6 +228,13 @@ impl Scheduler {
         woken
     }
 
+    /// Takes out up to so many futures that were woken.
+    pub(crate) fn take_several(&self, most: usize, several: &mut impl Extend<Woken>) {
+        let mut shared = lock(&self.shared);
+        several.extend(std::iter::from_fn(|| shared.places.take_woken()).take(most));
+        self.count_woken(&shared);
+    }
+
     /// Puts back a future that is pending. Drops it if the home is gone. Returns its place if it was woken
     /// while it was polled: it is to be [queued](Self::queue) again when the runtime has had a turn.
     pub(crate) fn put_back(&self, woken: Woken) -> Option<u32> {
@@ -237,8 +244,23 @@ impl Scheduler {
             drop_refused(woken.waiting);
             return None;
         }
-        let place = woken.place;
-        shared.places.put_back(woken).then_some(place)
+        shared.places.put_back(woken)
+    }
+
+    /// The same, of several. Adds the places of those that were woken meanwhile to `yielded`.
+    pub(crate) fn put_back_several(
+        &self,
+        several: impl IntoIterator<Item = Woken>,
+        yielded: &mut impl Extend<u32>,
+    ) {
+        let several = several.into_iter();
+        let mut shared = lock(&self.shared);
+        if shared.closed {
+            drop(shared);
+            several.for_each(|woken| drop_refused(woken.waiting));
+            return;
+        }
+        yielded.extend(several.filter_map(|woken| shared.places.put_back(woken)));
     }
 
     /// Queues futures that woke themselves.

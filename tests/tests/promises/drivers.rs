@@ -1,6 +1,7 @@
 //! What a run asks its runtime for, in which order one driver takes up what there is, and that a run goes
 //! on if the runtime drops some of what it was asked for. On a runtime that does nothing by itself.
 
+use std::collections::HashSet;
 use std::future::{Future, pending, ready};
 use std::hint::spin_loop;
 use std::pin::{Pin, pin};
@@ -10,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use asyncflow::prelude::*;
-use asyncflow_tests::{Gate, Job, Kept, Log, again, passes, poll_while_woken, yield_now};
+use asyncflow_tests::{Gate, Job, Kept, Log, again, passes, poll_while_woken, turns, yield_now};
 
 /// Executes a flow with one driver, its own future.
 fn execute_alone(flow: &Flow<Kept>) {
@@ -519,4 +520,65 @@ fn a_chain_is_put_behind_what_has_waited() {
     flow.add(log.note("beside"));
     execute_alone(&flow);
     assert!(log.place("beside") < 100);
+}
+
+/// Adds a hundred tasks that yield so many times as `yields` says for their numbers, and note that they are
+/// polled.
+fn add_yielding(flow: &mut Flow<Kept>, log: &Log, yields: fn(usize) -> usize) {
+    for number in 0..100 {
+        let log = log.clone();
+        flow.add(again!((log) {
+            for _ in 0..yields(number) {
+                log.push(number.to_string());
+                yield_now().await;
+            }
+        }));
+    }
+}
+
+/// Short tasks that were woken are taken several at a time, in their order.
+#[test]
+fn short_tasks_that_yield_take_turns() {
+    let (mut flow, log) = (Flow::on(Kept::new()), Log::new());
+    add_yielding(&mut flow, &log, |_| 40);
+    execute_alone(&flow);
+    let events = log.events();
+    assert_eq!(events.len(), 4_000);
+    let numbers = || (0..100).map(|number| number.to_string());
+    let first = numbers().map(|number| events.iter().position(|event| *event == number));
+    let last = numbers().map(|number| events.iter().rposition(|event| *event == number));
+    let (started, ended) = (first.max().flatten(), last.min().flatten());
+    let (started, ended) = (started.expect("all") + 1, ended.expect("all"));
+    let mut rounds = events[started..ended].windows(100);
+    assert!(rounds.len() > 500);
+    assert!(rounds.all(|round| round.iter().collect::<HashSet<_>>().len() == 100));
+}
+
+/// Also if some of them are done earlier.
+#[test]
+fn short_tasks_that_yield_are_all_done() {
+    let (mut flow, log) = (Flow::on(Kept::new()), Log::new());
+    add_yielding(&mut flow, &log, |number| number % 23);
+    execute_alone(&flow);
+    let events = log.events();
+    for number in 0..100 {
+        let polls = events.iter().filter(|event| **event == number.to_string());
+        assert_eq!(polls.count(), number % 23);
+    }
+}
+
+/// Those that were taken together are not polled any more once one of them has failed.
+#[test]
+fn short_tasks_that_yield_are_stopped_by_the_first_that_fails() {
+    let (mut flow, log) = (Flow::on(Kept::new()), Log::new());
+    add_yielding(&mut flow, &log, |_| 40);
+    let fails = log.clone();
+    flow.add(again!((fails) {
+        turns(30).await;
+        fails.push("fails");
+        Err::<(), _>("no")
+    }));
+    add_yielding(&mut flow, &log, |_| 40);
+    execute_alone(&flow);
+    assert_eq!(log.place("fails") + 1, log.events().len());
 }
