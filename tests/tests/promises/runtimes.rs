@@ -157,7 +157,7 @@ mod tokio_shutdown {
                             flow.add(async || yield_now().await);
                             flow.add(async || yield_now().await);
                         }
-                        5 => drop(flow.add(pending::<()>.timeout(Duration::from_millis(1)))),
+                        5 => drop(flow.add(pending::<()>.timeout(LONG))),
                         6 => {
                             // They need several threads.
                             let each = || flow.add((|| ()).retry(retry));
