@@ -250,7 +250,8 @@ impl DriveState {
     #[inline(never)]
     fn take_and_resume(&mut self, guard: &RunGuard) -> bool {
         if guard.short_resumes() && guard.scheduler.woken() > 1 {
-            return self.resume_several(guard);
+            self.resume_several(guard);
+            return true;
         }
         let Some(woken) = guard.scheduler.take_woken() else {
             return false;
@@ -429,7 +430,7 @@ impl DriveState {
 
     /// Polls as many tasks that were woken as the slice does without reading the clock. They are short, so
     /// they are taken out and put back together: each time takes the lock of the scheduler.
-    fn resume_several(&mut self, guard: &RunGuard) -> bool {
+    fn resume_several(&mut self, guard: &RunGuard) {
         let mut several = SmallVec::<[Woken; MOST_BETWEEN as usize]>::new();
         let most = self.slice.until_reading() as usize;
         guard.scheduler.take_several(most, &mut several);
@@ -449,7 +450,6 @@ impl DriveState {
         }
         guard.scheduler.put_back_several(several, &mut self.yielded);
         self.share_woken(guard);
-        taken > 0
     }
 
     fn resume(&mut self, guard: &RunGuard, mut woken: Woken) {

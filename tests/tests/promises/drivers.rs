@@ -111,6 +111,36 @@ fn a_driver_that_the_runtime_drops_leaves_its_work_to_the_home() {
     assert!(poll_while_woken(pin!(running)).is_ready());
 }
 
+/// However many drivers have come and gone, others steal from the one that works.
+#[test]
+fn a_driver_that_comes_late_has_a_queue_for_others() {
+    let (kept, log) = (Kept::new(), Log::new());
+    let mut flow = Flow::on(kept.clone());
+    let gates = [(); 5].map(|()| Gate::new());
+    for gate in gates.clone() {
+        let pass = flow.add(again!((gate) { gate.pass().await }));
+        let (invited, notes) = (kept.clone(), log.clone());
+        let polls = again!((invited, notes) {
+            let before = notes.events().len();
+            let mut driver = invited.take_future().expect("a driver was invited");
+            let _ = driver.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(notes.events().len() > before, "it has stolen nothing");
+        });
+        flow.add(polls.after(pass));
+        add_numbered(&mut flow, &log, 40, Some(pass));
+    }
+    let mut execute = pin!(flow.execute());
+    assert!(poll_while_woken(execute.as_mut()).is_pending());
+    drop_invited(&kept);
+    let mut polled = Poll::Pending;
+    for gate in gates {
+        assert!(polled.is_pending());
+        gate.open();
+        polled = poll_while_woken(execute.as_mut());
+    }
+    assert!(matches!(polled, Poll::Ready(Ok(_))), "{polled:?}");
+}
+
 /// One at a time is invited, and one that was dropped before it came is none.
 #[test]
 fn a_driver_is_invited_again_if_one_was_dropped() {
