@@ -452,6 +452,7 @@ impl DriveState {
         self.share_woken(guard);
     }
 
+    /// Polls a future that was woken, or drops it if the run has stopped.
     fn resume(&mut self, guard: &RunGuard, mut woken: Woken) {
         match poll_again(guard, &mut woken) {
             None => self.yielded.extend(guard.scheduler.put_back(woken)),

@@ -278,7 +278,6 @@ impl Places {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use std::future::pending;
-
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
