@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use crate::handle::{FlowId, TaskId};
 use crate::node_index::NodeIndex;
 use crate::sort::sort_by_number;
+use crate::task::config::Place;
 use crate::task::outputs::Layout;
 
 use super::declared::{GroupSpan, Segment};
@@ -163,6 +164,12 @@ impl Graph {
 
     pub(crate) fn groups(&self) -> &[GroupSpan] {
         self.groups.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// Where a function was declared, if that is known.
+    pub(super) fn place_of(&self, index: NodeIndex) -> Option<Place> {
+        let (segment, node) = self.locate(index);
+        segment.place_of(node)
     }
 
     pub(crate) fn name(&self, index: NodeIndex) -> &str {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::ptr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::handle::{FlowId, TaskId, TaskIds};
@@ -180,11 +181,11 @@ impl Declared {
         let end = u32::try_from(segment.upstreams.len())
             .expect("a flow cannot have more than four billion dependencies");
         segment.upstream_ends.push(end);
-        segment.nodes.push(Node {
-            body,
-            place,
-            config,
-        });
+        let node = Node { body, config };
+        if node.has_function() {
+            segment.note_place(place);
+        }
+        segment.nodes.push(node);
         self.len += 1;
         index
     }
@@ -290,6 +291,9 @@ pub(super) struct Segment {
     pub(super) upstreams: Vec<Edge>,
     /// For each node, where its upstreams end.
     pub(super) upstream_ends: Vec<u32>,
+    /// Where functions were declared, with the first node of those in a row that have the same place:
+    /// a graph that is made in a loop has few.
+    places: Vec<(usize, Option<Place>)>,
 }
 
 impl Segment {
@@ -299,7 +303,22 @@ impl Segment {
             nodes: Vec::with_capacity(nodes),
             upstreams: Vec::with_capacity(nodes),
             upstream_ends: Vec::with_capacity(nodes),
+            places: Vec::new(),
         }
+    }
+
+    /// Keeps where the next node, a function, was declared.
+    fn note_place(&mut self, place: Option<Place>) {
+        let last = self.places.last().and_then(|(_, last)| *last);
+        if place.map(ptr::from_ref) != last.map(ptr::from_ref) {
+            self.places.push((self.nodes.len(), place));
+        }
+    }
+
+    /// Where a function was declared, if that is known.
+    pub(super) fn place_of(&self, node: usize) -> Option<Place> {
+        let after = self.places.partition_point(|(first, _)| *first <= node);
+        self.places[..after].last().and_then(|(_, place)| *place)
     }
 
     /// Where the upstreams of a node begin.
@@ -329,6 +348,8 @@ fn unpoisoned<T>(locked: Result<T, PoisonError<T>>) -> T {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::Location;
+
     use super::*;
 
     #[test]
@@ -348,6 +369,24 @@ mod tests {
         graph.count_upstreams(&(0..2), &mut counts);
         graph.count_upstreams(&(2..4), &mut counts);
         assert_eq!(counts, [0, 1, 1, 3]);
+    }
+
+    #[test]
+    fn a_place_is_kept_once_for_the_functions_in_a_row_that_have_it() {
+        let here = Some(Location::caller());
+        let there = Some(Location::caller());
+        let mut segment = Segment::default();
+        let places = [None, here, here, there, here, None];
+        for place in places {
+            segment.note_place(place);
+            segment.nodes.push(Node {
+                body: Body::Gate(Gate::All),
+                config: None,
+            });
+        }
+        let found = [0, 1, 2, 3, 4, 5].map(|node| segment.place_of(node));
+        assert_eq!(found, places);
+        assert_eq!(segment.places.len(), 4, "{:?}", segment.places);
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl Names {
         let mut taken: HashMap<&str, usize> = HashMap::new();
         let wanted: Vec<(NodeIndex, Box<str>)> = graph
             .tasks()
-            .map(|(index, node)| (index, wanted(node)))
+            .map(|(index, node)| (index, wanted(graph, index, node)))
             .collect();
         for (_, name) in &wanted {
             taken.insert(name, 0);
@@ -81,7 +81,7 @@ fn hash(name: &str) -> u64 {
 }
 
 /// The name that a task would have if it were the only one of that name.
-fn wanted(node: &Node) -> Box<str> {
+fn wanted(graph: &Graph, index: NodeIndex, node: &Node) -> Box<str> {
     if let Some(name) = node
         .config
         .as_ref()
@@ -90,7 +90,7 @@ fn wanted(node: &Node) -> Box<str> {
         return name.into();
     }
     match (&node.body, node.body()) {
-        (_, Some(body)) => name_of(body.function_name(), node.place).into(),
+        (_, Some(body)) => name_of(body.function_name(), graph.place_of(index)).into(),
         (Body::Value(value), _) => name_of_type(value.type_name()).into(),
         _ => "input".into(),
     }

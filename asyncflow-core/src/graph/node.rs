@@ -2,7 +2,7 @@
 
 use crate::handle::TaskId;
 use crate::lock::Permits;
-use crate::task::config::{Condition, Config, Place};
+use crate::task::config::{Condition, Config};
 
 use super::Declared;
 use super::body::{AnyBody, Body, Facts, InputUse};
@@ -10,8 +10,6 @@ use super::body::{AnyBody, Body, Facts, InputUse};
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) body: Body,
-    /// Where it was declared, for the name of a closure.
-    pub(crate) place: Option<Place>,
     /// Boxed, because most tasks have none.
     pub(crate) config: Option<Box<Config>>,
 }
@@ -24,6 +22,10 @@ impl Node {
             Body::Each(body) => Some(body.as_any_body()),
             Body::Input(_) | Body::Value(_) | Body::Gate(_) => None,
         }
+    }
+
+    pub(crate) fn has_function(&self) -> bool {
+        matches!(self.body, Body::Async(_) | Body::Plain(_) | Body::Each(_))
     }
 
     /// Whether nothing was asked of the task, except perhaps a name.
