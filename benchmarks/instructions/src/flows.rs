@@ -130,6 +130,11 @@ impl Counted {
         }
     }
 
+    /// Whether its tasks are so many that what the process takes beside them does not matter.
+    pub(crate) fn is_large(&self) -> bool {
+        self.tasks == TASKS
+    }
+
     /// Whether an execution is counted, not a task.
     pub(crate) fn is_small(&self) -> bool {
         self.tasks == 1

@@ -1,5 +1,6 @@
 //! Counts the instructions per task with callgrind, and compares them with the counts on record. Of
-//! small flows, counts the instructions and the allocations per execution.
+//! small flows, counts the instructions and the allocations per execution. Of large ones, also counts
+//! the bytes of memory per task.
 //!
 //! ```text
 //! cargo run --release -p asyncflow-instructions              # fails if a count has grown by more than 5 %
@@ -11,6 +12,9 @@
 //! another (a flow of few tasks 20 and 220 times). The difference, divided by the executions that it
 //! has more and by the number of tasks, is the count. It excludes the start of the process and building
 //! the flow. It includes the fixed cost of an execution, spread over the tasks.
+//!
+//! The bytes per task are those that a process has allocated at its peak (`valgrind --tool=dhat`), less
+//! those of a process whose flow has one task.
 
 mod flows;
 mod record;
@@ -66,7 +70,7 @@ fn compare() -> Result<(), String> {
     let counts = count_all()?;
     let mut grown = Vec::new();
     println!(
-        "{:<24} {:>10} {:>10} {:>8}",
+        "{:<32} {:>10} {:>10} {:>8}",
         "flow", "on record", "now", "change"
     );
     for (name, now) in &counts {
@@ -75,7 +79,7 @@ fn compare() -> Result<(), String> {
         };
         let change = now / before - 1.0;
         println!(
-            "{name:<24} {before:>10.1} {now:>10.1} {:>+7.1}%",
+            "{name:<32} {before:>10.1} {now:>10.1} {:>+7.1}%",
             change * 100.0
         );
         if change > TOLERANCE {
@@ -108,13 +112,13 @@ fn compare() -> Result<(), String> {
     match grown.is_empty() {
         true => Ok(()),
         false => Err(format!(
-            "the instructions per task have grown: {}; if that is intended, run with --update and explain it in the commit message",
+            "what a task costs has grown: {}; if that is intended, run with --update and explain it in the commit message",
             grown.join(", ")
         )),
     }
 }
 
-/// The instructions per task of every flow, and the allocations of small ones.
+/// The instructions per task of every flow, the allocations of small ones, the bytes of large ones.
 fn count_all() -> Result<Vec<(String, f64)>, String> {
     let mut counts = Vec::new();
     for flow in FLOWS {
@@ -122,6 +126,11 @@ fn count_all() -> Result<Vec<(String, f64)>, String> {
         if flow.is_small() {
             let name = format!("{}, allocations", flow.name);
             counts.push((name, count(flow, allocations)?));
+        }
+        if flow.is_large() {
+            let bytes = peak(flow)? - peak(flows::find("one-task")?)?;
+            let name = format!("{}, bytes", flow.name);
+            counts.push((name, bytes as f64 / flow.tasks as f64));
         }
     }
     Ok(counts)
@@ -145,6 +154,13 @@ fn instructions(flow: &str, executions: u32) -> Result<u64, String> {
 fn allocations(flow: &str, executions: u32) -> Result<u64, String> {
     let tool = ["--tool=memcheck", "--leak-check=no"];
     valgrind(&tool, "total heap usage:", flow, executions)
+}
+
+/// The bytes that a process which executes a flow has allocated at its peak.
+fn peak(flow: &Counted) -> Result<u64, String> {
+    let tool = ["--tool=dhat", "--dhat-out-file=/dev/null"];
+    let (executions, _) = flow.executions();
+    valgrind(&tool, "At t-gmax:", flow.name, executions)
 }
 
 /// The number that a tool of valgrind prints behind `what`.

@@ -41,7 +41,7 @@ impl Record {
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), String> {
         let mut text = format!(
-            "# instructions per task, or per execution of a small flow, made with {}\n",
+            "# instructions and bytes per task, or per execution of a small flow, made with {}\n",
             compiler()
         );
         for (name, count) in &self.counts {
