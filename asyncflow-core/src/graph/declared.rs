@@ -390,6 +390,14 @@ mod tests {
     }
 
     #[test]
+    fn of_a_node_without_a_function_no_place_is_kept() {
+        let mut declared = Declared::new();
+        let here = Some(Location::caller());
+        let gate = declared.push(Body::Gate(Gate::All), here, None, |_| ());
+        assert_eq!(declared.look().place_of(gate), None);
+    }
+
+    #[test]
     fn declaring_while_the_graph_is_in_use_begins_a_segment() {
         let mut declared = Declared::new();
         let a = declared.gate(&[]);
