@@ -290,7 +290,14 @@ impl<'a> Outputs<'a> {
     /// Keeps the record of an output, if there is one, until it is [taken](OutputStore::take_record).
     #[inline]
     pub(crate) fn keep_record(self, producer: Producer, record: Option<Vec<u8>>) {
-        if let (Some(record), Some(records)) = (record, &self.store.records) {
+        if let Some(record) = record {
+            self.insert_record(producer, record);
+        }
+    }
+
+    #[cold]
+    fn insert_record(self, producer: Producer, record: Vec<u8>) {
+        if let Some(records) = &self.store.records {
             let mut records = records.lock().unwrap_or_else(PoisonError::into_inner);
             records.insert(producer, record);
         }
