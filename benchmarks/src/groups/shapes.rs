@@ -6,6 +6,7 @@ use crate::measure::Mode;
 use crate::plan::Plan;
 use crate::shape::Shape;
 use crate::sheet::{Row, Sheet, Unit};
+use crate::table::readable;
 
 pub(super) const GROUP: Group = Group {
     name: "shapes",
@@ -31,12 +32,23 @@ pub(super) const GROUP: Group = Group {
     },
 };
 
+/// How many times as long as the first bar of the chart the others may be. Beside longer ones, one could not
+/// tell the short ones apart.
+const LONGEST: f64 = 20.0;
+
 /// What a task costs, in the mean over the shapes.
 fn chart(size: usize, rows: &[Row]) -> Bars {
     let bars = rows.iter().filter_map(|row| {
         let mean = row.mean()?;
         Some((row.name.to_owned(), mean.minimum))
     });
+    let bars: Vec<(String, f64)> = bars.collect();
+    let longest = bars.first().map_or(0.0, |(_, first)| LONGEST * first);
+    let (bars, beyond): (Vec<_>, Vec<_>) = bars.into_iter().partition(|bar| bar.1 <= longest);
+    let beyond = beyond
+        .iter()
+        .map(|(name, figure)| format!("{name} {} ns", readable(*figure)));
+    let beyond: Vec<String> = beyond.collect();
     Bars {
         title: "What a task costs".to_owned(),
         subtitle: format!(
@@ -45,8 +57,14 @@ fn chart(size: usize, rows: &[Row]) -> Bars {
         ),
         unit: "ns".to_owned(),
         groups: vec![BarGroup {
-            title: String::new(),
-            bars: bars.collect(),
+            title: match beyond.is_empty() {
+                true => String::new(),
+                false => format!(
+                    "not drawn, because it takes over {LONGEST} times as long: {}",
+                    beyond.join(", ")
+                ),
+            },
+            bars,
         }],
     }
 }
