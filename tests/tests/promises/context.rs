@@ -1,25 +1,37 @@
 //! What a function knows of its task through its context, and the runs that it executes there: they
 //! stop with the task, clean up, and count under the limits of the outer run.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Wake, Waker};
-use std::time::Duration;
 
 use asyncflow::prelude::*;
 use asyncflow::{FlowErrorKind, Observer, Runtime, TaskRef};
 use asyncflow_tests::{
     BY_HAND, Gate, Guards, Inside, Log, Meeting, again, at_once, block_on, by_hand, eventually,
-    hold, on_every_backend, passes, pause, poll_until, turns, waits,
+    hold, on_every_backend, passes, poll_until, turns, waits,
 };
 
-/// Counts how often tasks wait for a slot.
-#[derive(Clone, Default)]
-struct Queued(Arc<AtomicUsize>);
+/// Opens once the function of a task has begun to wait for a slot. A task is said to be queued shortly before
+/// it is: it certainly is when its function has been left.
+#[derive(Clone)]
+struct Queued {
+    task: &'static str,
+    told: Arc<AtomicBool>,
+    left: Gate,
+}
 
 impl Observer for Queued {
-    fn task_queued(&self, _: TaskRef<'_>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+    fn task_queued(&self, task: TaskRef<'_>) {
+        if task.name() == self.task {
+            self.told.store(true, Ordering::SeqCst);
+        }
+    }
+
+    fn task_left(&self, task: TaskRef<'_>, _: u32) {
+        if task.name() == self.task && self.told.load(Ordering::SeqCst) {
+            self.left.open();
+        }
     }
 }
 
@@ -375,7 +387,7 @@ on_every_backend! {
         let execute = receiver.recv().await.unwrap();
         // The task may still be on its way to its end.
         let name = flow.find("leaks").unwrap();
-        asyncflow_tests::eventually::<R>("its end", || {
+        eventually::<R>("its end", || {
             running.report().is_none_or(|report| report.status(name) == TaskStatus::Succeeded)
         }).await;
         let error = execute.await.unwrap_err();
@@ -449,31 +461,27 @@ on_every_backend! {
 
     // After its run, what holds a lock gets the next slot, and what holds nothing waits in its order.
     async fn what_holds_a_lock_goes_on_first_after_its_run<R>() {
-        async fn executes_empty<R: Runtime + Default>(cx: &TaskContext, begin: &Gate, log: &Log) {
-            begin.pass().await;
+        async fn executes_empty<R: Runtime + Default>(cx: &TaskContext, log: &Log) {
             let empty = Flow::<R>::new();
             cx.execute(&empty).await.unwrap();
             log.push("goes on");
         }
         for locked in [false, true] {
-            let (begin, end, log) = (Gate::new(), Gate::new(), Log::new());
+            let (end, log) = (Gate::new(), Log::new());
             let mut flow = Flow::<R>::new();
-            let (gate, events) = (flow.value(begin.clone()), flow.value(log.clone()));
-            let task = executes_empty::<R>.inputs((context(), gate, events));
+            let events = flow.value(log.clone());
+            // What it makes ready is queued together, before any of it starts.
+            let first = flow.add(async || ());
+            let task = executes_empty::<R>.inputs((context(), events)).after(first).named("executes");
             match locked {
                 true => flow.add(task.with_lock(Lock::new())),
                 false => flow.add(task),
             };
-            flow.add(passes(&end));
-            flow.add(log.note("another"));
-            let queued = Queued::default();
-            let are_queued = |count| queued.0.load(Ordering::SeqCst) == count;
+            flow.add(passes(&end).after(first));
+            flow.add(log.note("another").after(first));
+            let queued = Queued { task: "executes", told: Arc::default(), left: Gate::new() };
             let running = flow.execute().max_concurrency(1).observe(queued.clone()).start();
-            eventually::<R>("the others are queued", || are_queued(2)).await;
-            pause::<R>(Duration::from_millis(5)).await;
-            begin.open();
-            eventually::<R>("it is queued, too", || are_queued(3)).await;
-            pause::<R>(Duration::from_millis(5)).await;
+            queued.left.pass().await;
             end.open();
             running.await.unwrap();
             match locked {
