@@ -286,7 +286,7 @@ impl RunGuard {
     /// Whether a ready task needs a slot.
     fn takes_slot(&self, task: NodeIndex) -> bool {
         let node = self.node(task);
-        node.body().is_some() && node.nested().is_none() && self.is_startable(task)
+        node.has_function() && node.nested().is_none() && self.is_startable(task)
     }
 
     /// Whether a task would get its permits now.

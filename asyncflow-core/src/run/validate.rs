@@ -217,7 +217,7 @@ impl Plan {
         let watch = Watch::of_run(graph, timed.then_some(scheduler), observers, outer_watch);
         let replaces_functions = given
             .iter()
-            .any(|(task, _)| graph.node(*task).body().is_some());
+            .any(|(task, _)| graph.node(*task).has_function());
         Ok(Self {
             keep_going: keep_going || nested.is_some_and(|(outer, _)| outer.keep_going),
             max_concurrency,
