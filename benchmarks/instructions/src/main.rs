@@ -121,6 +121,7 @@ fn compare() -> Result<(), String> {
 /// The instructions per task of every flow, the allocations of small ones, the bytes of large ones.
 fn count_all() -> Result<Vec<(String, f64)>, String> {
     let mut counts = Vec::new();
+    let process = peak(flows::find("one-task")?)?;
     for flow in FLOWS {
         counts.push((flow.name.to_owned(), count(flow, instructions)?));
         if flow.is_small() {
@@ -128,7 +129,7 @@ fn count_all() -> Result<Vec<(String, f64)>, String> {
             counts.push((name, count(flow, allocations)?));
         }
         if flow.is_large() {
-            let bytes = peak(flow)? - peak(flows::find("one-task")?)?;
+            let bytes = peak(flow)? - process;
             let name = format!("{}, bytes", flow.name);
             counts.push((name, bytes as f64 / flow.tasks as f64));
         }

@@ -68,3 +68,33 @@ fn chart(size: usize, rows: &[Row]) -> Bars {
         }],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::Figure;
+
+    #[test]
+    fn the_chart_names_what_it_leaves_out() {
+        let row = |(name, minimum): (&'static str, f64)| Row {
+            name,
+            outcomes: vec![Ok(Figure {
+                median: 2.0 * minimum,
+                minimum,
+            })],
+        };
+        let chart = chart(
+            10_000,
+            &[("first", 3.0), ("long", 59.0), ("longer", 61.0)].map(row),
+        );
+        let [group] = &*chart.groups else {
+            panic!("one group")
+        };
+        let drawn: Vec<&str> = group.bars.iter().map(|bar| &*bar.0).collect();
+        assert_eq!(drawn, ["first", "long"]);
+        assert_eq!(
+            group.title,
+            "not drawn, because it takes over 20 times as long: longer 61.0 ns"
+        );
+    }
+}

@@ -12,24 +12,23 @@ use asyncflow_tests::{
     hold, on_every_backend, passes, poll_until, turns, waits,
 };
 
-/// Opens once the function of a task has begun to wait for a slot. A task is said to be queued shortly before
-/// it is: it certainly is when its function has been left.
+/// Opens once the function of the task `executes` has begun to wait for a slot. A task is said to be queued
+/// shortly before it is: it certainly is when its function has been left.
 #[derive(Clone)]
 struct Queued {
-    task: &'static str,
     told: Arc<AtomicBool>,
     left: Gate,
 }
 
 impl Observer for Queued {
     fn task_queued(&self, task: TaskRef<'_>) {
-        if task.name() == self.task {
+        if task.name() == "executes" {
             self.told.store(true, Ordering::SeqCst);
         }
     }
 
     fn task_left(&self, task: TaskRef<'_>, _: u32) {
-        if task.name() == self.task && self.told.load(Ordering::SeqCst) {
+        if task.name() == "executes" && self.told.load(Ordering::SeqCst) {
             self.left.open();
         }
     }
@@ -479,7 +478,7 @@ on_every_backend! {
             };
             flow.add(passes(&end).after(first));
             flow.add(log.note("another").after(first));
-            let queued = Queued { task: "executes", told: Arc::default(), left: Gate::new() };
+            let queued = Queued { told: Arc::default(), left: Gate::new() };
             let running = flow.execute().max_concurrency(1).observe(queued.clone()).start();
             queued.left.pass().await;
             end.open();
